@@ -1,0 +1,50 @@
+# make app     a virtual environment, the requirements, the page
+# make test    the same with the test requirements, then every test, browser included
+# make check   style, types, layers
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do $$p -c '' 2>/dev/null && echo $$p && break; done)
+CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
+JOBS ?= 2
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: app test check format environment browser
+
+app: .venv/.app
+	$(BIN)/python app.py $(ARGS)
+
+test: .venv/.test browser
+	OMP_NUM_THREADS=1 CHROMIUM="$(CHROMIUM)" $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+check: .venv/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: .venv/.test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+environment: .venv/.test
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or say make PYTHON=/path/to/python3."; exit 1; }
+	$(PYTHON) -m venv .venv
+
+# torch first and torchvision without its dependencies: a CPU build of torch (2.13.0+cpu) then stays as it is.
+.venv/.app: requirements.txt pyproject.toml | $(BIN)/python
+	$(PIP) "$$(grep '^torch==' requirements.txt)"
+	$(PIP) --no-deps "$$(grep '^torchvision==' requirements.txt)"
+	$(PIP) -r requirements.txt
+	$(PIP) --no-deps --editable .
+	touch $@
+
+.venv/.test: requirements-dev.txt .venv/.app
+	$(PIP) -r requirements-dev.txt
+	touch $@
+
+browser: .venv/.test
+	@test -n "$(CHROMIUM)" || $(BIN)/playwright install chromium || { \
+	echo "The tests drive the page with Chromium and found none: install it (apt-get install chromium, brew install chromium),"; \
+	echo "or say where it is (make test CHROMIUM=/path/to/chrome)."; exit 1; }

@@ -1,0 +1,78 @@
+"""`latentlab app`: the page; and `latentlab.launch`, the same from a notebook."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from latentlab.cli import bring
+from latentlab.errors import UserError
+
+if TYPE_CHECKING:
+    from latentlab.store import Store
+
+HELP = "open the page"
+
+
+def flags(parser: argparse.ArgumentParser, argv: Sequence[str] = ()) -> None:
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to serve at; any but this machine's own needs --auth"
+    )
+    parser.add_argument("--port", type=int, help="port to serve at (default: the first free one from 7860)")
+    parser.add_argument(
+        "--auth", default=os.environ.get("LATENTLAB_AUTH"), metavar="NAME:PASSWORD", help="login; also $LATENTLAB_AUTH"
+    )
+    parser.add_argument(
+        "--name", action="append", default=[], metavar="HOST", help="a further host name of the page; may be repeated"
+    )
+    parser.add_argument(
+        "--demo", action="store_true", help="for a public page: small uploads, nothing that changes the disk"
+    )
+    parser.add_argument("--open", action="store_true", help="open it in the browser")
+    parser.add_argument("--checkpoints", default="checkpoints", metavar="DIR", help="folder of the networks")
+    parser.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
+    bring.flags(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    from latentlab.store import Store
+
+    store = Store(args.checkpoints, args.device)
+    bring.classifier(store, args)
+    serve(store, host=args.host, port=args.port, login=args.auth, names=args.name, demo=args.demo, inbrowser=args.open)
+
+
+def launch(
+    models: Mapping[str, Any] | None = None,
+    classifiers: Mapping[str, Any] | None = None,
+    checkpoints: str = "checkpoints",
+    device: str | None = None,
+    **options: Any,
+) -> str:
+    """The page with one's own networks on it; its address.
+
+    A classifier is an nn.Module with `classes` and `image_shape`, or a dictionary of `Store.add`'s arguments:
+    `{"mine": {"network": net, "classes": names, "mean": mean, "std": std, "image_shape": (3, 32, 32)}}`.
+    Options are `host`, `port`, `login` ("name:password"), `names` and `demo`.
+    """
+    from latentlab.store import Store
+
+    store = Store(checkpoints, device)
+    for name, network in {**(models or {}), **(classifiers or {})}.items():
+        store.add(name, **(network if isinstance(network, Mapping) else {"network": network}))
+    return serve(store, **options)
+
+
+def serve(store: Store, **options: Any) -> str:
+    if not store.worlds:
+        raise UserError(
+            f"{store.folder} holds no checkpoint; give --checkpoints DIR, or make one with `latentlab fit`."
+        )
+    from latentlab.ui import guard
+
+    guard.prepare()
+    from latentlab import ui
+
+    return guard.serve(ui.build(store), **ui.look(), **options)

@@ -1,0 +1,112 @@
+"""`latentlab augment`: a folder of pictures in; a folder of pictures, their targets and the recipe out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from latentlab.cli import bring
+
+if TYPE_CHECKING:
+    from latentlab.knobs import Setting
+
+HELP = "move a folder of pictures as an operator or a published method does"
+KNOB = "knob_"  # before the names of knobs among the parsed flags: a knob may be called as a flag
+
+
+def flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
+    from latentlab.operators import CORRUPTIONS, METHODS, OPERATORS
+
+    parser.add_argument("source", type=Path, metavar="IN", help="folder of pictures; subfolders are taken for classes")
+    parser.add_argument("out", type=Path, metavar="OUT", help="new folder: pictures, targets.csv, recipe.json")
+    _tool_flags(parser, required=True)
+    parser.add_argument(
+        "--model", required=True, metavar="NAME", help="`latentlab list` shows them; WORLD-pixels for none"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--batch", type=int, default=64, help="pictures that are moved, and mixed, together (default: 64)"
+    )
+    parser.add_argument("--checkpoints", default="checkpoints", metavar="DIR", help="folder of the networks")
+    parser.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
+    parser.add_argument("--json", action="store_true", help="say what was done as JSON")
+    bring.flags(parser)
+    _knob_flags(parser, argv)
+    parser.epilog = f"operators: {', '.join([*OPERATORS, *CORRUPTIONS])}. methods: {', '.join(METHODS)}."
+
+
+def _tool_flags(parser: argparse.ArgumentParser, required: bool) -> None:
+    choice = parser.add_mutually_exclusive_group(required=required)
+    choice.add_argument("--operator", metavar="NAME", help="with --help: its knobs")
+    choice.add_argument("--method", metavar="NAME", help="a published method; its knobs can be changed as well")
+
+
+def _knob_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
+    """The knobs of the operator that the line names."""
+    from latentlab.knobs import settings
+    from latentlab.operators import make
+
+    first = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    _tool_flags(first, required=False)
+    try:
+        name = _name(first.parse_known_args(argv)[0])
+    except argparse.ArgumentError:  # the whole parser says what is wrong
+        return
+    if name is None:
+        return
+    tool = make(name)
+    group = parser.add_argument_group(f"knobs of {name}")
+    for setting in settings(type(tool)):
+        _knob_flag(group, setting, getattr(tool, setting.name))
+
+
+def _knob_flag(group: argparse._ArgumentGroup, setting: Setting, default: Any) -> None:
+    knob, kind = setting.knob, setting.type
+    shown = ",".join(default) if kind is tuple else default
+    bounds = "" if knob.low is None or knob.high is None else f", {knob.low:g} to {knob.high:g}"
+    text = f"{knob.help}{bounds} {knob.unit}".strip().replace("%", "%%")
+    options: dict[str, Any] = {"help": f"{text} (default: {shown})"}
+    if kind is bool:
+        options["action"] = argparse.BooleanOptionalAction
+    else:
+        options["type"] = {tuple: lambda text: tuple(text.split(",")), float: float, int: int}.get(kind, str)
+        options["metavar"] = ("," if kind is tuple else "|").join(knob.choices) or kind.__name__.upper()
+    flag = f"--{setting.name.replace('_', '-')}"
+    group.add_argument(flag, dest=KNOB + setting.name, default=argparse.SUPPRESS, **options)
+
+
+def _name(args: argparse.Namespace) -> str | None:
+    return args.operator or args.method
+
+
+def run(args: argparse.Namespace) -> None:
+    from latentlab.cli import folder
+    from latentlab.knobs import to_json
+    from latentlab.operators import make
+    from latentlab.recipe import Recipe
+    from latentlab.store import Store
+
+    store = Store(args.checkpoints, args.device)
+    classifier = bring.classifier(store, args)
+    knobs = {key.removeprefix(KNOB): value for key, value in vars(args).items() if key.startswith(KNOB)}
+    recipe = Recipe(
+        model=args.model,
+        model_digest=store.digest(args.model),
+        classifier=classifier,
+        classifier_digest=store.digest(classifier) if classifier else None,
+        operator=_name(args) or "",
+        settings=to_json(make(_name(args) or "", knobs)),
+        seed=args.seed,
+    )
+    done, skipped = folder.augment(args.source, args.out, recipe, store, args.batch)
+    if args.json:
+        print(
+            json.dumps(
+                {"out": str(args.out), "pictures": done, "skipped": skipped, "recipe": json.loads(recipe.to_json())}
+            )
+        )
+    else:
+        print(f"{args.out}: {done} pictures and recipe.json{f', {skipped} skipped' if skipped else ''}")

@@ -1,0 +1,61 @@
+"""The flags that bring one's own classifier, for every verb that takes one."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from latentlab.errors import UserError
+
+if TYPE_CHECKING:
+    from latentlab.store import Store
+
+SUFFIX = ".safetensors"
+
+
+def flags(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("classifier")
+    group.add_argument(
+        "--classifier", metavar="NAME", help="one that `latentlab list` shows, or one's own: FILE.safetensors with"
+    )
+    group.add_argument("--architecture", metavar="LIBRARY:NAME", help="torchvision:resnet18, timm:resnet18, …")
+    group.add_argument("--classes", metavar="A,B,…", help="its class names in order, or @FILE with one a line")
+    group.add_argument(
+        "--mean", type=numbers, default="0,0,0", metavar="R,G,B", help="its normalisation of [0, 1] (default: none)"
+    )
+    group.add_argument("--std", type=numbers, default="1,1,1", metavar="R,G,B")
+    group.add_argument("--size", type=int, default=32, help="side of the images it takes, in pixels (default: 32)")
+
+
+def classifier(store: Store, args: argparse.Namespace) -> str | None:
+    """The name under which the store knows the chosen classifier; a file is read in."""
+    if args.classifier is None or not args.classifier.endswith(SUFFIX):
+        if args.architecture or args.classes:
+            raise UserError(
+                f"--architecture and --classes describe one's own --classifier FILE{SUFFIX}; name that file."
+            )
+        if args.classifier is not None:
+            store.card(args.classifier)  # refuses a name that is not there
+        return args.classifier
+    if not args.architecture or not args.classes:
+        raise UserError(f"{args.classifier} needs --architecture (torchvision:resnet18, …) and --classes (cat,dog,…).")
+    return store.bring(Path(args.classifier), args.architecture, names(args.classes), args.mean, args.std, args.size)
+
+
+def names(text: str) -> list[str]:
+    if not text.startswith("@"):
+        return [name.strip() for name in text.split(",")]
+    try:
+        return [line.strip() for line in Path(text[1:]).read_text("utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"The class names in {text[1:]} cannot be read: {error}.") from error
+
+
+def numbers(text: str) -> list[float]:
+    try:
+        return [float(number) for number in text.split(",")]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} must be numbers with commas between, such as 0.5,0.5,0.5"
+        ) from error

@@ -1,0 +1,88 @@
+"""`latentlab data`: which data sets are there, and how to get the others."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from latentlab.errors import UserError
+
+if TYPE_CHECKING:
+    from latentlab.data import World
+
+HELP = "show, download or check the data sets"
+NPZ = "train_x, test_x uint8 N H W C; train_y, test_y whole numbers, or 0/1 rows of attributes; names of the classes"
+
+
+def flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
+    parser.add_argument("name", nargs="?", help="digits, cifar10, mnist, faces, or one's own; all of them if left out")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="where data lie ($LATENTLAB_DATA, else data/)")
+    parser.add_argument("--check", action="store_true", help="load it and count what is in it; download nothing")
+    parser.add_argument("--json", action="store_true", help="counts for a program")
+    parser.epilog = f"NAME.npz holds {NPZ}. A folder NAME/CLASS/*.png does as well."
+
+
+def run(args: argparse.Namespace) -> None:
+    from latentlab import data
+
+    if args.name is None:
+        found = {name: _found(name, args.folder) for name in data.WORLDS}
+        print(json.dumps(found, indent=1) if args.json else "\n".join(f"{n:8} {_words(v)}" for n, v in found.items()))
+        return
+    facts = _facts(_world(args))
+    print(json.dumps(facts, indent=1) if args.json else _words(facts))
+
+
+def _world(args: argparse.Namespace) -> World:
+    """The world of this name; one that can be downloaded is, unless it shall only be checked."""
+    from latentlab import data
+
+    try:
+        return data.load(args.name, args.folder)
+    except UserError as error:
+        if args.name == "faces":
+            raise UserError(f"{error} It holds {NPZ}; of CelebA 64×64 images and the 40 attributes.") from error
+        if args.check or args.name not in data.LAYOUTS:
+            raise
+    data.download(args.name, args.folder)
+    return data.load(args.name, args.folder)
+
+
+def _found(name: str, folder: Path | None) -> dict[str, Any]:
+    from latentlab import data
+
+    try:
+        return _facts(data.load(name, folder))
+    except UserError as error:
+        return {"missing": str(error)}
+
+
+def _facts(world: World) -> dict[str, Any]:
+    """Counts; of a class in train and test, of an attribute where it is present."""
+    return {
+        "name": world.name,
+        "image_shape": world.image_shape,
+        "train": len(world.train),
+        "test": len(world.test),
+        "classes": {
+            label: [_count(world, split.labels, place) for split in (world.train, world.test)]
+            for place, label in enumerate(world.classes)
+        },
+        "multilabel": world.multilabel,
+        "licence": world.licence,
+    }
+
+
+def _count(world: World, labels: Any, place: int) -> int:
+    return int(labels[:, place].sum() if world.multilabel else (labels == place).sum())
+
+
+def _words(facts: dict[str, Any]) -> str:
+    if "missing" in facts:
+        return facts["missing"]
+    counts = ", ".join(f"{label} {train:,} + {test:,}" for label, (train, test) in facts["classes"].items())
+    size = "×".join(map(str, facts["image_shape"]))
+    return f"{facts['train']:,} + {facts['test']:,} images of {size}; {counts}; {facts['licence'] or 'licence unknown'}"

@@ -1,0 +1,49 @@
+"""`latentlab evaluate`: does a card tell the truth?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from latentlab.evaluation import Evaluation
+
+HELP = "measure the figures of a card again, from the data; exit code 1 where one differs"
+
+
+def flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
+    parser.add_argument("checkpoint", type=Path, metavar="FILE.safetensors")
+    parser.add_argument("--json", action="store_true", help="the figures for a program")
+
+
+def run(args: argparse.Namespace) -> int:
+    from latentlab.evaluation import TOLERANCE, evaluate
+
+    found = evaluate(args.checkpoint)
+    print(_json(found) if args.json else _table(found))
+    if found.wrong:
+        names = ", ".join(figure.name for figure in found.wrong)
+        print(
+            f"latentlab: the card of {args.checkpoint.name} differs from the data by more than {TOLERANCE} in {names}; "
+            "fit it again.",
+            file=sys.stderr,
+        )
+    return 1 if found.wrong else 0
+
+
+def _json(found: Evaluation) -> str:
+    figures = [asdict(figure) | {"agrees": figure.agrees} for figure in found.figures]
+    return json.dumps({"checkpoint": found.checkpoint.name, "data": found.data, "figures": figures}, indent=1)
+
+
+def _table(found: Evaluation) -> str:
+    rows = [f"{found.checkpoint.stem + ' on ' + found.data:44} {'card':>10} {'again':>10}"]
+    for figure in found.figures:
+        card, again = (f"{value:10.4g}" if value is not None else f"{'–':>10}" for value in (figure.card, figure.again))
+        rows.append(f"{figure.name:44} {card} {again}{'' if figure.agrees else '  differs'}")
+    return "\n".join(rows)

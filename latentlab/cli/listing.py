@@ -1,0 +1,86 @@
+"""`latentlab list`: the checkpoints, without reading a weight."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from latentlab.errors import UserError
+
+if TYPE_CHECKING:
+    from latentlab.models import Card
+    from latentlab.store import Store
+    from latentlab.types import Images
+
+HELP = "list the checkpoints with their scores"
+
+
+def flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
+    parser.add_argument("--checkpoints", default="checkpoints", metavar="DIR", help="folder of the networks")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="the whole cards, for a program")
+    form.add_argument("--sheet", type=Path, metavar="FOLDER", help="a contact sheet of every latent model, as a PNG")
+
+
+def run(args: argparse.Namespace) -> None:
+    from latentlab.store import Store
+
+    store = Store(args.checkpoints, "cpu")
+    if args.json:
+        cards = {name: asdict(card) for name, card in store.cards.items()}
+        print(json.dumps({"checkpoints": cards, "broken": store.broken}, indent=1))
+        return
+    if args.sheet:
+        return _sheets(store, args.sheet)
+    for name, card in store.cards.items():
+        print(_line(name, card))
+    for name, reason in store.broken.items():
+        print(f"{name:24} broken: {reason}")
+    if not store.cards and not store.broken:
+        print(
+            f"There is no checkpoint in {args.checkpoints}; make one: "
+            f"latentlab fit glow --data digits --minutes 5 --out {args.checkpoints}/digits-glow.safetensors"
+        )
+
+
+def _sheets(store: Store, folder: Path) -> None:
+    """Where a world's data are missing, its sheets have only what the models draw, and stderr says so."""
+    from latentlab import sheets
+    from latentlab.images import png
+    from latentlab.models import LATENT_KINDS
+
+    folder.mkdir(parents=True, exist_ok=True)
+    originals: dict[str, Images | None] = {}
+    for name, card in store.cards.items():
+        if card.kind not in LATENT_KINDS:
+            continue
+        if card.data not in originals:
+            originals[card.data] = _originals(card.data, sheets.COLUMNS)
+        path = folder / f"{name}.png"
+        path.write_bytes(png(sheets.draw(store.load(name), originals[card.data])))
+        print(path)
+
+
+def _originals(world: str, count: int) -> Images | None:
+    from latentlab import data
+
+    try:
+        return data.load(world).test.batch(slice(0, count))[0]
+    except UserError as error:
+        print(f"latentlab: no originals on the sheets of {world}: {error}", file=sys.stderr)
+        return None
+
+
+def _line(name: str, card: Card) -> str:
+    scores = ", ".join(f"{score} {value:g}" for score, value in card.scores.items())
+    size = "×".join(map(str, card.image_shape))
+    return f"{name:24} {card.kind:10} {size:9} {card.data:8} {_time(card.seconds):>7}  {scores}"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"

@@ -1,0 +1,51 @@
+"""How each kind of network is trained from scratch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from latentlab import data
+from latentlab.errors import UserError
+from latentlab.fit.classifier import resnet18, small_resnet
+from latentlab.fit.glow import GlowFitter
+from latentlab.fit.loop import Plan, run
+from latentlab.fit.stylegan2 import StyleGAN2Fitter
+from latentlab.fit.vae import VAEFitter
+from latentlab.models import Card
+
+FITTERS: dict[str, Callable[[data.World, str], Any]] = {
+    "glow": GlowFitter,
+    "vae": VAEFitter,
+    "stylegan2": StyleGAN2Fitter,
+    "resnet18": resnet18,
+    "resnet": small_resnet,
+}
+
+
+def fit(
+    kind: str,
+    world: str,
+    out: Path,
+    minutes: float | None = None,
+    steps: int | None = None,
+    batch: int | None = None,
+    seed: int = 0,
+    device: str | None = None,
+) -> Card:
+    """Train `kind` on `world` within the budget and write the checkpoint; goes on where a stopped fit was."""
+    if kind not in FITTERS:
+        raise UserError(f"There is no network of kind {kind!r}; choose {', '.join(FITTERS)}.")
+    if not (minutes or steps) or (minutes or 1) <= 0 or (steps or 1) <= 0 or (batch or 1) <= 0:
+        raise UserError("A fit needs a budget above 0: --minutes or --steps (and a batch above 0).")
+    loaded = data.load(world)
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    torch.manual_seed(seed)  # initial weights; every later draw has its own generator
+    flags = {"minutes": minutes, "steps": steps, "batch": batch, "seed": seed}
+    budget = "".join(f" --{name} {value}" for name, value in flags.items() if value is not None)
+    command = f"latentlab fit {kind} --data {world} --out {out.name}{budget}"
+    plan = Plan(kind, out, minutes, steps, batch, seed, device, command)
+    return run(plan, FITTERS[kind](loaded, device), loaded)

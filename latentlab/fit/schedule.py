@@ -1,0 +1,37 @@
+"""Learning rates and the standard augmentation of fits."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch.optim import Optimizer
+
+from latentlab import chance
+from latentlab.types import Images
+
+
+def set_rate(optimiser: Optimizer, peak: float, progress: float, warmup: float = 0.05) -> None:
+    """Linear warm-up, then half a cosine down to a hundredth."""
+    if progress < warmup:
+        share = max(progress / warmup, 0.01)
+    else:
+        share = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
+    for group in optimiser.param_groups:
+        group["lr"] = peak * share
+
+
+def flip(images: Images, rng: torch.Generator) -> Images:
+    """Each image mirrored left to right with probability one half."""
+    mirrored = (chance.uniform((len(images), 1, 1, 1), rng) < 0.5).to(images.device)
+    return torch.where(mirrored, images.flip(3), images)
+
+
+def crop(images: Images, margin: int, rng: torch.Generator) -> Images:
+    """Each image moved by up to `margin` pixels each way, the border reflected."""
+    size = images.shape[2]
+    padded = F.pad(images, [margin] * 4, mode="reflect")
+    corners = torch.randint(2 * margin + 1, (len(images), 2), generator=rng)
+    moved = [image[:, y : y + size, x : x + size] for image, (y, x) in zip(padded, corners.tolist(), strict=True)]
+    return torch.stack(moved).contiguous(memory_format=torch.channels_last)

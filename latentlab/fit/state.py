@@ -1,0 +1,55 @@
+"""What a fit must remember to go on as if it had never been stopped: one safetensors file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from latentlab.errors import UserError
+from latentlab.models.checkpoint import write_tensors
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a fit has come."""
+
+    step: int = 0
+    seconds: float = 0.0
+    images_seen: int = 0
+
+
+def save(path: Path, progress: Progress, modules: nn.Module, optimisers: dict[str, Optimizer]) -> None:
+    """Atomically; on a full disk the state before it stays."""
+    tensors = {f"module.{name}": tensor for name, tensor in modules.state_dict().items()}
+    for name, optimiser in optimisers.items():
+        for index, state in optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{name}.{index}.{key}": torch.as_tensor(value) for key, value in state.items()}
+    write_tensors(path, tensors, {"progress": json.dumps(asdict(progress))})
+
+
+def restore(path: Path, modules: nn.Module, optimisers: dict[str, Optimizer]) -> Progress:
+    """The modules and optimisers as they were when `path` was saved."""
+    try:
+        with safe_open(path, "pt") as file:
+            progress = Progress(**json.loads((file.metadata() or {})["progress"]))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        modules.load_state_dict({n.removeprefix("module."): t for n, t in tensors.items() if n.startswith("module.")})
+    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        raise UserError(f"{path} is not a state of this fit ({str(error)[:80]}); delete it to start again.") from error
+    for name, optimiser in optimisers.items():
+        _restore_optimiser(optimiser, {n: t for n, t in tensors.items() if n.startswith(f"optimiser.{name}.")})
+    return progress
+
+
+def _restore_optimiser(optimiser: Optimizer, tensors: dict[str, Tensor]) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        index, key = name.split(".")[-2:]
+        state.setdefault(int(index), {})[key] = tensor
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})

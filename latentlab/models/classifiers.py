@@ -1,0 +1,156 @@
+"""Classifiers of images in [0, 1]; they normalise inside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Protocol, runtime_checkable
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from latentlab.types import Images, ImageShape, Logits
+
+Maps = Float[Tensor, "B C H W"]
+
+
+def conv_bn(inputs: int, outputs: int, stride: int = 1, size: int = 3) -> nn.Sequential:
+    conv = nn.Conv2d(inputs, outputs, size, stride, size // 2, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(outputs))
+
+
+class BasicBlock(nn.Module):
+    """He et al. 2015, arXiv 1512.03385."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(conv_bn(inputs, outputs, stride), nn.ReLU(), conv_bn(outputs, outputs))
+        self.skip = conv_bn(inputs, outputs, stride, 1) if stride > 1 or inputs != outputs else nn.Identity()
+
+    def forward(self, x: Maps) -> Float[Tensor, "B D h w"]:
+        return F.relu(self.body(x) + self.skip(x))
+
+
+class ResNet18(nn.Module):
+    """ResNet-18 with the 3×3 stem of CIFAR, no max-pool (the classifier of Yuksel et al. 2021, arXiv 2108.07958)."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        image_shape: ImageShape,
+        classes: Sequence[str],
+        mean: Sequence[float] = (0.5, 0.5, 0.5),
+        std: Sequence[float] = (0.25, 0.25, 0.25),
+        width: int = 64,
+        stem: int = 1,
+    ) -> None:
+        super().__init__()
+        self.image_shape, self.classes = image_shape, tuple(classes)
+        widths = [width, width, 2 * width, 4 * width, 8 * width]
+        blocks = [
+            BasicBlock(a if i == 0 else b, b, 2 if i == 0 and place > 0 else 1)
+            for place, (a, b) in enumerate(pairwise(widths))
+            for i in range(2)
+        ]
+        self.stem = nn.Sequential(conv_bn(image_shape[0], width, stem), nn.ReLU())
+        self.blocks = nn.Sequential(*blocks)
+        self.head = nn.Linear(widths[-1], len(classes))
+        _normalisation(self, mean, std)
+
+    def features(self, images: Images) -> Float[Tensor, "B F"]:
+        return self.blocks(self.stem((images - self.mean) / self.std)).mean((2, 3))
+
+    def forward(self, images: Images) -> Logits:
+        return self.head(self.features(images)).float()
+
+
+class SmallResNet(nn.Module):
+    """A fast small one: a convolution and a residual block a stage, pooling between them.
+
+    After Page 2019, "How to train your ResNet".
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        image_shape: ImageShape,
+        classes: Sequence[str],
+        mean: Sequence[float] = (0.5, 0.5, 0.5),
+        std: Sequence[float] = (0.25, 0.25, 0.25),
+        widths: Sequence[int] = (32, 64, 128),
+    ) -> None:
+        super().__init__()
+        self.image_shape, self.classes = image_shape, tuple(classes)
+        stages: list[nn.Module] = [conv_bn(image_shape[0], widths[0]), nn.ReLU()]
+        for a, b in zip((widths[0], *widths), widths, strict=False):
+            stages += [conv_bn(a, b), nn.MaxPool2d(2), nn.ReLU(), BasicBlock(b, b, 1)]
+        self.stages = nn.Sequential(*stages)
+        self.head = nn.Linear(widths[-1], len(classes))
+        _normalisation(self, mean, std)
+
+    def features(self, images: Images) -> Float[Tensor, "B F"]:
+        return self.stages((images - self.mean) / self.std).amax((2, 3))
+
+    def forward(self, images: Images) -> Logits:
+        return self.head(self.features(images)).float()
+
+
+@runtime_checkable
+class Labelled(Protocol):
+    """Images in [0, 1] to one logit a class."""
+
+    image_shape: ImageShape
+    classes: tuple[str, ...]
+
+    def __call__(self, images: Images) -> Logits: ...
+
+
+class Attribute(nn.Module):
+    """One output of a multi-label classifier as a classifier of two classes."""
+
+    def __init__(self, network: Labelled, index: int) -> None:
+        super().__init__()
+        self.network, self.index = network, index
+        self.image_shape = network.image_shape
+        name = network.classes[index]
+        self.classes = (f"not {name}", name)
+
+    def forward(self, images: Images) -> Logits:
+        logit = self.network(images)[:, self.index]
+        return torch.stack([-logit / 2, logit / 2], 1)  # softmax of the pair is the sigmoid of the logit
+
+
+class Normalised(nn.Module):
+    """A classifier that somebody brings: images in [0, 1] are resized to what it expects and normalised."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        network: nn.Module,
+        image_shape: ImageShape,
+        classes: Sequence[str],
+        mean: Sequence[float],
+        std: Sequence[float],
+    ) -> None:
+        super().__init__()
+        self.network, self.image_shape, self.classes = network, image_shape, tuple(classes)
+        _normalisation(self, mean, std)
+
+    def forward(self, images: Images) -> Logits:
+        if images.shape[2:] != self.image_shape[1:]:
+            images = F.interpolate(images, self.image_shape[1:], mode="bilinear", antialias=True)
+        return self.network((images - self.mean) / self.std)
+
+
+def _normalisation(network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+    """Kept out of the state: the card's arguments say them."""
+    network.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
+    network.register_buffer("std", torch.tensor(std).view(-1, 1, 1), persistent=False)

@@ -1,0 +1,46 @@
+"""StyleGAN2's residual discriminator: real or generated, one logit an image. It is used in fits and never shipped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from latentlab.models.encoder import Trunk
+from latentlab.models.style_layers import EqualConv, EqualLinear, Features, activate
+from latentlab.types import Images
+
+GROUP = 4  # images that share one standard deviation
+
+
+def batch_deviation(x: Features) -> Float[Tensor, "B 1 H W"]:
+    """How much the images of a group differ: the mean standard deviation, as one more channel (Karras et al. 2018).
+
+    The groups are strided through the batch; images that fill no group are compared with the whole batch.
+    """
+    size = GROUP if len(x) % GROUP == 0 else len(x)
+    groups = x.float().reshape(size, -1, *x.shape[1:])
+    deviation = (groups.var(0, unbiased=False) + 1e-8).sqrt().mean((1, 2, 3), keepdim=True)
+    return deviation.repeat(size, 1, *x.shape[2:]).to(x.dtype)
+
+
+class Discriminator(nn.Module):
+    """`channels` from 4×4 up, as in the generator."""
+
+    def __init__(self, image_channels: int, channels: Sequence[int]) -> None:
+        super().__init__()
+        width = channels[0]
+        self.trunk = Trunk(image_channels, channels)
+        self.last = EqualConv(width + 1, width, 3)
+        self.hidden = EqualLinear(width * 16, width)
+        self.out = EqualLinear(width, 1)
+
+    def forward(self, images: Images) -> Float[Tensor, " B"]:
+        return self.judge(self.trunk(images)[-1])
+
+    def judge(self, coarse: Features) -> Float[Tensor, " B"]:
+        """Logits from the trunk's coarsest features."""
+        x = self.last(torch.cat([coarse, batch_deviation(coarse)], 1))
+        return self.out(activate(self.hidden(x.flatten(1)))).float()[:, 0]

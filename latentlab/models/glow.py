@@ -1,0 +1,253 @@
+"""Glow: a normalizing flow of actnorm, invertible 1×1 convolutions and affine couplings.
+
+Kingma, Dhariwal 2018, arXiv 1807.03039. The state is kept as `B H W C` in fp32: a 1×1 convolution is then one matrix
+product, and the coupling networks see channels-last images, the layout in which bf16 is fast. Only these networks may
+run in bf16 (`fast`); the state never does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from latentlab import chance
+from latentlab.models.modules import Stack, channels_last
+from latentlab.types import Images, ImageShape, Latents, Nats
+
+State = Float[Tensor, "B H W C"]
+Squeezed = Float[Tensor, "B h w D"]  # half the size, four times the channels
+Kept = Float[Tensor, "B h w K"]  # what goes on to the next level, nothing at the last
+Leaving = Float[Tensor, "B h w L"]  # what becomes a latent part
+LogDet = Float[Tensor, " B"]
+
+MARGIN = 0.05  # of the logit transform; keeps black and white finite (Dinh et al. 2017, arXiv 1605.08803)
+BOUND = 2.0  # of the log scale of a coupling: codes far from the data must not overflow on their way back
+LEVELS = 256  # grey levels of the images whose density is modelled
+
+
+def squeeze(x: State) -> Squeezed:
+    """Each 2×2 block of pixels becomes one pixel of four times the channels."""
+    b, h, w, c = x.shape
+    return x.reshape(b, h // 2, 2, w // 2, 2, c).permute(0, 1, 3, 5, 2, 4).reshape(b, h // 2, w // 2, 4 * c)
+
+
+def unsqueeze(x: Squeezed) -> State:
+    b, h, w, c = x.shape
+    return x.reshape(b, h, w, c // 4, 2, 2).permute(0, 1, 4, 2, 5, 3).reshape(b, 2 * h, 2 * w, c // 4)
+
+
+def conditioned(net: nn.Module, x: State, fast: bool) -> tuple[Float[Tensor, "B H W E"], Float[Tensor, "B H W E"]]:
+    """Two maps of `x` by a convolutional network: in bf16 if fast, else in fp32 whatever the caller's autocast."""
+    with torch.autocast(x.device.type, torch.bfloat16, enabled=fast):
+        out = net(x.permute(0, 3, 1, 2))
+    first, second = out.to(x.dtype).permute(0, 2, 3, 1).chunk(2, -1)
+    return first, second
+
+
+class Coupling(nn.Module):
+    """Half of the channels scales and shifts the other half."""
+
+    fast = False
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.cut = channels // 2
+        self.net = nn.Sequential(
+            nn.Conv2d(self.cut, hidden, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(hidden, hidden, 1),
+            nn.ReLU(inplace=True),
+            ZeroConv(hidden, 2 * (channels - self.cut)),
+        )
+        for layer in self.net:
+            if type(layer) is nn.Conv2d and layer.bias is not None:
+                nn.init.normal_(layer.weight, 0, 0.05)
+                nn.init.zeros_(layer.bias)
+
+    def encode(self, x: State) -> tuple[State, LogDet]:
+        a, b = x[..., : self.cut], x[..., self.cut :]
+        log_scale, shift = self._net(a)
+        return torch.cat([a, (b + shift) * log_scale.exp()], -1), log_scale.flatten(1).sum(1)
+
+    def decode(self, y: State) -> State:
+        a, b = y[..., : self.cut], y[..., self.cut :]
+        log_scale, shift = self._net(a)
+        return torch.cat([a, b * torch.exp(-log_scale) - shift], -1)
+
+    def _net(self, a: State) -> tuple[Float[Tensor, "B H W E"], Float[Tensor, "B H W E"]]:
+        raw, shift = conditioned(self.net, a, self.fast)
+        return BOUND * torch.tanh(raw / BOUND), shift
+
+
+class ZeroConv(nn.Conv2d):
+    """A 3×3 convolution that starts at zero, with a learned log gain per channel."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 3, padding=1)
+        self.gain = nn.Parameter(torch.zeros(outputs, 1, 1))
+        nn.init.zeros_(self.weight)
+        assert self.bias is not None
+        nn.init.zeros_(self.bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input) * torch.exp(3 * self.gain)
+
+
+class Step(nn.Module):
+    """Actnorm, 1×1 convolution, coupling."""
+
+    def __init__(self, channels: int, hidden: int, rng: torch.Generator) -> None:
+        super().__init__()
+        self.shift = nn.Parameter(torch.zeros(channels))
+        self.log_scale = nn.Parameter(torch.zeros(channels))
+        self.mix = nn.Parameter(torch.linalg.qr(chance.normal((channels, channels), rng))[0])
+        self.coupling = Coupling(channels, hidden)
+
+    def encode(self, x: State) -> tuple[State, LogDet]:
+        x = ((x + self.shift) * self.log_scale.exp()) @ self.mix
+        y, log_det = self.coupling.encode(x)
+        pixels = x.shape[1] * x.shape[2]
+        return y, log_det + pixels * (self.log_scale.sum() + torch.linalg.slogdet(self.mix)[1])
+
+    def decode(self, y: State) -> State:
+        inverse = torch.linalg.inv(self.mix.double()).to(y.dtype)
+        return (self.coupling.decode(y) @ inverse) * torch.exp(-self.log_scale) - self.shift
+
+    def initialise(self, x: State) -> None:
+        """Data-dependent start: this batch leaves the actnorm with mean 0 and deviation 1 in every channel."""
+        flat = x.flatten(0, 2)
+        self.shift.copy_(-flat.mean(0))
+        self.log_scale.copy_(-torch.log(flat.std(0) + 1e-6))
+
+
+class Level(nn.Module):
+    """Squeeze, steps, and the learned prior of the half that leaves here (of everything, at the last level)."""
+
+    def __init__(self, channels: int, steps: int, hidden: int, last: bool, rng: torch.Generator) -> None:
+        super().__init__()
+        self.steps = Stack(Step(4 * channels, hidden, rng) for _ in range(steps))
+        self.kept = 0 if last else 2 * channels
+        leaving = 4 * channels - self.kept
+        self.prior = nn.Parameter(torch.zeros(2 * leaving)) if last else ZeroConv(self.kept, 2 * leaving)
+
+    def encode(self, x: State) -> tuple[Kept, Leaving, LogDet]:
+        """What goes on, what leaves in standard coordinates, and the log-determinant."""
+        x = squeeze(x)
+        total = x.new_zeros(len(x))
+        for step in self.steps:
+            x, log_det = step.encode(x)
+            total = total + log_det
+        kept, leaving = x[..., : self.kept], x[..., self.kept :]
+        mean, log_scale = self._prior(kept)
+        return kept, (leaving - mean) * torch.exp(-log_scale), total - log_scale.expand_as(leaving).flatten(1).sum(1)
+
+    def decode(self, kept: Kept, leaving: Leaving) -> State:
+        mean, log_scale = self._prior(kept)
+        x = torch.cat([kept, mean + leaving * torch.exp(log_scale)], -1)
+        for step in reversed(self.steps):
+            x = step.decode(x)
+        return unsqueeze(x)
+
+    def _prior(self, kept: Kept) -> tuple[Tensor, Tensor]:
+        if isinstance(self.prior, nn.Parameter):
+            mean, log_scale = self.prior.chunk(2, -1)
+        else:
+            mean, log_scale = conditioned(self.prior, kept, fast=False)
+        return mean, log_scale.clamp(-7, 7)
+
+
+class Glow(nn.Module):
+    """A density model whose levels are its parts, coarse to fine, named by their size in pixels."""
+
+    def __init__(self, image_shape: ImageShape, levels: int = 3, steps: int = 8, hidden: int = 256) -> None:
+        super().__init__()
+        channels, height, width = self.image_shape = tuple(image_shape)
+        assert height % 2**levels == width % 2**levels == 0, "the size must halve evenly at every level"
+        rng = chance.seeded(0)
+        last = levels - 1
+        self.levels = Stack(Level(channels * 2**i, steps, hidden, i == last, rng) for i in range(levels))
+        self.directions: dict[str, Tensor] = {}
+        channels_last(self)
+
+    def encode(self, images: Images) -> Latents:
+        """The exact code of the image: the middle of each of its 256 grey levels."""
+        states, _ = self._flow(self._spread(images, 0.5))
+        names = [name for name, _ in self.part_shapes()]
+        return Latents(dict(zip(names, (state.permute(0, 3, 1, 2) for state in reversed(states)), strict=True)))
+
+    def decode(self, latents: Latents) -> Images:
+        states = [part.permute(0, 2, 3, 1) for part in latents.parts.values()]  # coarse to fine
+        x = states[0][..., :0]
+        for level, state in zip(reversed(self.levels), states, strict=True):
+            x = level.decode(x, state)
+        y = (torch.sigmoid(x.permute(0, 3, 1, 2)) - MARGIN) / (1 - 2 * MARGIN)
+        return (y * LEVELS - 0.5) / (LEVELS - 1)
+
+    def sample(self, count: int, rng: torch.Generator) -> Latents:
+        return Latents(
+            {name: chance.normal((count, *shape), rng).to(self._parameter) for name, shape in self.part_shapes()}
+        )
+
+    def log_prob(self, images: Images, rng: torch.Generator | None = None) -> Nats:
+        """Nats of 256-level images; with `rng` dequantised by uniform noise, a lower bound (Theis et al. 2016)."""
+        noise = 0.5 if rng is None else chance.uniform(images.shape, rng).to(images)
+        y = self._spread(images, noise)
+        states, log_det = self._flow(y)
+        squares = sum((state.square().flatten(1).sum(1) for state in states), torch.zeros_like(log_det))
+        size = math.prod(self.image_shape)
+        inside = (1 - 2 * MARGIN) * y + MARGIN
+        logit = (math.log(1 - 2 * MARGIN) - torch.log(inside * (1 - inside))).flatten(1).sum(1)
+        return -0.5 * squares + log_det + logit - size * (0.5 * math.log(2 * math.pi) + math.log(LEVELS))
+
+    @torch.no_grad()
+    def initialise(self, images: Images) -> None:
+        """Data-dependent initialisation of every actnorm from one batch."""
+        x = self._logit(self._spread(images, 0.5))
+        for level in self.levels:
+            x = squeeze(x)
+            for step in level.steps:
+                step.initialise(x)
+                x, _ = step.encode(x)
+            x = x[..., : level.kept]
+
+    def part_shapes(self) -> Iterator[tuple[str, ImageShape]]:
+        channels, height, _ = self.image_shape
+        depth = len(self.levels)
+        for i in reversed(range(depth)):
+            size = height >> (i + 1)
+            leaving = channels * 2**i * (4 if i == depth - 1 else 2)
+            yield f"{size}px", (leaving, size, self.image_shape[2] >> (i + 1))
+
+    @property
+    def _parameter(self) -> Tensor:
+        return next(self.parameters())
+
+    def use_fast(self, fast: bool) -> None:
+        """Run the coupling networks in bf16 (attacks, previews, fits) or in fp32 (reconstruction, likelihood)."""
+        for module in self.modules():
+            if isinstance(module, Coupling):
+                module.fast = fast
+
+    @staticmethod
+    def _spread(images: Images, noise: float | Tensor) -> Images:
+        """[0, 1] with 256 grey levels to the open unit interval."""
+        return (images * (LEVELS - 1) + noise) / LEVELS
+
+    @staticmethod
+    def _logit(y: Images) -> State:
+        inside = (1 - 2 * MARGIN) * y + MARGIN
+        return torch.log(inside / (1 - inside)).permute(0, 2, 3, 1)
+
+    def _flow(self, y: Images) -> tuple[list[Tensor], LogDet]:
+        """States that left, fine to coarse, and the log-determinant after the logit."""
+        x = self._logit(y)
+        total, states = x.new_zeros(len(x)), []
+        for level in self.levels:
+            x, leaving, log_det = level.encode(x)
+            states.append(leaving)
+            total = total + log_det
+        return states, total

@@ -1,0 +1,66 @@
+"""The header of a safetensors file, read and checked before any library allocates for it."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from latentlab.errors import UserError
+
+MAX_HEADER = 2**22  # bytes; a network of 10,000 tensors needs 1 MB
+WIDTHS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
+
+
+@dataclass(frozen=True)
+class Header:
+    shapes: dict[str, tuple[int, ...]]
+    metadata: dict[str, str]
+
+
+def inspect(path: Path) -> Header:
+    """Names and shapes, where the file is whole and says nothing twice; else one line why not."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if size < 8 or length > size - 8:
+                raise UserError(f"{path.name} is not a safetensors file, or it was cut short; copy or make it again.")
+            if length > MAX_HEADER:
+                raise UserError(
+                    f"{path.name} has a header of {length / 2**20:.0f} MiB; 4 MiB is the most that is read."
+                )
+            text = file.read(length)
+    except OSError as error:
+        raise UserError(f"{path.name} cannot be read: {error.strerror}.") from error
+    return _parsed(path, text, size - 8 - length)
+
+
+def _parsed(path: Path, text: bytes, room: int) -> Header:
+    try:
+        entries = json.loads(text, object_pairs_hook=_unique)
+        metadata = entries.pop("__metadata__", {})
+        shapes = {name: _shape(name, entry, room) for name, entry in entries.items()}
+        if not all(isinstance(value, str) for value in metadata.values()):
+            raise ValueError("its metadata are not text")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise UserError(f"{path.name} is not a valid safetensors file ({str(error)[:80]}); make it again.") from error
+    return Header(shapes, metadata)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    entries = dict(pairs)
+    if len(entries) < len(pairs):
+        raise ValueError("a name stands there twice")
+    return entries
+
+
+def _shape(name: str, entry: dict[str, Any], room: int) -> tuple[int, ...]:
+    shape, (start, end) = tuple(entry["shape"]), entry["data_offsets"]
+    if entry["dtype"] not in WIDTHS or not all(isinstance(n, int) and n >= 0 for n in (*shape, start, end)):
+        raise ValueError(f"tensor {name[:40]} has an unknown type or shape")
+    if end > room or end - start != math.prod(shape) * WIDTHS[entry["dtype"]]:
+        raise ValueError(f"tensor {name[:40]} does not lie inside the file")
+    return shape

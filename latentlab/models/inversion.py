@@ -1,0 +1,75 @@
+"""Optimisation-based inversion of a style-based generator, as AdvMix needs it (Gowal et al. 2020, section 3).
+
+The code must rebuild the image, and must still be swappable: mixed with a drawn code it has to give an image that
+resembles this one, so it may not leave the range of the mapping.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from latentlab import chance
+from latentlab.types import Images
+
+if TYPE_CHECKING:
+    from latentlab.models.stylegan2 import Codes, StyleGAN2
+
+RATE = 0.05  # Adam's, in prior standard deviations
+FEATURES, MIXING, PRIOR = 0.1, 0.02, 1e-4  # weights beside the pixels' mean square
+
+
+def invert(model: StyleGAN2, images: Images, white: Codes, steps: int) -> Codes:
+    """Adam on pixels, features, mixing and prior; same bits for the same input, each image for itself."""
+    rng = chance.seeded(0)
+    code = white.detach().clone().requires_grad_()
+    optimiser = torch.optim.Adam([code], lr=RATE, betas=(0.9, 0.99))
+    target = [feature.detach() for feature in _features(model, images)]
+    for step in range(steps):
+        optimiser.param_groups[0]["lr"] = RATE * _warm(step / steps)
+        partner = model.join(model.sample(1, rng)).expand_as(code)
+        cut = int(torch.randint(1, model.layers, (1,), generator=rng))
+        with torch.enable_grad():
+            loss = _loss(model, images, target, code, partner, cut)
+            (code.grad,) = torch.autograd.grad(loss, code)
+        optimiser.step()
+    return code.detach()
+
+
+def _warm(progress: float) -> float:
+    """The step size's course: up within the first twentieth, down along a cosine in the last quarter."""
+    return min(1.0, 0.2 + progress / 0.05) * (0.5 - 0.5 * math.cos(math.pi * min(1.0, (1 - progress) / 0.25)))
+
+
+def _loss(
+    model: StyleGAN2, images: Images, target: list[Tensor], code: Tensor, partner: Tensor, cut: int
+) -> Float[Tensor, ""]:
+    """The sum over the images, so that no image's step depends on its neighbours."""
+    mixed = torch.cat([code[:, :cut], partner[:, cut:]], 1)
+    rebuilt, swapped = model.synthesis(model.colour(torch.cat([code, mixed]))).chunk(2)
+    close = _distance(_features(model, rebuilt), target)
+    alike = _distance(_features(model, swapped)[-2:], target[-2:]) * (cut / model.layers)
+    pull = code.square().mean((1, 2))
+    pixels = (rebuilt - images).square().mean((1, 2, 3))
+    return (pixels + FEATURES * close + MIXING * alike + PRIOR * pull).sum()
+
+
+def _features(model: StyleGAN2, images: Tensor) -> list[Tensor]:
+    """Ever coarser descriptions: the encoder's features, or averaged pixels where there is no encoder."""
+    if model.encoder is None:
+        return [F.avg_pool2d(images, 2**level) for level in range(1, 4)]
+    return model.encoder.trunk(images)
+
+
+def _distance(features: list[Tensor], target: list[Tensor]) -> Float[Tensor, " B"]:
+    """Mean square per scale, relative to the target's own size."""
+    terms = [
+        (a.float() - b.float()).square().mean((1, 2, 3)) / b.float().square().mean((1, 2, 3)).clamp_min(1e-4)
+        for a, b in zip(features, target, strict=True)
+    ]
+    return torch.stack(terms).mean(0)

@@ -1,0 +1,147 @@
+"""Moves that a classifier finds hard: projected gradient ascent in latent space."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import normalize, one_hot
+
+from latentlab.chance import uniform
+from latentlab.errors import UserError
+from latentlab.knobs import Knob, tool
+from latentlab.operators.move import Move, decode, distance, encode
+from latentlab.operators.scoring import logits_of, loss_of, margin_of
+from latentlab.types import GROUPS, Batch, Bench, BoundedModel, Flat, Images, LatentModel, Latents, Logits, Targets
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One point of an attack. Loss in nats and margin in logits are of the class to leave or, if aimed, to reach."""
+
+    images: Images
+    latents: Latents
+    loss: Float[Tensor, " B"]
+    margin: Float[Tensor, " B"]
+    distance: Float[Tensor, " B"]  # Euclidean, in image space, from the clean path
+
+
+@dataclass(frozen=True, eq=False)
+class _Point:
+    latents: Latents
+    images: Images
+    logits: Logits
+    gradient: Flat  # of the loss, with respect to the latents; 0 where it was not asked for
+
+
+@tool
+class Adversary(Move):
+    """z' = z + δ, δ ← Proj(δ + αε g/|g|) or Proj(δ + αε sign g), g the gradient of f's loss on D(z + δ).
+
+    Yuksel et al. 2021 (Adversarial-LA: the predicted class is the one to leave); on pixels, PGD of Madry et al. 2018.
+    A zero gradient moves nothing. Where the latents have a range, as pixels do, δ never leaves it.
+    """
+
+    epsilon: Annotated[float, Knob("radius of the ball around the image", 0, 100, unit="σ")] = 1.0
+    norm: Annotated[Literal["l2", "linf"], Knob("shape of the ball")] = "l2"
+    steps: Annotated[int, Knob("gradient steps; 0 for the start alone", 0, 200)] = 3
+    step_size: Annotated[float, Knob("length of a step, as a share of the radius", 0.001, 2)] = 0.5
+    start: Annotated[Literal["random", "zero"], Knob("where in the ball the ascent begins")] = "random"
+    label: Annotated[Literal["predicted", "true", "target"], Knob("class to leave, or target to reach")] = "predicted"
+    target: Annotated[int, Knob("number of the class to reach, if label is target", 0, 9999)] = 0
+    parts: Annotated[tuple[str, ...], Knob("latent parts that move", choices=GROUPS)] = GROUPS
+
+    @torch.no_grad()
+    def __call__(self, batch: Batch, bench: Bench) -> Batch:
+        return Batch(self._last(encode(bench.model, batch.images), batch, bench).images, batch.targets)
+
+    @torch.no_grad()
+    def move(self, latents: Latents, batch: Batch, bench: Bench) -> tuple[Latents, Targets]:
+        return self._last(latents, batch, bench).latents, batch.targets
+
+    def trajectory(self, batch: Batch, bench: Bench, latents: Latents | None = None) -> Iterator[Step]:
+        """The clean path, the start and every step; the last has the images that the call returns for the same seed."""
+        latents = encode(bench.model, batch.images) if latents is None else latents
+        goal = self.goal(batch, bench)
+        still = _look(latents, torch.zeros_like(latents.flat), goal, bench)
+        yield _step(still, goal, still.images)
+        for point in self._ascend(latents, goal, bench):
+            yield _step(point, goal, still.images)
+
+    @torch.no_grad()
+    def goal(self, batch: Batch, bench: Bench) -> Targets:
+        """The class to leave or to reach, as soft labels."""
+        if self.label == "true":
+            return batch.targets
+        logits = logits_of(bench, batch.images)
+        classes = logits.shape[1]
+        if self.label == "target" and self.target >= classes:
+            raise UserError(f"target is {self.target}; this classifier has the classes 0 to {classes - 1}.")
+        label = logits.argmax(1) if self.label == "predicted" else torch.full_like(logits[:, 0], self.target).long()
+        return one_hot(label, classes).to(logits)
+
+    def gradient(self, batch: Batch, bench: Bench) -> Flat:
+        """Of the loss at the clean path, with respect to the latents."""
+        latents = encode(bench.model, batch.images)
+        return _look(latents, torch.zeros_like(latents.flat), self.goal(batch, bench), bench, gradient=True).gradient
+
+    def _last(self, latents: Latents, batch: Batch, bench: Bench) -> _Point:
+        *_, point = deque(self._ascend(latents, self.goal(batch, bench), bench), maxlen=1)
+        return point
+
+    def _ascend(self, latents: Latents, goal: Targets, bench: Bench) -> Iterator[_Point]:
+        z, mask = latents.flat, latents.mask(self.parts)
+        delta = self._confine(self._first(z, bench.rng) * mask, z, bench.model)
+        for _ in range(self.steps):
+            point = _look(latents, delta, goal, bench, gradient=True)
+            yield point
+            uphill = self._uphill(point.gradient * mask)
+            delta = self._confine(delta + self.step_size * self.epsilon * uphill, z, bench.model)
+        yield _look(latents, delta, goal, bench)
+
+    def _first(self, z: Flat, rng: torch.Generator) -> Flat:
+        """Uniform in the cube; l2 then scales it into the ball: in hundreds of dimensions, onto its surface."""
+        if self.start == "zero":
+            return torch.zeros_like(z)
+        return (2 * uniform(z.shape, rng).to(z) - 1) * self.epsilon
+
+    def _uphill(self, gradient: Flat) -> Flat:
+        """The direction of a step, of length 1 in the norm of the ball; 0 where the gradient is 0."""
+        gradient = -gradient if self.label == "target" else gradient
+        if self.norm == "linf":
+            return gradient.sign()
+        tiny = torch.finfo(gradient.dtype).tiny
+        return normalize(gradient / gradient.abs().amax(1, keepdim=True).clamp_min(tiny), dim=1)
+
+    def _confine(self, delta: Flat, z: Flat, model: LatentModel) -> Flat:
+        """The nearest offset inside the ball, then inside the range of the latents if they have one."""
+        if self.norm == "linf":
+            delta = delta.clamp(-self.epsilon, self.epsilon)
+        else:
+            delta = delta * (self.epsilon / delta.norm(dim=1, keepdim=True).clamp_min(1e-30)).clamp_max(1)
+        return (z + delta).clamp(*model.bounds) - z if isinstance(model, BoundedModel) else delta
+
+
+def _look(latents: Latents, delta: Flat, goal: Targets, bench: Bench, gradient: bool = False) -> _Point:
+    with torch.set_grad_enabled(gradient):
+        delta = delta.detach().requires_grad_(gradient)
+        moved = latents.unflat(latents.flat + delta)
+        images = decode(bench.model, moved)
+        logits = logits_of(bench, images)
+        slope = torch.autograd.grad(loss_of(logits, goal).sum(), delta)[0] if gradient else torch.zeros_like(delta)
+    return _Point(moved.map(Tensor.detach), images.detach(), logits.detach(), slope)
+
+
+def _step(point: _Point, goal: Targets, origin: Images) -> Step:
+    return Step(
+        images=point.images,
+        latents=point.latents,
+        loss=loss_of(point.logits, goal),
+        margin=margin_of(point.logits, goal),
+        distance=distance(point.images, origin),
+    )

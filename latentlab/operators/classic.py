@@ -1,0 +1,55 @@
+"""Augmentations of pixels that need no model: the controls of every comparison."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from torch.nn.functional import pad
+
+from latentlab.chance import beta, permutation, uniform
+from latentlab.knobs import Knob, tool
+from latentlab.types import Batch, Bench
+
+
+@tool
+class CutMix:
+    """A box of a random partner is pasted in, and the labels mix by its area (Yun et al. 2019)."""
+
+    alpha: Annotated[float, Knob("α of Beta(α, α), from which the area is drawn", 0.01, 100)] = 1.0
+
+    def __call__(self, batch: Batch, bench: Bench) -> Batch:
+        height, width = batch.images.shape[2:]
+        side = (1 - beta(self.alpha, self.alpha, bench.rng)) ** 0.5
+        rows, columns = _span(height, side, bench.rng), _span(width, side, bench.rng)
+        partner = permutation(len(batch), bench.rng)
+        images = batch.images.clone()
+        images[:, :, rows, columns] = batch.images[partner][:, :, rows, columns]
+        kept = 1 - (rows.stop - rows.start) * (columns.stop - columns.start) / (height * width)
+        return Batch(images.clamp(0, 1), torch.lerp(batch.targets[partner], batch.targets, kept))
+
+
+def _span(length: int, share: float, rng: torch.Generator) -> slice:
+    """A stretch of this share around a random centre, cut off at the borders."""
+    centre, half = int(uniform((1,), rng) * length), int(length * share) // 2
+    return slice(max(centre - half, 0), min(centre + half, length))
+
+
+@tool
+class Standard:
+    """Each image shifted at random within a black frame, and mirrored half of the time (He et al. 2016)."""
+
+    padding: Annotated[int, Knob("largest shift", 0, 16, unit="px")] = 4
+    flip: Annotated[bool, Knob("mirror half of the images")] = True
+
+    def __call__(self, batch: Batch, bench: Bench) -> Batch:
+        framed = pad(batch.images, (self.padding,) * 4)
+        draws = uniform((len(batch), 3), bench.rng).tolist()
+        pairs = zip(framed, draws, strict=True)
+        images = torch.stack([self._cut(image, batch.images.shape, *draw) for image, draw in pairs])
+        return Batch(images.clamp(0, 1), batch.targets)
+
+    def _cut(self, image: torch.Tensor, shape: torch.Size, down: float, right: float, mirror: float) -> torch.Tensor:
+        top, left = (int(draw * (2 * self.padding + 1)) for draw in (down, right))
+        cut = image[:, top : top + shape[2], left : left + shape[3]]
+        return cut.flip(-1) if self.flip and mirror < 0.5 else cut

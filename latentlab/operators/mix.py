@@ -1,0 +1,59 @@
+"""Part of the way to a partner: mixup, VarMixup, k-mixup."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import torch
+
+from latentlab.chance import beta
+from latentlab.knobs import Knob, tool
+from latentlab.operators.move import Move
+from latentlab.operators.partners import following, hardest, shuffled, transported
+from latentlab.types import Batch, Bench, Flat, Labels, Latents, Targets
+
+
+@tool
+class Mix(Move):
+    """z' = λ z_i + (1 − λ) z_σ(i), y' = λ y_i + (1 − λ) y_σ(i); one λ for the batch, as published.
+
+    On pixels mixup (Zhang et al. 2018) or k-mixup (Greenewald et al. 2023), in a VAE VarMixup (Mangla et al. 2020).
+    Spherical: along the arc, at the length between the two, so that a mix of Gaussian latents is not too short.
+    """
+
+    partner: Annotated[Literal["random", "transport", "hardest", "next"], Knob("who is mixed with whom")] = "random"
+    weight: Annotated[Literal["fixed", "beta"], Knob("how λ is chosen: as below, or drawn from Beta(α, α)")] = "fixed"
+    lam: Annotated[float, Knob("λ, the image's own share", 0, 1)] = 0.5
+    alpha: Annotated[float, Knob("α of Beta(α, α)", 0.01, 100)] = 1.0
+    path: Annotated[Literal["straight", "spherical"], Knob("way from one to the other")] = "straight"
+    k: Annotated[int, Knob("images in a block of transport", 1, 512)] = 16
+    candidates: Annotated[int, Knob("partners tried for the hardest", 1, 64)] = 4
+    distinct: Annotated[bool, Knob("an image is never its own partner")] = False
+
+    def move(self, latents: Latents, batch: Batch, bench: Bench) -> tuple[Latents, Targets]:
+        lam = self.lam if self.weight == "fixed" else beta(self.alpha, self.alpha, bench.rng)
+        z, y = latents.flat, batch.targets
+
+        def mixed(partner: Labels) -> tuple[Latents, Targets]:
+            return latents.unflat(self._between(z[partner], z, lam)), torch.lerp(y[partner], y, lam)
+
+        if self.partner == "hardest":
+            return mixed(hardest(len(z), self.candidates, mixed, bench, self.distinct))
+        return mixed(self._partner(z, bench.rng))
+
+    def _partner(self, z: Flat, rng: torch.Generator) -> Labels:
+        if self.partner == "transport":
+            return transported(z, self.k, rng, self.distinct)
+        return following(len(z)) if self.partner == "next" else shuffled(len(z), rng, self.distinct)
+
+    def _between(self, start: Flat, end: Flat, lam: float) -> Flat:
+        return slerp(start, end, lam) if self.path == "spherical" else torch.lerp(start, end, lam)
+
+
+def slerp(start: Flat, end: Flat, weight: float) -> Flat:
+    """sin((1−w)ω)/sin ω · start + sin(wω)/sin ω · end, ω the angle between them; straight where they are parallel."""
+    cosine = torch.nn.functional.cosine_similarity(start, end, dim=1).clamp(-1, 1)[:, None]
+    omega = torch.arccos(cosine)
+    sine = torch.sin(omega)
+    arc = torch.sin((1 - weight) * omega) / sine * start + torch.sin(weight * omega) / sine * end
+    return torch.where(sine > 1e-4, arc, torch.lerp(start, end, weight))

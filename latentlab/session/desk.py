@@ -1,0 +1,206 @@
+"""What the process holds for all its visitors: the networks, and a bounded memory of what they have computed."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from latentlab import data, images
+from latentlab.chance import seeded
+from latentlab.errors import UserError
+from latentlab.images import Picture
+from latentlab.operators.move import decode, encode
+from latentlab.session.state import Found, Reading, Rebuilt
+from latentlab.store import Store
+from latentlab.types import DensityModel, DirectedModel, Images, Latents
+
+EXAMPLES = Path(__file__).parents[2] / "assets" / "examples"
+EXAMPLE_COUNT = 8
+REMEMBERED = 512  # encodings and pictures of 64 pixels: some tens of MB
+FIRST_WORLDS = ("faces", "cifar10", "digits")
+BANK = 8  # directions that have a slider of their own
+COMPONENTS = 4  # of them principal components, where there are others
+KNOWN = ("Smiling", "Male", "Young", "Eyeglasses", "Blond_Hair")  # attributes that are seen at once
+DRAWS_BEST = ("stylegan2", "glow", "vae")
+
+
+class Memory:
+    """The last results by key. One thread computes while others wait, so that nothing is computed twice."""
+
+    def __init__(self, size: int = REMEMBERED) -> None:
+        self._size, self._lock = size, RLock()
+        self._kept: OrderedDict[Hashable, Any] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = make()
+            self._kept.move_to_end(key)
+            while len(self._kept) > self._size:
+                self._kept.popitem(last=False)
+            return self._kept[key]
+
+
+class Desk:
+    """The store with a memory keyed by content: a network's digest and the bytes of a picture."""
+
+    def __init__(self, store: Store, examples: Path = EXAMPLES) -> None:
+        self.store = store
+        self._examples = examples
+        self._memory = Memory()
+        self._worlds = Memory(2)
+
+    @property
+    def first_world(self) -> str:
+        worlds = self.store.worlds
+        if not worlds:
+            raise UserError(f"There are no checkpoints in {self.store.folder}; make one with `latentlab fit`.")
+        known = [world for world in FIRST_WORLDS if world in worlds] or list(worlds)
+        return next((world for world in known if self.store.classifiers(world)), known[0])
+
+    @property
+    def latent_names(self) -> list[str]:
+        return [name for world in self.store.worlds for name in self.store.models(world)]
+
+    def directions(self, name: str) -> list[str]:
+        """A model's directions: some principal components, then names that people know, then the rest."""
+        network = self.store.load(name)
+        names = list(network.directions) if isinstance(network, DirectedModel) else []
+        components = sorted((n for n in names if re.fullmatch(r"pc\d+", n)), key=lambda n: int(n[2:]))
+        others = [n for n in KNOWN if n in names] + [n for n in names if n not in {*components, *KNOWN}]
+        count = max(COMPONENTS, BANK - len(others))
+        return [*components[:count], *others, *components[count:]]
+
+    def latents(self, name: str, pictures: Images) -> Latents:
+        """The encoding, on the store's device; once per picture and network."""
+        return self._recall(
+            ("latents", self.store.digest(name), _bytes(pictures)), lambda: self._encode(name, pictures)
+        )
+
+    @torch.no_grad()
+    def _encode(self, name: str, pictures: Images) -> Latents:
+        return encode(self.store.load(name), pictures.to(self.store.device))
+
+    @torch.no_grad()
+    def decode(self, name: str, latents: Latents) -> Images:
+        """Images of 256 levels on the CPU: what is shown is what is classified and saved."""
+        return levels(decode(self.store.load(name), latents))
+
+    def rebuilt(self, name: str, pictures: Images) -> Rebuilt:
+        def make() -> Rebuilt:
+            image = self.decode(name, self.latents(name, pictures))
+            return Rebuilt(image, psnr(image, pictures))
+
+        return self._recall(("rebuilt", self.store.digest(name), _bytes(pictures)), make)
+
+    def reading(self, world: str, classifier: str, picture: Images) -> Reading:
+        """Probabilities by the classifier, bits per dimension by the world's flow; empty where there is none."""
+        return Reading(self._probabilities(classifier, picture) if classifier else (), self._bits(world, picture))
+
+    def _probabilities(self, classifier: str, picture: Images) -> tuple[float, ...]:
+        @torch.no_grad()
+        def make() -> tuple[float, ...]:
+            return tuple(self.store.load(classifier)(picture.to(self.store.device))[0].softmax(0).tolist())
+
+        return self._recall(("classes", classifier, self.store.digest(classifier), _bytes(picture)), make)
+
+    def _bits(self, world: str, picture: Images) -> float | None:
+        """−log₂ p(x) / D of the 256-level image under the first model of the world that has a density."""
+        name = next((name for name in self.store.models(world) if self.store.card(name).kind == "glow"), None)
+        if name is None:
+            return None
+
+        @torch.no_grad()
+        def make() -> float | None:
+            flow = self.store.load(name)
+            if not isinstance(flow, DensityModel):
+                return None
+            nats = flow.log_prob(picture.to(self.store.device))
+            return float(-nats[0] / torch.tensor(2.0).log() / picture[0].numel())
+
+        return self._recall(("bits", self.store.digest(name), _bytes(picture)), make)
+
+    def examples(self, world: str) -> list[Found]:
+        """The project's own samples of a world; where none are shipped, drawn from its model."""
+        return self._recall(("examples", world), lambda: self._shipped(world) or self._drawn_examples(world))
+
+    def _shipped(self, world: str) -> list[Found]:
+        shape = self.store.image_shape(world)
+        files = sorted(self._examples.glob(f"{world}-*.png"))[:EXAMPLE_COUNT]
+        pictures = [images.fit_to(images.read(file.read_bytes()), shape) for file in files]
+        return [found(picture, f"example {number}") for number, picture in enumerate(pictures, 1)]
+
+    def _drawn_examples(self, world: str) -> list[Found]:
+        model = self.drawing_model(world)
+        return [self.draw(model, seed, 0.7) for seed in range(EXAMPLE_COUNT)]
+
+    def drawing_model(self, world: str) -> str:
+        """The model whose samples look best."""
+        kinds = {self.store.card(name).kind: name for name in reversed(self.store.models(world)) if self.loads(name)}
+        name = next((kinds[kind] for kind in DRAWS_BEST if kind in kinds), None)
+        if name is None:
+            raise UserError(f"The world {world} has no model to draw from; upload a picture instead.")
+        return name
+
+    def loads(self, name: str) -> bool:
+        """Whether the file holds what its card says."""
+        try:
+            self.store.load(name)
+        except UserError:
+            return False
+        return True
+
+    @torch.no_grad()
+    def draw(self, model: str, seed: int, temperature: float) -> Found:
+        """A sample of the prior, its latents scaled by the temperature (truncation, for a StyleGAN2)."""
+        latents = self.store.load(model).sample(1, seeded(seed)).map(lambda part: part * temperature)
+        kind = self.store.card(model).kind
+        return Found(self.decode(model, latents), f"drawn from {kind}, seed {seed}, T {temperature:g}")
+
+    def row(self, world: str, index: int) -> Found:
+        """One of the data set's test images, with its true classes."""
+        test = self.dataset(world).test
+        if not 0 <= index < len(test):
+            raise UserError(f"index is {index}; the test images of {world} are numbered 0 to {len(test) - 1}.")
+        pictures, labels = test.batch([index])
+        names, label = self.dataset(world).classes, labels[0]
+        true = [names[int(label)]] if label.ndim == 0 else [name for name, on in zip(names, label, strict=True) if on]
+        return Found(self._fitted(world, pictures), f"{world} test {index}", frozenset(true))
+
+    def dataset(self, world: str) -> data.World:
+        return self._worlds.get(world, lambda: data.load(world))
+
+    def _fitted(self, world: str, pictures: Images) -> Images:
+        assert tuple(pictures.shape[1:]) == tuple(self.store.image_shape(world)), "data and checkpoints agree in size"
+        return pictures
+
+    def _recall(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        return self._memory.get(key, make)
+
+
+def found(picture: Picture, origin: str) -> Found:
+    return Found(levels(picture[None]), origin)
+
+
+def levels(pictures: Images) -> Images:
+    """Rounded to 256 levels, on the CPU."""
+    return ((pictures.detach().cpu().float() * 255).round() / 255).clamp(0, 1)
+
+
+def psnr(a: Images, b: Images) -> float:
+    """Peak signal-to-noise ratio in dB; infinite for equal images."""
+    error = (a - b).square().mean()
+    return float("inf") if error == 0 else float(-10 * error.log10())
+
+
+def _bytes(pictures: Tensor) -> str:
+    plain = pictures.detach().cpu().contiguous()
+    return hashlib.blake2b(plain.numpy().tobytes() + str(tuple(plain.shape)).encode(), digest_size=16).hexdigest()

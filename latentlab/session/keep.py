@@ -1,0 +1,97 @@
+"""A result to take home: a PNG that carries its recipe and the pictures it began with, and the way back."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+from dataclasses import replace
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from latentlab import images, recipe
+from latentlab.errors import UserError
+from latentlab.knobs import to_json
+from latentlab.operators import OPERATORS, Mix, Move, Swap
+from latentlab.recipe import Recipe
+from latentlab.session.desk import Desk, found
+from latentlab.session.state import Found, Session
+from latentlab.session.verbs import act, open_world, put
+from latentlab.store import world_of
+
+INPUT, PARTNER = "latentlab-input", "latentlab-partner"
+MAX_LETTERS = 200_000  # of a picture of 128 pixels in base64
+
+
+def recipe_of(desk: Desk, session: Session) -> Recipe:
+    """What was done, by name and digest."""
+    store, tool = desk.store, session.result.tool
+    return Recipe(
+        model=session.model,
+        model_digest=store.digest(session.model),
+        classifier=session.classifier or None,
+        classifier_digest=store.digest(session.classifier) if session.classifier else None,
+        operator=name_of(tool),
+        settings=to_json(tool),
+        seed=session.seed,
+        images=tuple(source.origin for source in _sources(session)),
+    )
+
+
+def name_of(tool: Move) -> str:
+    return next(name for name, cls in OPERATORS.items() if type(tool) is cls)
+
+
+def png(desk: Desk, session: Session) -> bytes:
+    """The result with recipe, input and, where one was used, partner."""
+    plain = images.png(session.result.image[0])
+    notes, file = PngInfo(), io.BytesIO()
+    notes.add_itxt(images.RECIPE_KEY, recipe_of(desk, session).to_json())
+    for key, source in zip((INPUT, PARTNER), _sources(session), strict=False):
+        notes.add_text(key, base64.b64encode(images.png(source.image[0])).decode())
+    Image.open(io.BytesIO(plain)).save(file, "PNG", pnginfo=notes)
+    return file.getvalue()
+
+
+def _sources(session: Session) -> list[Found]:
+    return [session.source, session.partner] if isinstance(session.result.tool, Mix | Swap) else [session.source]
+
+
+def restore(desk: Desk, session: Session, data: bytes) -> Session | None:
+    """The view in which this PNG was made; None for a picture without a recipe."""
+    text = images.recipe_of(data)
+    if text is None:
+        return None
+    made = recipe.from_json(text)
+    tool = made.tool()
+    if not isinstance(tool, Move):
+        raise UserError(f"The recipe's operator is {made.operator}; the page restores {', '.join(OPERATORS)}.")
+    world = world_of(made.model, desk.store.card(made.model))
+    fresh = open_world(desk, world, made.model, made.classifier or "", made.seed)
+    for key, place in ((PARTNER, "partner"), (INPUT, "input")):
+        if (picture := _picture(desk, world, data, key)) is not None:
+            fresh = put(desk, replace(fresh, filling=place), picture)
+    return replace(act(desk, fresh, tool), notice=_changes(desk, made))
+
+
+def _picture(desk: Desk, world: str, data: bytes, key: str) -> Found | None:
+    """A picture that travels inside the PNG; it is a stranger's, and read like one."""
+    with Image.open(io.BytesIO(data), formats=["PNG"]) as file:
+        text = file.info.get(key)
+    if not isinstance(text, str):
+        return None
+    if len(text) > MAX_LETTERS:
+        raise UserError("The pictures inside this PNG are too large; export it from LatentLab again.")
+    try:
+        inner = base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise UserError("The pictures inside this PNG are damaged; export it from LatentLab again.") from error
+    return found(images.fit_to(images.read(inner), desk.store.image_shape(world)), "restored")
+
+
+def _changes(desk: Desk, made: Recipe) -> str:
+    """A line when a network is not the one that the recipe was made with."""
+    pairs = ((made.model, made.model_digest), (made.classifier, made.classifier_digest))
+    changed = [name for name, digest in pairs if name and digest and desk.store.digest(name) != digest]
+    return f"{' and '.join(changed)} changed since this picture was made; the result may differ." if changed else ""

@@ -1,0 +1,96 @@
+"""What a visitor's page remembers: names and small values on the CPU, changed only by making a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from PIL import Image
+
+from latentlab.images import Box
+from latentlab.operators.move import Move
+from latentlab.types import Images
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """One picture and where it came from; `labels` are its true classes where a data set names them."""
+
+    image: Images  # one, of 256 levels, at the world's size
+    origin: str
+    labels: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A picture that somebody brought, larger than the networks' images, and the part of it that is used."""
+
+    picture: Image.Image
+    box: Box
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the networks say of one picture: a probability a class, and the flow's bits per dimension."""
+
+    probabilities: tuple[float, ...] = ()
+    bits: float | None = None
+
+    @property
+    def best(self) -> int:
+        return max(range(len(self.probabilities)), key=self.probabilities.__getitem__)
+
+
+@dataclass(frozen=True, eq=False)
+class Rebuilt:
+    """A model's encoding decoded again, and how near it is in dB."""
+
+    image: Images
+    psnr: float
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What the tools made of the input. `distance` is Euclidean in image space, from the input."""
+
+    tool: Move
+    image: Images  # of 256 levels: what is shown is what was read and what is saved
+    reading: Reading
+    distance: float
+    label: tuple[float, ...] = ()  # the soft label that training would use
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """One attack so far: a point a step, and where it stands. Distances are from the clean path."""
+
+    losses: tuple[float, ...]  # nats
+    margins: tuple[float, ...]  # logits; below 0 the label is lost
+    distances: tuple[float, ...]
+    steps: tuple[Result, ...]
+
+    @property
+    def result(self) -> Result:
+        return self.steps[-1]
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    world: str
+    model: str
+    classifier: str  # empty where the world has none
+    classes: tuple[str, ...]
+    source: Found
+    partner: Found
+    before: Reading
+    rebuilt: Mapping[str, Rebuilt | str]  # by every model of the world; or why a model cannot
+    result: Result
+    seed: int = 0
+    drawn: int = 99  # seed of the last sample from the prior
+    filling: Literal["input", "partner"] = "input"  # where the next picture goes
+    track: tuple[Track, Track] | None = None  # of the last attack and of its control
+    doubts: tuple[str, ...] = ()  # why not to trust the attack
+    photo: Photo | None = None
+    milliseconds: float = 0.0
+    notice: str = ""  # a line about what could not be carried over

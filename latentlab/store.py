@@ -1,0 +1,262 @@
+"""Checkpoints on disk; networks loaded once, under one lock, on one device."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+import torch
+from torch import nn
+
+from latentlab import models
+from latentlab.chance import seeded
+from latentlab.data import WORLDS
+from latentlab.errors import UserError
+from latentlab.models import Attribute, Card, Pixels, foreign
+from latentlab.types import Bench, ImageShape, LatentModel
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
+FIRST_ATTRIBUTE = "Smiling"  # people recognise it, and it is the one most evenly split
+BROUGHT, PIXELS = "brought", "pixels"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file as it was when it was listed."""
+
+    path: Path
+    stamp: tuple[int, int]  # time of change in ns, bytes
+    card: Card
+
+
+class Store:
+    """Names to networks. A name is a file's stem, `WORLD-pixels`, `NAME:Attribute`, or one that was added."""
+
+    def __init__(self, folder: str | Path = "checkpoints", device: str | None = None) -> None:
+        self.folder = Path(folder)
+        self.device = _device(device)
+        self.broken: dict[str, str] = {}
+        self._entries: dict[str, Entry] = {}
+        self._added: dict[str, tuple[Card, Any]] = {}
+        self._loaded: dict[str, Any] = {}
+        self._digests: dict[str, str] = {}
+        self._lock = RLock()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look at the folder again; networks whose file has changed are forgotten."""
+        entries, broken = _listing(self.folder)
+        with self._lock:
+            stale = {name for name, entry in self._entries.items() if entries.get(name) != entry}
+            self._loaded = {name: net for name, net in self._loaded.items() if name.partition(":")[0] not in stale}
+            self._digests = {name: digest for name, digest in self._digests.items() if name not in stale}
+            self._entries, self.broken = entries, broken
+
+    @property
+    def cards(self) -> dict[str, Card]:
+        """Every checkpoint and every added network; no weight is read."""
+        return {name: entry.card for name, entry in self._entries.items()} | {n: c for n, (c, _) in self._added.items()}
+
+    @property
+    def worlds(self) -> tuple[str, ...]:
+        """Those with a checkpoint, the known ones first."""
+        found = {world_of(name, entry.card) for name, entry in self._entries.items()}
+        return (*(world for world in WORLDS if world in found), *sorted(found - set(WORLDS)))
+
+    def models(self, world: str) -> list[str]:
+        """Latent models of a world, pixels last; then those added that take images of its shape."""
+        shape = self.image_shape(world)
+        own = self._of(world, latent=True)
+        added = [name for name, (card, net) in self._added.items() if is_model(net) and card.image_shape == shape]
+        return [*own, f"{world}-{PIXELS}", *added]
+
+    def classifiers(self, world: str) -> list[str]:
+        """Classifiers of a world, a multi-label one as its attributes; then those that people brought."""
+        own = [head for name in self._of(world, latent=False) for head in _heads(name, self._entries[name].card)]
+        return [*own, *(name for name, (_, net) in self._added.items() if not is_model(net))]
+
+    def _of(self, world: str, latent: bool) -> list[str]:
+        order = list(models.NETWORKS)
+        names = [
+            name
+            for name, entry in self._entries.items()
+            if world_of(name, entry.card) == world and (entry.card.kind in models.LATENT_KINDS) == latent
+        ]
+        return sorted(names, key=lambda name: (order.index(self._entries[name].card.kind), name))
+
+    def image_shape(self, world: str) -> ImageShape:
+        """Of the world's first checkpoint."""
+        for name, entry in self._entries.items():
+            if world_of(name, entry.card) == world:
+                return entry.card.image_shape
+        raise UserError(
+            f"There is no world {world[:60]!r} in {self.folder}; there are {', '.join(self.worlds) or 'none'}."
+        )
+
+    def card(self, name: str) -> Card:
+        """Of a checkpoint, an added network, a head (its network's) or a world's pixels."""
+        base = name.partition(":")[0]
+        if base in self._added:
+            return self._added[base][0]
+        if base not in self._entries and base.removesuffix(f"-{PIXELS}") in self.worlds:
+            world = base.removesuffix(f"-{PIXELS}")
+            shape = self.image_shape(world)
+            return Card(PIXELS, {"image_shape": shape}, shape, data=world)
+        return self._entry(base).card
+
+    def _entry(self, name: str) -> Entry:
+        if name not in self._entries:
+            self.refresh()
+        if name in self.broken:
+            raise UserError(self.broken[name])
+        if name not in self._entries:
+            raise UserError(
+                f"There is no network {name[:60]!r}; there are {', '.join(self.cards) or 'none'} in {self.folder}."
+            )
+        return self._entries[name]
+
+    def load(self, name: str) -> Any:
+        """The latent model or classifier of this name: eval mode, frozen, on the store's device, one object for all."""
+        if (network := self._loaded.get(name)) is not None:
+            return network
+        with self._lock:
+            if name not in self._loaded:
+                self._loaded[name] = self._read(name)
+            return self._loaded[name]
+
+    def _read(self, name: str) -> Any:
+        base, _, attribute = name.partition(":")
+        card = self.card(base)
+        if attribute:
+            if not card.multilabel or attribute not in card.classes:
+                raise UserError(
+                    f"{base} has no attribute {attribute[:60]!r}; choose one of those listed for its world."
+                )
+            return Attribute(self.load(base), card.classes.index(attribute)).eval()
+        if base in self._added:
+            return self._added[base][1]
+        if card.kind == PIXELS:
+            return Pixels(card.image_shape)
+        return models.load(self._entry(base).path, self.device)[1]
+
+    def digest(self, name: str) -> str:
+        """Sixteen hex digits that change with the weights: of the file, or of the tensors of an added network."""
+        base = name.partition(":")[0]
+        with self._lock:
+            if base not in self._digests:
+                self._digests[base] = self._hash(base)
+            return self._digests[base]
+
+    def _hash(self, base: str) -> str:
+        if base in self._added:
+            return _state_digest(self._added[base][1])
+        return PIXELS if self.card(base).kind == PIXELS else models.digest(self._entry(base).path)
+
+    def bench(self, model: str, classifier: str | None = None, seed: int = 0) -> Bench:
+        """What an operator needs, by name."""
+        return Bench(self.load(model), self.load(classifier) if classifier else None, seeded(seed))
+
+    def add(
+        self,
+        name: str,
+        network: Any,
+        classes: Sequence[str] = (),
+        mean: Sequence[float] = (0.0, 0.0, 0.0),
+        std: Sequence[float] = (1.0, 1.0, 1.0),
+        image_shape: ImageShape | None = None,
+    ) -> None:
+        """One's own classifier (an nn.Module of normalised images) or latent model, after one pass through it.
+
+        A classifier is copied, so what is shown stays as it is while the original is trained on.
+        """
+        if is_model(network):
+            self._keep(name, foreign.checked_model(network))
+        elif isinstance(network, nn.Module):
+            shape = image_shape or getattr(network, "image_shape", None) or (3, 32, 32)
+            names = classes or getattr(network, "classes", ())
+            self._keep(name, foreign.checked(network, names, mean, std, shape))
+        else:
+            raise UserError(
+                f"{name} is {type(network).__name__}; give an nn.Module that classifies, or a latent model."
+            )
+
+    def bring(
+        self,
+        path: Path,
+        architecture: str,
+        classes: Sequence[str],
+        mean: Sequence[float],
+        std: Sequence[float],
+        size: int,
+    ) -> str:
+        """A classifier from a safetensors file of a torchvision or timm architecture; its name is the file's stem."""
+        self._keep(path.stem, foreign.classifier(path, architecture, classes, mean, std, size))
+        return path.stem
+
+    def _keep(self, name: str, network: Any) -> None:
+        """The dictionary is replaced, not changed: others may be walking through it."""
+        if not NAME.fullmatch(name):
+            raise UserError(f"{name[:60]!r} is no name for a network; use letters, digits, . + - and _, at most 64.")
+        shape, classes = tuple(network.image_shape), tuple(getattr(network, "classes", ()))
+        placed = network.to(self.device) if isinstance(network, nn.Module) else network
+        with self._lock:
+            if name in self._entries or name in self._added:
+                raise UserError(f"There is already a network {name}; choose another name.")
+            self._added = self._added | {name: (Card(BROUGHT, {}, shape, classes=classes), placed)}
+
+
+def is_model(network: Any) -> bool:
+    return isinstance(network, LatentModel)
+
+
+def world_of(name: str, card: Card) -> str:
+    """The data set that the card names; where it names none, what stands before the first dash."""
+    return card.data if NAME.fullmatch(card.data) else name.partition("-")[0]
+
+
+def _listing(folder: Path) -> tuple[dict[str, Entry], dict[str, str]]:
+    """Checkpoints that can be read, and why the others cannot."""
+    entries, broken = {}, {}
+    for path in sorted(folder.glob("*.safetensors")):
+        try:
+            status = path.stat()
+            card = models.read_card(path)
+            if card.kind not in models.NETWORKS or not NAME.fullmatch(path.stem):
+                raise UserError(
+                    f"{path.name} holds a {card.kind[:40]!r}; LatentLab knows {', '.join(models.NETWORKS)}."
+                )
+            entries[path.stem] = Entry(path, (status.st_mtime_ns, status.st_size), card)
+        except UserError as error:
+            broken[path.stem] = str(error)
+        except OSError as error:
+            broken[path.stem] = f"{path.name} cannot be read: {error.strerror}."
+    return entries, broken
+
+
+def _heads(name: str, card: Card) -> list[str]:
+    if not card.multilabel:
+        return [name]
+    return [f"{name}:{attribute}" for attribute in sorted(card.classes, key=lambda a: a != FIRST_ATTRIBUTE)]
+
+
+def _state_digest(network: Any) -> str:
+    state = network.state_dict() if isinstance(network, nn.Module) else {}
+    whole = hashlib.sha256()
+    for name, tensor in sorted(state.items()):
+        whole.update(name.encode() + tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return whole.hexdigest()[:16]
+
+
+def _device(name: str | None) -> torch.device:
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+    except RuntimeError as error:
+        raise UserError(f"{name!r} is no device; choose cpu or cuda.") from error
+    if device.type not in ("cpu", "cuda") or (device.type == "cuda" and not torch.cuda.is_available()):
+        raise UserError(f"The device {name} is not there; choose cpu{' or cuda' if torch.cuda.is_available() else ''}.")
+    return device

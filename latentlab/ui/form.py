@@ -1,0 +1,138 @@
+"""A dataclass of knobs as widgets: declared once in the tool, drawn, checked and reset here."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import gradio as gr
+from gradio.components import FormComponent
+
+from latentlab.knobs import Setting, from_json, settings
+from latentlab.session import Session
+from latentlab.ui.inputs import Slide
+
+STEPS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0)
+FEW = 5  # choices that fit beside one another
+
+
+class Form:
+    """The widgets of one tool class, in the order of its knobs."""
+
+    def __init__(
+        self,
+        cls: type,
+        skip: Collection[str] = (),
+        instead: Mapping[str, FormComponent] | None = None,
+        prefix: str = "",
+    ) -> None:
+        self.cls = cls
+        self.settings = [setting for setting in settings(cls) if setting.name not in skip]
+        self.widgets = [
+            self._widget(setting, instead or {}, prefix or cls.__name__.lower()) for setting in self.settings
+        ]
+
+    def _widget(self, setting: Setting, instead: Mapping[str, FormComponent], prefix: str) -> FormComponent:
+        if setting.name in instead:
+            instead[setting.name].render()
+            return instead[setting.name]
+        return widget(setting, prefix)
+
+    def read(self, values: Sequence[Any], **others: Any) -> Any:
+        """The tool that these widget values and other knobs describe; a bad value is one clear line."""
+        names = [setting.name for setting in self.settings]
+        return from_json(self.cls, {**dict(zip(names, map(plain, values), strict=True)), **others})
+
+    def shown(self, session: Session, skip: str = "") -> list[Any]:
+        """What the widgets show: the knobs of the session's tool if it is of this class, else what they showed."""
+        tool = session.result.tool
+        same, names = type(tool) is self.cls, [setting.name for setting in self.settings if setting.name != skip]
+        return [shown(getattr(tool, name)) if same else gr.skip() for name in names]
+
+
+def widget(setting: Setting, prefix: str) -> FormComponent:
+    """A slider for a bounded number, a box for a free one, a switch, a choice or a set of choices."""
+    knob = setting.knob
+    about: dict[str, Any] = {
+        "label": label(setting),
+        "info": knob.help,
+        "value": shown(setting.default),
+        "elem_id": f"{prefix}-{setting.name}",
+        "min_width": 150,
+    }
+    if setting.type is bool:
+        return gr.Checkbox(**about)
+    if setting.type in (int, float):
+        if knob.low is None or knob.high is None:
+            return number(setting, prefix)
+        return Slide(knob.low, knob.high, step=step(setting), buttons=["reset"], **about)
+    if setting.type is tuple:
+        return gr.CheckboxGroup(list(knob.choices), **about)
+    if knob.choices:
+        return (
+            gr.Radio(list(knob.choices), **about)
+            if len(knob.choices) < FEW
+            else gr.Dropdown(list(knob.choices), **about)
+        )
+    return gr.Textbox(max_length=200, **about)
+
+
+def number(setting: Setting, prefix: str) -> gr.Number:
+    """A box for a number without bounds, or with bounds too wide for a slider; the setting checks it."""
+    place = f"{prefix}-{setting.name}".replace(" ", "-")
+    return gr.Number(setting.default, label=label(setting), info=setting.knob.help, elem_id=place, min_width=100)
+
+
+def label(setting: Setting) -> str:
+    """The knob's name as it stands in JSON, its unit in brackets."""
+    name = setting.name.replace("_", " ")
+    return f"{name} [{setting.knob.unit}]" if setting.knob.unit else name
+
+
+def step(setting: Setting) -> float:
+    """1 for whole numbers, else the finest round step that cuts the range into at most a thousand."""
+    if setting.type is int:
+        return 1
+    span = (setting.knob.high or 0) - (setting.knob.low or 0)
+    return next((size for size in STEPS if span / size <= 1000), STEPS[-1])
+
+
+def shown(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def touched(widgets: Sequence[Any]) -> list[Any]:
+    """The events of a hand on these widgets; a slider's reset button is heard as a release only."""
+    return [widget.input for widget in widgets] + [
+        widget.release for widget in widgets if isinstance(widget, gr.Slider)
+    ]
+
+
+def modes(labels: Mapping[str, str], prefix: str) -> gr.Radio:
+    """Which of a tab's tools is in hand."""
+    choices = [(label, key) for key, label in labels.items()]
+    return gr.Radio(
+        choices,
+        value=choices[0][1],
+        label="move",
+        show_label=False,
+        container=False,
+        elem_id=f"{prefix}-mode",
+        elem_classes="ll-modes",
+    )
+
+
+def switched(mode: gr.Radio, forms: Mapping[str, gr.Column]) -> None:
+    """Only the form of the tool in hand is seen."""
+    mode.change(
+        lambda key: [gr.update(visible=key == own) for own in forms],
+        mode,
+        list(forms.values()),
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )

@@ -1,0 +1,109 @@
+"""The page: a header, the workbench at the side, the stage, and a tab for each way to move."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from latentlab.session import Desk, Session, act, change_world, choose, open_world
+from latentlab.store import Store
+from latentlab.ui import api, show, widgets, workbench
+from latentlab.ui.tabs import attack, explore, mix
+from latentlab.ui.wiring import QUEUE, Page, on, settle, timed
+
+TABS = (explore, mix, attack)
+
+
+def build(store: Store) -> gr.Blocks:
+    """The page of a store; launch it with `**theme.look()`."""
+    desk = Desk(store)
+    with gr.Blocks(title="LatentLab", analytics_enabled=False, fill_width=True) as blocks:
+        page = Page(
+            desk,
+            session=gr.State(None),
+            stage=widgets.stage(elem_id="stage", render=False),
+            status=gr.HTML(elem_id="status", render=False),
+            models=widgets.choices(elem_id="models", render=False),
+            slots=widgets.choices(elem_id="slots", render=False),
+            film=gr.HTML(elem_id="film", render=False),
+            away=gr.HTML(elem_id="away", render=False),
+        )
+        header(page)
+        with gr.Row(elem_id="desk"):
+            with gr.Column(elem_id="side", min_width=280):
+                workbench.build(page)
+            with gr.Column(elem_id="main", min_width=320):
+                page.stage.render()
+                page.film.render()
+                tabs(page)
+        api.endpoints(desk)
+        page.finish()
+        settle(page)
+        outputs, values = page.situation
+        blocks.load(
+            lambda: opened(page, values),
+            None,
+            [*page.always, *outputs],
+            show_progress="hidden",
+            api_visibility="private",
+            **QUEUE,
+        )
+    return blocks
+
+
+def opened(page: Page, values: Any) -> list[Any]:
+    session = open_world(page.desk)
+    session = timed(act, page.desk, session, session.result.tool)  # without the loading of the networks
+    return [*page.paint(session), *values(session)]
+
+
+def header(page: Page) -> None:
+    """World, space, classifier; what is computed where, and how fast."""
+    desk = page.desk
+    with gr.Row(elem_id="header"):
+        gr.HTML("<h1>LatentLab</h1>", elem_id="title")
+        world, space, classifier = (
+            gr.Dropdown([], label=label, elem_id=label, interactive=True, min_width=120)
+            for label in ("world", "space", "classifier")
+        )
+        page.away.render()
+        page.status.render()
+        dark = gr.Button("◐", elem_id="dark", size="sm", min_width=36)
+    note = gr.HTML(elem_id="header-note")
+    dark.click(None, js="() => { document.body.classList.toggle('dark'); }", api_visibility="private")
+
+    page.follow([world, space, classifier], lambda session: choices(desk, session))
+    on(page, [world.input], lambda s, name: change_world(desk, s, name), [world], note, lambda: page.situation)
+    on(page, [space.input], lambda s, name: choose(desk, s, model=name), [space], note, lambda: page.situation)
+    on(
+        page,
+        [classifier.input],
+        lambda s, name: choose(desk, s, classifier=name),
+        [classifier],
+        note,
+        lambda: page.situation,
+    )
+
+
+def choices(desk: Desk, session: Session) -> list[Any]:
+    store, world = desk.store, session.world
+    spaces = [(show.short(desk, name, world), name) for name in store.models(world)]
+    classifiers = [(show.name(name.removeprefix(f"{world}-")), name) for name in store.classifiers(world)]
+    return [
+        gr.update(choices=list(store.worlds), value=world),
+        gr.update(choices=spaces, value=session.model),
+        gr.update(choices=classifiers, value=session.classifier or None),
+    ]
+
+
+def tabs(page: Page) -> None:
+    with gr.Tabs(elem_id="tabs") as all_tabs:
+        for module in TABS:
+            with gr.Tab(module.TITLE, id=module.KEY) as tab:
+                module.build(page, tab)
+    page.follow([all_tabs], lambda session: [gr.Tabs(selected=tab_of(session))])
+
+
+def tab_of(session: Session) -> str:
+    return next((module.KEY for module in TABS if isinstance(session.result.tool, module.TOOLS)), explore.KEY)

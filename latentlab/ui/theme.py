@@ -1,0 +1,42 @@
+"""How the page looks: system letters, one accent, both themes; the rest is in assets/page.css."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradio.themes import Base
+from gradio.themes.utils import colors, sizes
+
+from latentlab.ui.widgets import ASSETS
+
+FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "DejaVu Sans", "sans-serif")
+MONO = ("ui-monospace", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
+ACCENT = colors.Color(
+    name="accent",
+    c50="#eef3fb",
+    c100="#dbe6f7",
+    c200="#b8ceef",
+    c300="#8fb1e6",
+    c400="#6a94dc",
+    c500="#3f72c8",
+    c600="#2a5cb3",
+    c700="#224b93",
+    c800="#1d3f7a",
+    c900="#183362",
+    c950="#0f2141",
+)
+
+
+def look() -> dict[str, Any]:
+    """Keywords for `launch`: theme and style sheet."""
+    theme = Base(
+        primary_hue=ACCENT,
+        neutral_hue=colors.zinc,
+        font=FONT,
+        font_mono=MONO,
+        text_size=sizes.text_sm,
+        spacing_size=sizes.spacing_sm,
+        radius_size=sizes.radius_sm,
+    )
+    style = (ASSETS / "page.css").read_text()
+    return {"theme": theme, "head": f"<style>{style}</style>"}  # as `css` Gradio would rewrite its media queries

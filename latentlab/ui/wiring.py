@@ -1,0 +1,197 @@
+"""Between an event and a verb: one queue for all computing, one place where errors become a line, one clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import gradio as gr
+from gradio.blocks import BlockContext
+from gradio.components import Component
+
+from latentlab.errors import UserError
+from latentlab.operators import Adversary
+from latentlab.session import Desk, Session, attack
+from latentlab.ui import film, show
+
+QUEUE: dict[str, Any] = {"concurrency_id": "torch", "concurrency_limit": 1}
+Widget = Component | BlockContext  # a tab bar is no component, but it can be written
+Follower = tuple[Sequence[Widget], Callable[[Session], Sequence[Any]]]
+
+
+@dataclass
+class Page:
+    """The parts of the page that every event may change, and the tabs' parts that follow a new situation."""
+
+    desk: Desk
+    session: gr.State
+    stage: gr.HTML
+    status: gr.HTML
+    models: gr.HTML
+    slots: gr.HTML
+    film: gr.HTML
+    away: gr.HTML
+    followers: list[Follower] = field(default_factory=list)
+    later: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def always(self) -> list[Widget]:
+        return [self.session, self.stage, self.status]
+
+    def paint(self, session: Session) -> list[Any]:
+        return [session, show.stage(self.desk, session), show.status(self.desk, session)]
+
+    @property
+    def picture(self) -> Follower:
+        """What follows a new picture."""
+        return [self.models, self.slots], lambda s: [show.models(self.desk, s), show.slots(s)]
+
+    def follow(self, outputs: Sequence[Widget], values: Callable[[Session], Sequence[Any]]) -> None:
+        """From now on these components show `values(session)` whenever world, space or classifier change."""
+        self.followers.append((outputs, values))
+
+    @property
+    def situation(self) -> Follower:
+        """Everything that follows a new world, space or classifier."""
+        return joined(self.picture, *self.followers)
+
+    def finish(self) -> None:
+        """Wire the events that had to wait for all followers."""
+        for wire in self.later:
+            wire()
+
+
+def joined(*followers: Follower) -> Follower:
+    outputs = [component for parts, _ in followers for component in parts]
+    return outputs, lambda session: [value for _, values in followers for value in values(session)]
+
+
+def nothing(_: Session) -> Sequence[Any]:
+    return []
+
+
+def timed(verb: Callable[..., Session], *args: Any) -> Session:
+    start = time.perf_counter()
+    session = verb(*args)
+    return replace(session, milliseconds=1000 * (time.perf_counter() - start))
+
+
+def on(
+    page: Page,
+    triggers: Sequence[Callable[..., Any]],
+    verb: Callable[..., Session],
+    reads: Sequence[Widget],
+    note: gr.HTML,
+    more: Follower | Callable[[], Follower] = ((), nothing),
+    event: Callable[[gr.EventData], Any] | None = None,
+    clear: Widget | None = None,
+) -> None:
+    """On any of the triggers: verb(session, what `event` tells, values of `reads`) -> session, and the page is painted.
+
+    Of many quick events the last always runs. What a person can mend becomes a line at `note`, and all else stays.
+    `more` may be a function: it is then asked when the page is complete. `clear` is emptied in any case.
+    """
+    if callable(more):
+        page.later.append(lambda: on(page, triggers, verb, reads, note, more(), event, clear))
+        return
+    empty = [clear] if clear else []
+    outputs = [*page.always, *more[0], *empty, note]
+
+    def run(told: gr.EventData, session: Session | None, *values: Any) -> list[Any]:
+        if session is None:  # the browser is quicker than the first view
+            return kept(outputs)
+        try:
+            session = timed(verb, session, *([event(told)] if event else []), *values)
+            return [*page.paint(session), *more[1](session), *(None for _ in empty), show.note(session.notice)]
+        except UserError as error:
+            return [*kept(outputs[: -1 - len(empty)]), *(None for _ in empty), show.note(str(error))]
+
+    wired(triggers, run, [page.session, *reads], outputs)
+
+
+def entered(tools: tuple[type, ...], verb: Callable[..., Session]) -> Callable[..., Session]:
+    """The verb, for a tab that is opened by hand; one that opens because its tool is in use changes nothing."""
+
+    def run(session: Session, *values: Any) -> Session:
+        return session if isinstance(session.result.tool, tools) else verb(session, *values)
+
+    return run
+
+
+def wired(
+    triggers: Sequence[Callable[..., Any]], run: Callable[..., Any], reads: list[Any], outputs: list[Any]
+) -> None:
+    """Gradio's own events together, so that a bank of sliders is one queue; those of our scripts one by one."""
+    how: dict[str, Any] = {
+        "trigger_mode": "always_last",
+        "show_progress": "hidden",
+        "api_visibility": "private",
+        **QUEUE,
+    }
+    if native := [trigger for trigger in triggers if hasattr(trigger, "has_trigger")]:
+        gr.on(native, run, reads, outputs, **how)
+    for trigger in triggers:
+        if trigger not in native:
+            trigger(run, reads, outputs, **how)
+
+
+def stream(
+    page: Page,
+    triggers: Sequence[Callable[..., Any]],
+    verb: Callable[..., Iterator[Session]],
+    reads: Sequence[Widget],
+    note: gr.HTML,
+    more: Follower,
+) -> Any:
+    """Like `on`, for a verb that shows its steps; what it gives back can be cancelled."""
+    outputs = [*page.always, *more[0], note]
+
+    def run(session: Session | None, *values: Any) -> Iterator[list[Any]]:
+        start = time.perf_counter()
+        if session is None:
+            return
+        try:
+            for state in verb(session, *values):
+                state = replace(state, milliseconds=1000 * (time.perf_counter() - start))
+                yield [*page.paint(state), *more[1](state), ""]
+        except UserError as error:
+            yield [*kept(outputs[:-1]), show.note(str(error))]
+
+    return gr.on(
+        list(triggers),
+        run,
+        inputs=[page.session, *reads],
+        outputs=outputs,
+        trigger_mode="once",
+        show_progress="hidden",
+        api_visibility="private",
+        **QUEUE,
+    )
+
+
+def settle(page: Page) -> None:
+    """When the pictures have come to rest: the strip below them, and the file to take away."""
+
+    def run(session: Session | None) -> list[Any]:
+        if session is None:
+            return [gr.skip()] * 3
+        session = with_track(page.desk, session)
+        return [session, film.film(page.desk, session), show.away(page.desk, session)]
+
+    wired([page.stage.settled], run, [page.session], [page.session, page.film, page.away])
+
+
+def with_track(desk: Desk, session: Session) -> Session:
+    """An attack that was repeated on another picture gets its steps, too."""
+    tool = session.result.tool
+    if not isinstance(tool, Adversary) or session.track is not None:
+        return session
+    *_, last = attack(desk, session, tool)
+    return last
+
+
+def kept(outputs: Sequence[Widget]) -> list[Any]:
+    """Everything stays as it is."""
+    return [gr.skip() for _ in outputs]

@@ -1,0 +1,98 @@
+"""The workbench, always in sight: the pictures in hand, where they come from, how every model rebuilds them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from latentlab import session as verbs
+from latentlab.errors import UserError
+from latentlab.knobs import Knob, Setting
+from latentlab.session import Desk, Session
+from latentlab.ui import show
+from latentlab.ui.form import number, widget
+from latentlab.ui.widgets import boxed, choices, crop_frame, cropper, drop, picked
+from latentlab.ui.wiring import Page, joined, on
+
+SEED = Setting("seed", int, 0, Knob("of every random draw of a move", 0, 2**31 - 1))
+DRAW = Setting("draw", int, 100, Knob("seed of a sample from the prior", 0, 2**31 - 1))
+TEMPERATURE = Setting("temperature", float, 0.7, Knob("1: the prior as it is; less: safer", 0, 1.5))
+INDEX = Setting("test image", int, 0, Knob("its number in the data set", 0, 10**6))
+
+
+def build(page: Page) -> None:
+    """Widgets first, events last."""
+    gr.HTML("<h2>Picture</h2>")
+    page.slots.render()
+    examples = choices(elem_id="examples", elem_classes="ll-examples")
+    dropped, crop = drop(elem_id="drop"), cropper(elem_id="crop")
+    note = gr.HTML(elem_id="bench-note")
+    with gr.Accordion("Draw from the prior", open=False, elem_id="draw-from"):
+        temperature = widget(TEMPERATURE, "draw")
+        with gr.Row(elem_classes="ll-pair"):
+            drawn, draw = number(DRAW, "draw"), gr.Button("Draw", elem_id="draw", size="sm")
+    with gr.Accordion("Take from the data set", open=False, elem_id="take-from"), gr.Row(elem_classes="ll-pair"):
+        index, take = number(INDEX, "data"), gr.Button("Take", elem_id="take", size="sm")
+    seed = number(SEED, "bench")
+    gr.HTML("<h2>Rebuilt by each model</h2>")
+    page.models.render()
+
+    desk, bench = page.desk, Bench(page.desk)
+    framed = ([crop], lambda session: [crop_frame(session.photo)])
+    page.follow([examples, seed], lambda s: [show.thumbs(desk.examples(s.world), s.source), s.seed])
+    page.follow(*framed)
+    lit = ([examples], lambda s: [show.thumbs(desk.examples(s.world), s.source)])
+    new = joined(page.picture, framed, lit)
+    after_draw = joined(new, ([drawn], lambda s: [s.drawn + 1]))
+    on(page, [page.slots.pick], bench.slot, [], note, page.picture, picked)
+    on(page, [examples.pick], bench.example, [], note, new, picked)
+    on(page, [dropped.input], bench.dropped, [dropped], note, lambda: page.situation, clear=dropped)
+    on(page, [crop.crop], bench.cropped, [], note, joined(page.picture, lit), boxed)
+    on(page, [draw.click, drawn.submit], bench.draw, [drawn, temperature], note, after_draw)
+    on(page, [take.click, index.submit], bench.take, [index], note, new)
+    on(page, [seed.input], bench.reseed, [seed], note)
+    on(page, [page.models.pick], bench.space, [], note, lambda: page.situation, picked)
+
+
+class Bench:
+    """What the workbench's events do; every value comes from a visitor and is checked."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+
+    def slot(self, session: Session, key: str) -> Session:
+        return replace(session, filling="partner" if key == "partner" else "input", notice="")
+
+    def example(self, session: Session, key: str) -> Session:
+        known = self.desk.examples(session.world)
+        if not (key.isdecimal() and int(key) < len(known)):
+            raise UserError(f"There is no example {key[:20]!r}; choose one of the {len(known)} shown.")
+        return verbs.put(self.desk, session, known[int(key)])
+
+    def dropped(self, session: Session, path: str | None) -> Session:
+        """A picture, or an exported PNG, which brings its view back."""
+        if path is None:
+            return session
+        data = Path(path).read_bytes()
+        return verbs.restore(self.desk, session, data) or verbs.receive(self.desk, session, data)
+
+    def cropped(self, session: Session, box: tuple[float, float, float, float]) -> Session:
+        return verbs.crop(self.desk, session, box)
+
+    def draw(self, session: Session, seed: Any, temperature: Any) -> Session:
+        number, heat = DRAW.check(seed), TEMPERATURE.check(temperature)
+        pixels = self.desk.store.card(session.model).kind == "pixels"
+        model = self.desk.drawing_model(session.world) if pixels else session.model
+        return verbs.put(self.desk, replace(session, drawn=number), self.desk.draw(model, number, heat))
+
+    def take(self, session: Session, index: Any) -> Session:
+        return verbs.put(self.desk, session, self.desk.row(session.world, INDEX.check(index)))
+
+    def reseed(self, session: Session, seed: Any) -> Session:
+        return verbs.reseed(self.desk, session, SEED.check(seed))
+
+    def space(self, session: Session, key: str) -> Session:
+        return verbs.choose(self.desk, session, model=key)

@@ -1,0 +1,194 @@
+"""Fits: exact resuming, also after kill −9; divergence; a full disk; two processes; the card."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from latentlab import chance, data, models
+from latentlab.data import Split
+from latentlab.errors import UserError
+from latentlab.fit import FITTERS, fit, loop, state
+from latentlab.fit.directions import named, principal
+from latentlab.fit.loop import Plan
+
+SCRIPT = """
+import sys, torch
+from pathlib import Path
+from latentlab import data
+from latentlab.fit import FITTERS, loop
+torch.set_num_threads(1)
+torch.manual_seed(0)
+world = data.load("digits")
+plan = loop.Plan("resnet", Path(sys.argv[1]), None, int(sys.argv[2]), 16, 0, "cpu", "a test", save_every=0.0)
+loop.run(plan, FITTERS["resnet"](world, "cpu"), world)
+"""
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """A few of them: these tests are about the loop."""
+    world = data.load("digits")
+    train, test = Split(*rows(world.train, 500)), Split(*rows(world.test, 40))
+    return replace(world, train=train, test=test)
+
+
+def rows(half: Split, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    return half.images[:count], half.labels[:count]
+
+
+def plan(out: Path, steps: int, kind: str = "resnet") -> Plan:
+    return Plan(kind, out, None, steps, 16, 0, "cpu", "a test")
+
+
+def run(out: Path, steps: int, world: data.World, kind: str = "resnet") -> models.Card:
+    torch.manual_seed(0)
+    return loop.run(plan(out, steps, kind), FITTERS[kind](world, "cpu"), world)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FITTERS if kind != "resnet18"])
+def test_every_kind_fits_saves_and_loads(kind, tmp_path, digits):
+    card = run(tmp_path / "net.safetensors", 2, digits, kind)
+    again, network = models.load(tmp_path / "net.safetensors")
+    assert json.dumps(asdict(card)) == json.dumps(asdict(again))  # JSON has no tuples
+    assert card.images_seen == 32
+    assert card.scores
+    assert not network.training
+    assert not any(p.requires_grad for p in network.parameters())
+    assert not (tmp_path / "net.resume").exists()
+    if kind in models.LATENT_KINDS:
+        assert {"pc1", "pc8", "7"} <= set(network.directions)
+
+
+def test_killed_fit_goes_on_to_the_same_bits(tmp_path):
+    """kill −9, then the same command again: every weight equals that of the fit that nobody disturbed."""
+    whole, killed = tmp_path / "whole.safetensors", tmp_path / "killed.safetensors"
+    start(whole, 60).wait()
+    process = start(killed, 60)
+    wait_for(killed.with_suffix(".resume"))
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    interrupted = not killed.exists()
+    start(killed, 60).wait()
+    assert interrupted, "the fit was over before it was killed; give it more steps"
+    a, b = load_file(whole), load_file(killed)
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def start(out: Path, steps: int) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(out), str(steps)], env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
+
+
+def wait_for(path: Path) -> None:
+    end = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < end, f"{path} never came"
+        time.sleep(0.01)
+
+
+def test_two_processes_learn_the_same_weights_as_one_another(tmp_path):
+    out = tmp_path / "net.safetensors"
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29611"]
+    command += [
+        "-m",
+        "latentlab",
+        "fit",
+        "resnet",
+        "--data",
+        "digits",
+        "--out",
+        str(out),
+        "--steps",
+        "3",
+        "--batch",
+        "8",
+    ]
+    done = subprocess.run(
+        command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert models.read_card(out).images_seen == 3 * 8 * 2
+
+
+def test_two_processes_see_different_rows():
+    first, second = (next(loop._rows(100, 10, 0, 0, (rank, 2))) for rank in (0, 1))
+    assert not set(first.tolist()) & set(second.tolist())
+
+
+def test_every_row_is_seen_once_an_epoch():
+    steps = loop._rows(20, 5, 0, 0, (0, 1))
+    assert sorted(torch.cat([next(steps) for _ in range(4)]).tolist()) == list(range(20))
+
+
+def test_divergence_is_one_clear_line_and_keeps_the_state(tmp_path, digits):
+    fitter = FITTERS["resnet"](digits, "cpu")
+    out = tmp_path / "net.safetensors"
+    everything = torch.nn.ModuleDict({"fit": fitter.modules, "average": fitter.network})
+    state.save(out.with_suffix(".resume"), state.Progress(), everything, fitter.optimisers)
+    kept = out.with_suffix(".resume").read_bytes()
+    with torch.no_grad():
+        fitter.network.head.weight.fill_(float("nan"))
+    with pytest.raises(UserError, match="diverged at step 1"):
+        loop._learn(plan(out, 3), fitter, everything, state.Progress(), digits, out.with_suffix(".resume"), (0, 1))
+    assert out.with_suffix(".resume").read_bytes() == kept
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_one_clear_line_and_keeps_the_state(tmp_path, digits):
+    fitter = FITTERS["resnet"](digits, "cpu")
+    resume = tmp_path / "net.resume"
+    state.save(resume, state.Progress(1), fitter.modules, fitter.optimisers)
+    kept = resume.read_bytes()
+    resume.with_name(f"net.resume.{os.getpid()}.part").symlink_to("/dev/full")
+    with pytest.raises(UserError, match="disk is full"):
+        state.save(resume, state.Progress(2), fitter.modules, fitter.optimisers)
+    assert resume.read_bytes() == kept
+
+
+def test_log_is_json_lines(tmp_path, digits):
+    run(tmp_path / "net.safetensors", 2, digits)
+    lines = [json.loads(line) for line in (tmp_path / "net.jsonl").read_text().splitlines()]
+    assert lines[0]["step"] == 1
+    assert {"step", "seconds", "images", "loss"} <= set(lines[0])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"kind": "gan"}, "no network of kind"),
+        ({"steps": None}, "budget"),
+        ({"steps": -1}, "budget"),
+        ({"world": "moon"}, "moon"),
+    ],
+)
+def test_nonsense_is_one_clear_line(change, message, tmp_path):
+    arguments = {"kind": "resnet", "world": "digits", "out": tmp_path / "x.safetensors", "steps": 1} | change
+    with pytest.raises(UserError, match=message):
+        fit(**arguments)
+
+
+def test_principal_directions_by_hand():
+    """Points on a line along (3, 4) with deviation 5·√(2/3)… : the first component has that direction and length."""
+    codes = torch.tensor([[3.0, 4.0], [-3.0, -4.0], [0.0, 0.0]]).repeat(4, 1)
+    first = principal(torch.cat([codes, torch.zeros(12, 8)], 1))["pc1"]
+    assert torch.allclose(first[:2] / first[:2].norm(), torch.tensor([0.6, 0.8]), atol=1e-5)
+    assert first.norm().item() == pytest.approx((codes @ torch.tensor([0.6, 0.8])).std().item(), rel=1e-4)
+
+
+def test_a_label_direction_points_from_without_to_with():
+    codes = 0.1 * chance.normal((200, 4), chance.seeded(0))
+    marks = (torch.arange(200) % 2)[:, None]
+    codes[:, 2] += 3 * marks[:, 0]
+    direction = named(codes, marks, ("on",))["on"]
+    assert direction.argmax() == 2
+    assert direction[2] > 1

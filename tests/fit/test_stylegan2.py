@@ -1,0 +1,76 @@
+"""The joint fit: it learns, its augmentations are differentiable and neutral where they should be."""
+
+import pytest
+import torch
+
+from latentlab import chance, data
+from latentlab.fit.diffaugment import DiffAugment, cutout, recolour, translate
+from latentlab.fit.stylegan2 import StyleGAN2Fitter
+
+
+@pytest.fixture(scope="module")
+def fitter() -> StyleGAN2Fitter:
+    torch.manual_seed(0)
+    return StyleGAN2Fitter(data.load("digits"), "cpu")
+
+
+def test_steps_move_every_network_and_report_finite_terms(fitter):
+    world = data.load("digits")
+    images, labels = world.train.batch(slice(0, 8))
+    fitter.begin(images)
+    before = {name: tensor.clone() for name, tensor in fitter.modules.state_dict().items()}
+    for step in range(2):
+        values = fitter.step(images, labels, chance.seeded(step), step / 2)
+    assert all(torch.tensor(value).isfinite() for value in values.values())
+    moved = {name for name, tensor in fitter.modules.state_dict().items() if not torch.equal(tensor, before[name])}
+    for part in ("network.mapping", "network.convs", "network.to_images", "network.encoder", "discriminator.trunk"):
+        assert any(name.startswith(part) for name in moved), part
+    assert int(fitter.clock.step) == 2
+
+
+def test_the_encoder_learns_to_rebuild():
+    torch.manual_seed(0)
+    world = data.load("digits")
+    fitter = StyleGAN2Fitter(world, "cpu")
+    images, labels = world.train.batch(slice(0, 16))
+    fitter.begin(images)
+    errors = [fitter.step(images, labels, chance.seeded(step), 0.0)["pixels"] for step in range(25)]
+    assert min(errors[-5:]) < 0.5 * errors[0]
+
+
+def test_codes_mix_drawn_and_real_styles(fitter):
+    network = fitter.network
+    real = network.colour(chance.normal((8, network.layers, network.style_dim), chance.seeded(0)))
+    codes = fitter._codes(16, real, chance.seeded(1))
+    first, last = network.mapping(chance.normal((32, network.style_dim), chance.seeded(1)))[:16], codes[:, -1]
+    assert torch.equal(codes[2:4, -1], real[2:4, -1])
+    assert torch.allclose(codes[2:, 0], first[2:], atol=1e-6)
+    assert (last[4:] - first[4:]).abs().amax(1).gt(1e-3).any()
+    assert (last[4:] - first[4:]).abs().amax(1).lt(1e-6).any()
+
+
+def test_augmentation_of_probability_zero_changes_nothing():
+    images = chance.uniform((4, 3, 16, 16), chance.seeded(0))
+    assert torch.equal(DiffAugment()(images, chance.seeded(1)), images)
+    never = torch.zeros(4, 1, 1, 1)
+    for change in (recolour, translate, cutout):
+        assert torch.allclose(change(images, never, chance.seeded(2)), images, atol=1e-6)
+
+
+@pytest.mark.parametrize("change", [recolour, translate, cutout])
+def test_augmentations_are_differentiable_and_repeatable(change):
+    images = chance.uniform((4, 3, 16, 16), chance.seeded(0)).requires_grad_()
+    always = torch.ones(4, 1, 1, 1)
+    once, twice = (change(images, always, chance.seeded(2)) for _ in range(2))
+    assert torch.equal(once, twice)
+    assert not torch.equal(once, images)
+    (slope,) = torch.autograd.grad(once.sum(), images)
+    assert slope.abs().sum() > 0
+
+
+def test_probability_follows_the_overfitting():
+    augment = DiffAugment()
+    augment.follow(torch.ones(1000))
+    assert augment.p.item() == pytest.approx(0.01)
+    augment.follow(-torch.ones(1000))
+    assert augment.p.item() == pytest.approx(0)

@@ -1,0 +1,156 @@
+"""The shipped cards tell the truth, and one that does not is noticed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from latentlab import chance, data, models
+from latentlab.cli import main
+from latentlab.data import Split
+from latentlab.evaluation import SHARE, SLACK, Figure, evaluate, frechet_distance
+from latentlab.fit import FITTERS, loop
+from latentlab.fit.loop import Plan
+from latentlab.fit.scores import SCORES
+from latentlab.models import Card
+
+CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
+SHIPPED = sorted(path.stem for path in CHECKPOINTS.glob("*.safetensors"))
+QUICK = {"digits-glow", "digits-vae", "digits-resnet"}  # the figures of a StyleGAN2 need a hundred steps of inversion
+
+
+def alone(name: str, folder: Path) -> Path:
+    """A copy without the classifier beside it, whose features take time and are on no card."""
+    return Path(shutil.copy(CHECKPOINTS / f"{name}.safetensors", folder))
+
+
+def first(half: Split, count: int) -> Split:
+    return Split(half.images[:count], half.labels[:count])
+
+
+@pytest.mark.parametrize("name", sorted(QUICK))
+def test_cards_of_the_digits_agree(name: str, tmp_path: Path) -> None:
+    found = evaluate(alone(name, tmp_path))
+    assert found.figures
+    assert not found.wrong
+
+
+@pytest.mark.slow
+@pytest.mark.data
+@pytest.mark.parametrize("name", [name for name in SHIPPED if name not in QUICK])
+def test_every_other_card_agrees(
+    name: str, tmp_path: Path, real_data: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = alone(name, tmp_path)
+    if (world := models.read_card(checkpoint).data) != "digits":
+        monkeypatch.setenv("LATENTLAB_DATA", str(real_data(world)))
+    found = evaluate(checkpoint)
+    assert all(figure.card is not None for figure in found.figures), "the fit has not written its scores yet"
+    assert not found.wrong
+
+
+def test_a_tampered_card_is_noticed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    card, network = models.load(CHECKPOINTS / "digits-resnet.safetensors")
+    flattered = tmp_path / "digits-resnet.safetensors"
+    models.save(flattered, network, replace(card, scores={"accuracy": 0.999, "charm": 1.0}))
+    assert main(["evaluate", str(flattered)]) == 1
+    said = capsys.readouterr()
+    assert said.out.count("differs") == 2
+    assert len(said.err.splitlines()) == 1
+    assert "accuracy, charm" in said.err
+    assert main(["evaluate", str(flattered), "--json"]) == 1
+    figures = json.loads(capsys.readouterr().out)["figures"]
+    assert [(figure["name"], figure["agrees"]) for figure in figures] == [("accuracy", False), ("charm", False)]
+
+
+def test_distances_are_reported_where_a_classifier_lies_beside_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(CHECKPOINTS / "digits-vae.safetensors"), "--json"]) == 0
+    figures = {figure["name"]: figure for figure in json.loads(capsys.readouterr().out)["figures"]}
+    drawn, trained = (figures[f"Fréchet distance of 355 {kind}"] for kind in ("samples", "training images"))
+    assert 0 < trained["again"] < drawn["again"]
+    assert drawn["card"] is None
+    assert drawn["agrees"]
+
+
+@pytest.mark.parametrize(
+    ("world", "classes", "message"),
+    [("", (), "names no data"), ("cifar10", (), "LATENTLAB_DATA"), ("digits", ("a", "b"), "other data")],
+)
+def test_without_its_data_a_card_is_refused_in_one_line(
+    world: str,
+    classes: tuple[str, ...],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("LATENTLAB_DATA", str(tmp_path))
+    arguments = {"image_shape": (3, 32, 32), "code": 4, "width": 8}
+    network = models.NETWORKS["vae"](**arguments)
+    models.save(tmp_path / "x.safetensors", network, Card("vae", arguments, (3, 32, 32), world, classes))
+    assert main(["evaluate", str(tmp_path / "x.safetensors")]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert message in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("figure", "agrees"),
+    [
+        (Figure("PSNR", 20.0, 20.0 + 0.9 * SHARE * 20), True),
+        (Figure("PSNR", 20.0, 20.0 - 1.1 * SHARE * 20 - SLACK), False),
+        (Figure("round trip", 1e-3, 1.9e-3), True),
+        (Figure("round trip", 1e-3, 3e-3), False),
+        (Figure("PSNR", float("nan"), 20.0), False),
+        (Figure("PSNR", 20.0, None), False),
+        (Figure("PSNR", None, 20.0), True),
+    ],
+)
+def test_tolerance(figure: Figure, agrees: bool) -> None:
+    assert figure.agrees == agrees
+
+
+def test_what_is_fitted_is_measured() -> None:
+    assert SCORES.keys() == FITTERS.keys()
+
+
+@pytest.mark.parametrize("kind", ["glow", "vae", "stylegan2", "resnet"])
+def test_a_fit_writes_what_its_file_gives_again(kind: str, tmp_path: Path) -> None:
+    whole = data.load("digits")
+    world = replace(whole, train=first(whole.train, 300), test=first(whole.test, 4))
+    plan = Plan(kind, tmp_path / "net.safetensors", None, 2, 8, 0, "cpu", "a test")
+    card = loop.run(plan, FITTERS[kind](world, "cpu"), world)
+    again = SCORES[kind](models.load(plan.out)[1], world)
+    assert all(Figure(name, value, again[name]).agrees for name, value in card.scores.items())
+    assert card.scores.keys() == again.keys()
+
+
+def test_frechet_distance_by_hand() -> None:
+    """Of independent coordinates: |μ − ν|² + Σ (σ − τ)²; of a set to itself 0."""
+    x = chance.normal((20_000, 3), chance.seeded(0))
+    x = (x - x.mean(0)) @ torch.linalg.inv(torch.linalg.cholesky(x.T.cov())).T  # exactly white
+    moved = x * torch.tensor([1.0, 3.0, 0.5]) + torch.tensor([2.0, 0.0, 0.0])
+    assert frechet_distance(x, moved) == pytest.approx(4 + 4 + 0.25, rel=1e-4)
+    assert frechet_distance(x, x) == pytest.approx(0, abs=1e-6)
+
+
+def test_frechet_distance_of_correlated_features_against_scipy() -> None:
+    from scipy.linalg import sqrtm
+
+    rng = chance.seeded(1)
+    a, b = (chance.normal((500, 6), rng) @ chance.normal((6, 6), rng) for _ in range(2))
+    A, B = a.T.cov().double(), b.T.cov().double()
+    expected = (a.mean(0) - b.mean(0)).square().sum() + A.trace() + B.trace() - 2 * sqrtm((A @ B).numpy()).real.trace()
+    assert frechet_distance(a, b) == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_few_images_do_not_break_the_distance() -> None:
+    """Fewer than features: the covariances are singular."""
+    images = data.load("digits").test.images[:20].float().flatten(1)[:, :50]
+    assert frechet_distance(images, images + 1) == pytest.approx(50, rel=1e-3)

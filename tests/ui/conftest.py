@@ -1,0 +1,58 @@
+"""The page of the small world, served on this machine, and a browser to look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BROWSER = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def served(small_world: Path) -> Iterator[str]:
+    """The address of a page behind the guard."""
+    from latentlab.store import Store
+    from latentlab.ui import build, guard, look
+
+    guard.prepare()
+    page = build(Store(small_world, "cpu"))
+    yield guard.serve(page, prevent_thread_lock=True, quiet=True, **look())
+    page.close()
+
+
+@pytest.fixture
+def view(served: str, chromium: str | None) -> Iterator[Any]:
+    """A page of a fresh visitor in Chromium. At the end: no error in its console, no request to another host.
+
+    An aborted request is no error: Gradio's stream of results is cut off by a reload.
+    """
+    from playwright.sync_api import sync_playwright
+
+    complaints: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER)
+        page = browser.new_page(viewport={"width": 1400, "height": 900}, accept_downloads=True)
+        page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)) if "AbortError" not in str(error) else None)
+        page.on("request", lambda request: complaints.append(request.url) if not own(request.url, served) else None)
+        page.goto(served)
+        page.wait_for_selector(".ll-tile img")
+        yield page
+        browser.close()
+    assert complaints == []
+
+
+def own(url: str, served: str) -> bool:
+    return url.startswith((served.rstrip("/"), "data:", "blob:"))
