@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from latentlab import chance
 from latentlab.data import World
 from latentlab.fit import parallel
 from latentlab.fit.precision import gains_from_bf16
@@ -21,6 +22,17 @@ SIZES: dict[str, dict[str, Any]] = {
 }
 
 
+GRAIN = {"digits": 0.02}  # deviation of the noise added to drawn images: flat areas would make the flow ill-conditioned
+
+
+def stray(images: Images, rng: torch.Generator) -> Images:
+    """The first image of the batch drowns in noise, so that the flow stays invertible in practice far from the data."""
+    noise = chance.uniform(images[:1].shape, rng)
+    noise = noise.round() if chance.uniform((1,), rng) < 0.5 else noise
+    drowned = images[:1].lerp(noise.to(images), float(chance.uniform((1,), rng)))
+    return torch.cat([drowned, images[1:]])
+
+
 class GlowFitter:
     batch, average = 64, 0.999
     peak = 1.5e-3
@@ -33,6 +45,7 @@ class GlowFitter:
         self.modules = nn.ModuleDict({"network": self.network})
         self.optimisers = {"adam": torch.optim.Adam(self.network.parameters(), self.peak, betas=(0.9, 0.99))}
         self.mirrored = world.name not in ("digits", "mnist")
+        self.grain = GRAIN.get(world.name, 0.0)
 
     def begin(self, images: Images) -> None:
         self.network.initialise(images)
@@ -40,6 +53,9 @@ class GlowFitter:
     def step(self, images: Images, labels: Tensor, rng: torch.Generator, progress: float) -> dict[str, float]:
         if self.mirrored:
             images = flip(images, rng)
+        images = stray(images, rng)
+        if self.grain:
+            images = (images + self.grain * chance.normal(images.shape, rng).to(images)).clamp(0, 1)
         bits = bits_per_dim(self.network, images, rng).mean()
         adam = self.optimisers["adam"]
         adam.zero_grad(set_to_none=True)

@@ -1,8 +1,9 @@
 """Glow: a normalizing flow of actnorm, invertible 1×1 convolutions and affine couplings.
 
-Kingma, Dhariwal 2018, arXiv 1807.03039. The state is kept as `B H W C` in fp32: a 1×1 convolution is then one matrix
-product, and the coupling networks see channels-last images, the layout in which bf16 is fast. Only these networks may
-run in bf16 (`fast`); the state never does.
+Kingma, Dhariwal 2018, arXiv 1807.03039. The state is kept as `B H W C`: a 1×1 convolution is then one matrix product,
+and the coupling networks see channels-last images, the layout in which bf16 is fast. In the exact mode the state is
+fp64 and the networks fp32: what a network sees on the way back then differs by so little that even images far from the
+data, whose codes are large, come back. In the fast mode the state is fp32 and the networks bf16.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def unsqueeze(x: Squeezed) -> State:
 def conditioned(net: nn.Module, x: State, fast: bool) -> tuple[Float[Tensor, "B H W E"], Float[Tensor, "B H W E"]]:
     """Two maps of `x` by a convolutional network: in bf16 if fast, else in fp32 whatever the caller's autocast."""
     with torch.autocast(x.device.type, torch.bfloat16, enabled=fast):
-        out = net(x.permute(0, 3, 1, 2))
+        out = net(x.permute(0, 3, 1, 2).to(next(net.parameters()).dtype))
     first, second = out.to(x.dtype).permute(0, 2, 3, 1).chunk(2, -1)
     return first, second
 
@@ -108,7 +109,7 @@ class Step(nn.Module):
         self.coupling = Coupling(channels, hidden)
 
     def encode(self, x: State) -> tuple[State, LogDet]:
-        x = ((x + self.shift) * self.log_scale.exp()) @ self.mix
+        x = ((x + self.shift) * self.log_scale.exp()) @ self.mix.to(x.dtype)
         y, log_det = self.coupling.encode(x)
         pixels = x.shape[1] * x.shape[2]
         return y, log_det + pixels * (self.log_scale.sum() + torch.linalg.slogdet(self.mix)[1])
@@ -171,21 +172,23 @@ class Glow(nn.Module):
         last = levels - 1
         self.levels = Stack(Level(channels * 2**i, steps, hidden, i == last, rng) for i in range(levels))
         self.directions: dict[str, Tensor] = {}
+        self.fast = False
         channels_last(self)
 
     def encode(self, images: Images) -> Latents:
         """The exact code of the image: the middle of each of its 256 grey levels."""
         states, _ = self._flow(self._spread(images, 0.5))
         names = [name for name, _ in self.part_shapes()]
-        return Latents(dict(zip(names, (state.permute(0, 3, 1, 2) for state in reversed(states)), strict=True)))
+        parts = (state.permute(0, 3, 1, 2).to(self._parameter.dtype) for state in reversed(states))
+        return Latents(dict(zip(names, parts, strict=True)))
 
     def decode(self, latents: Latents) -> Images:
-        states = [part.permute(0, 2, 3, 1) for part in latents.parts.values()]  # coarse to fine
+        states = [part.permute(0, 2, 3, 1).to(self._state_dtype) for part in latents.parts.values()]  # coarse to fine
         x = states[0][..., :0]
         for level, state in zip(reversed(self.levels), states, strict=True):
             x = level.decode(x, state)
         y = (torch.sigmoid(x.permute(0, 3, 1, 2)) - MARGIN) / (1 - 2 * MARGIN)
-        return (y * LEVELS - 0.5) / (LEVELS - 1)
+        return ((y * LEVELS - 0.5) / (LEVELS - 1)).to(self._parameter.dtype)
 
     def sample(self, count: int, rng: torch.Generator) -> Latents:
         return Latents(
@@ -201,12 +204,13 @@ class Glow(nn.Module):
         size = math.prod(self.image_shape)
         inside = (1 - 2 * MARGIN) * y + MARGIN
         logit = (math.log(1 - 2 * MARGIN) - torch.log(inside * (1 - inside))).flatten(1).sum(1)
-        return -0.5 * squares + log_det + logit - size * (0.5 * math.log(2 * math.pi) + math.log(LEVELS))
+        nats = -0.5 * squares + log_det + logit - size * (0.5 * math.log(2 * math.pi) + math.log(LEVELS))
+        return nats.to(self._parameter.dtype)
 
     @torch.no_grad()
     def initialise(self, images: Images) -> None:
         """Data-dependent initialisation of every actnorm from one batch."""
-        x = self._logit(self._spread(images, 0.5))
+        x = self._logit(self._spread(images, 0.5)).to(self._parameter.dtype)
         for level in self.levels:
             x = squeeze(x)
             for step in level.steps:
@@ -228,14 +232,18 @@ class Glow(nn.Module):
 
     def use_fast(self, fast: bool) -> None:
         """Run the coupling networks in bf16 (attacks, previews, fits) or in fp32 (reconstruction, likelihood)."""
+        self.fast = fast
         for module in self.modules():
             if isinstance(module, Coupling):
                 module.fast = fast
 
-    @staticmethod
-    def _spread(images: Images, noise: float | Tensor) -> Images:
+    @property
+    def _state_dtype(self) -> torch.dtype:
+        return self._parameter.dtype if self.fast else torch.float64
+
+    def _spread(self, images: Images, noise: float | Tensor) -> Images:
         """[0, 1] with 256 grey levels to the open unit interval."""
-        return (images * (LEVELS - 1) + noise) / LEVELS
+        return (images.to(self._state_dtype) * (LEVELS - 1) + noise) / LEVELS
 
     @staticmethod
     def _logit(y: Images) -> State:

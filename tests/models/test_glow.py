@@ -1,14 +1,17 @@
 """Glow: exactness over the whole range, the density against autograd's Jacobian, standard coordinates."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 
-from latentlab import chance, data
+from latentlab import chance, data, models
 from latentlab.models import Glow
 from latentlab.models.glow import squeeze
 from latentlab.types import DensityModel, DirectedModel
+
+CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
 
 
 def glow(size: int = 8, levels: int = 2, dtype: torch.dtype = torch.float32) -> Glow:
@@ -68,7 +71,7 @@ def test_initialise_gives_every_actnorm_unit_output():
     images = chance.uniform((64, 3, 8, 8), chance.seeded(0))
     model.initialise(images)
     step = model.levels[0].steps[0]
-    x = squeeze(model._logit(model._spread(images, 0.5)))
+    x = squeeze(model._logit(model._spread(images, 0.5))).float()
     y = ((x + step.shift) * step.log_scale.exp()).flatten(0, 2)
     assert torch.allclose(y.mean(0), torch.zeros(12), atol=1e-4)
     assert torch.allclose(y.std(0), torch.ones(12), atol=1e-3)
@@ -92,3 +95,14 @@ def test_dequantisation_noise_comes_from_the_generator_alone():
 def test_it_is_a_density_model_with_directions():
     assert isinstance(glow(), DensityModel)
     assert isinstance(glow(), DirectedModel)
+
+
+@pytest.mark.parametrize("path", sorted(CHECKPOINTS.glob("*-glow.safetensors")), ids=lambda path: path.stem)
+def test_shipped_flows_rebuild_images_far_from_their_data(path):
+    """Black, white, a ramp, a disc, half black and half white: the worst error of any pixel."""
+    _, model = models.load(path)
+    shape = model.image_shape
+    ramp = torch.linspace(-1, 1, shape[2]).expand(shape)
+    disc = (ramp.square() + ramp.mT.square() < 0.5).float()
+    images = torch.stack([torch.zeros(shape), torch.ones(shape), (ramp + 1) / 2, disc, (ramp > 0).float()])
+    assert (model.decode(model.encode(images)) - images).abs().max() <= 1e-4
