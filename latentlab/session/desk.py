@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from dataclasses import replace
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -17,6 +18,7 @@ from latentlab import data, images
 from latentlab.chance import seeded
 from latentlab.errors import UserError
 from latentlab.images import Picture
+from latentlab.knobs import Knob, Setting
 from latentlab.operators.move import decode, encode
 from latentlab.session.state import Found, Reading, Rebuilt
 from latentlab.store import Store
@@ -29,6 +31,10 @@ FIRST_WORLDS = ("faces", "cifar10", "digits")
 BANK = 8  # directions that have a slider of their own
 COMPONENTS = 4  # of them principal components, where there are others
 KNOWN = ("Smiling", "Male", "Young", "Eyeglasses", "Blond_Hair")  # attributes that are seen at once
+SEED = Setting("seed", int, 0, Knob("of every random draw of a move", 0, 2**31 - 1))
+DRAW = Setting("draw", int, 100, Knob("seed of a sample from the prior", 0, 2**31 - 1))
+TEMPERATURE = Setting("temperature", float, 0.7, Knob("1: the prior as it is; less: safer", 0, 1.5))
+INDEX = Setting("test image", int, 0, Knob("its number in the data set", 0, 10**6))
 DRAWS_BEST = ("stylegan2", "glow", "vae")
 
 
@@ -136,11 +142,12 @@ class Desk:
         shape = self.store.image_shape(world)
         files = sorted(self._examples.glob(f"{world}-*.png"))[:EXAMPLE_COUNT]
         pictures = [images.fit_to(images.read(file.read_bytes()), shape) for file in files]
-        return [found(picture, f"example {number}") for number, picture in enumerate(pictures, 1)]
+        return [found(picture, f"example {n}", f"example {n}") for n, picture in enumerate(pictures, 1)]
 
     def _drawn_examples(self, world: str) -> list[Found]:
         model = self.drawing_model(world)
-        return [self.draw(model, seed, 0.7) for seed in range(EXAMPLE_COUNT)]
+        drawn = [self.draw(model, seed, 0.7) for seed in range(EXAMPLE_COUNT)]
+        return [replace(picture, name=f"example {number}") for number, picture in enumerate(drawn, 1)]
 
     def drawing_model(self, world: str) -> str:
         """The model whose samples look best."""
@@ -163,7 +170,8 @@ class Desk:
         """A sample of the prior, its latents scaled by the temperature (truncation, for a StyleGAN2)."""
         latents = self.store.load(model).sample(1, seeded(seed)).map(lambda part: part * temperature)
         kind = self.store.card(model).kind
-        return Found(self.decode(model, latents), f"drawn from {kind}, seed {seed}, T {temperature:g}")
+        origin = f"drawn from {kind}, seed {seed}, T {temperature:g}"
+        return Found(self.decode(model, latents), origin, name=f"drawn {model} {seed} {temperature!r}")
 
     def row(self, world: str, index: int) -> Found:
         """One of the data set's test images, with its true classes."""
@@ -173,7 +181,18 @@ class Desk:
         pictures, labels = test.batch([index])
         names, label = self.dataset(world).classes, labels[0]
         true = [names[int(label)]] if label.ndim == 0 else [name for name, on in zip(names, label, strict=True) if on]
-        return Found(self._fitted(world, pictures), f"{world} test {index}", frozenset(true))
+        return Found(self._fitted(world, pictures), f"{world} test {index}", frozenset(true), f"test {index}")
+
+    def named(self, world: str, name: str) -> Found:
+        """An example, a sample or a row of the data set by its name, which may be a stranger's word."""
+        match name.split(" "):
+            case ["example", place] if place.isdecimal() and 0 < int(place[:9]) <= len(self.examples(world)):
+                return self.examples(world)[int(place[:9]) - 1]
+            case ["test", index]:
+                return self.row(world, INDEX.check(_number(index)))
+            case ["drawn", model, seed, heat] if model in self.store.models(world):
+                return self.draw(model, DRAW.check(_number(seed)), TEMPERATURE.check(_number(heat)))
+        raise UserError(f"There is no picture {name[:60]!r} here; copy the address from LatentLab again.")
 
     def dataset(self, world: str) -> data.World:
         return self._worlds.get(world, lambda: data.load(world))
@@ -186,8 +205,13 @@ class Desk:
         return self._memory.get(key, make)
 
 
-def found(picture: Picture, origin: str) -> Found:
-    return Found(levels(picture[None]), origin)
+def found(picture: Picture, origin: str, name: str = "") -> Found:
+    return Found(levels(picture[None]), origin, name=name)
+
+
+def _number(word: str) -> float | str:
+    """The number that a word spells, else the word, for a setting to refuse."""
+    return float(word) if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,20})?(e-[0-9]{1,2})?", word) else word
 
 
 def levels(pictures: Images) -> Images:

@@ -7,6 +7,7 @@ import binascii
 import io
 from dataclasses import replace
 
+import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -19,6 +20,7 @@ from latentlab.session.desk import Desk, found
 from latentlab.session.state import Found, Session
 from latentlab.session.verbs import act, open_world, put
 from latentlab.store import world_of
+from latentlab.types import Images
 
 INPUT, PARTNER = "latentlab-input", "latentlab-partner"
 MAX_LETTERS = 200_000  # of a picture of 128 pixels in base64
@@ -54,6 +56,10 @@ def png(desk: Desk, session: Session) -> bytes:
     return file.getvalue()
 
 
+def file_name(session: Session) -> str:
+    return f"latentlab-{session.model}-{name_of(session.result.tool)}.png"
+
+
 def _sources(session: Session) -> list[Found]:
     return [session.source, session.partner] if isinstance(session.result.tool, Mix | Swap) else [session.source]
 
@@ -70,12 +76,21 @@ def restore(desk: Desk, session: Session, data: bytes) -> Session | None:
     world = world_of(made.model, desk.store.card(made.model))
     fresh = open_world(desk, world, made.model, made.classifier or "", made.seed)
     for key, place in ((PARTNER, "partner"), (INPUT, "input")):
-        if (picture := _picture(desk, world, data, key)) is not None:
-            fresh = put(desk, replace(fresh, filling=place), picture)
-    return replace(act(desk, fresh, tool), notice=_changes(desk, made))
+        if (picture := _picture(data, key)) is not None:
+            fitted = found(images.fit_to(picture, desk.store.image_shape(world)), "restored")
+            fresh = put(desk, replace(fresh, filling=place), fitted)
+    return replace(act(desk, fresh, tool), past=session.past, notice=_changes(desk, made))
 
 
-def _picture(desk: Desk, world: str, data: bytes, key: str) -> Found | None:
+def pictures_in(data: bytes) -> Images:
+    """The input inside an exported PNG and, where one was used, the partner."""
+    inner = [picture for key in (INPUT, PARTNER) if (picture := _picture(data, key)) is not None]
+    if not inner:
+        raise UserError("This PNG has no input inside; export it from LatentLab with its recipe.")
+    return torch.stack([images.fit_to(picture, (3, picture.height, picture.width)) for picture in inner])
+
+
+def _picture(data: bytes, key: str) -> Image.Image | None:
     """A picture that travels inside the PNG; it is a stranger's, and read like one."""
     with Image.open(io.BytesIO(data), formats=["PNG"]) as file:
         text = file.info.get(key)
@@ -87,7 +102,7 @@ def _picture(desk: Desk, world: str, data: bytes, key: str) -> Found | None:
         inner = base64.b64decode(text, validate=True)
     except binascii.Error as error:
         raise UserError("The pictures inside this PNG are damaged; export it from LatentLab again.") from error
-    return found(images.fit_to(images.read(inner), desk.store.image_shape(world)), "restored")
+    return images.read(inner)
 
 
 def _changes(desk: Desk, made: Recipe) -> str:

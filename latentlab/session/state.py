@@ -20,6 +20,7 @@ class Found:
     image: Images  # one, of 256 levels, at the world's size
     origin: str
     labels: frozenset[str] | None = None
+    name: str = ""  # by which it is found again; empty for one that somebody brought
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +77,21 @@ class Track:
 
 
 @dataclass(frozen=True, eq=False)
+class Moment:
+    """A view to come back to: all that it is made from, and a small picture of its result."""
+
+    number: int
+    world: str
+    model: str
+    classifier: str
+    source: Found
+    partner: Found
+    tool: Move
+    seed: int
+    small: Images
+
+
+@dataclass(frozen=True, eq=False)
 class Session:
     world: str
     model: str
@@ -92,5 +108,6 @@ class Session:
     track: tuple[Track, Track] | None = None  # of the last attack and of its control
     doubts: tuple[str, ...] = ()  # why not to trust the attack
     photo: Photo | None = None
+    past: tuple[Moment, ...] = ()  # the last views, newest last
     milliseconds: float = 0.0
     notice: str = ""  # a line about what could not be carried over

@@ -62,18 +62,17 @@ def once(desk: Desk, pictures: Sequence[Image.Image], model: str, classifier: st
 
 def choose(desk: Desk, session: Session, model: str | None = None, classifier: str | None = None) -> Session:
     """Another space or another classifier for the same picture; a move that the space cannot make is replaced."""
-    _known("space", model, desk.store.models(session.world))
-    _known("classifier", classifier, desk.store.classifiers(session.world))
+    known("space", model, desk.store.models(session.world))
+    known("classifier", classifier, desk.store.classifiers(session.world))
     name = session.classifier if classifier is None else classifier
     session = replace(session, model=model or session.model, classifier=name, classes=_classes(desk, name), notice="")
     return _again(desk, _look(desk, session))
 
 
-def _known(kind: str, name: str | None, names: Sequence[str]) -> None:
+def known(kind: str, name: str | None, names: Sequence[str]) -> None:
+    """Refuse a name that is not among these; None is no choice."""
     if name is not None and name not in names:
-        raise UserError(
-            f"There is no {kind} {name[:60]!r} in this world; choose one of {', '.join(names[:12]) or 'none'}."
-        )
+        raise UserError(f"There is no {kind} {name[:60]!r} here; choose one of {', '.join(names[:12]) or 'none'}.")
 
 
 def put(desk: Desk, session: Session, picture: Found) -> Session:
@@ -114,7 +113,7 @@ def act(desk: Desk, session: Session, tool: Move) -> Session:
     """The tool on the picture; the encoding is remembered, so only the decoding is paid for."""
     latents, label = moved(desk, session, tool)
     done = result(desk, session, tool, desk.decode(session.model, latents), label)
-    return replace(session, result=done, track=None)
+    return replace(session, result=done, track=None, notice="")
 
 
 @torch.no_grad()
@@ -200,9 +199,8 @@ def _classes(desk: Desk, classifier: str) -> tuple[str, ...]:
 
 def change_world(desk: Desk, session: Session, world: str) -> Session:
     """The first view of another world; a picture that was brought comes along."""
-    if world not in desk.store.worlds:
-        raise UserError(f"There is no world {world[:60]!r}; choose one of {', '.join(desk.store.worlds)}.")
-    fresh = open_world(desk, world, seed=session.seed)
+    known("world", world, desk.store.worlds)
+    fresh = replace(open_world(desk, world, seed=session.seed), past=session.past)
     if session.photo is None or session.filling == "partner":
         return fresh
     box = images.centre_box(session.photo.picture.size, desk.store.image_shape(world))

@@ -16,11 +16,10 @@ from latentlab import session as verbs
 from latentlab.errors import UserError
 from latentlab.knobs import from_json
 from latentlab.operators import OPERATORS, Mix, Swap
-from latentlab.session import Desk, Session
+from latentlab.session import SEED, Desk, Session
 from latentlab.ui.form import Form, plain
 from latentlab.ui.inputs import Drop
 from latentlab.ui.wiring import QUEUE
-from latentlab.ui.workbench import SEED
 
 
 def endpoints(desk: Desk) -> None:

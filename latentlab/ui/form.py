@@ -13,6 +13,7 @@ from latentlab.session import Session
 from latentlab.ui.inputs import Slide
 
 STEPS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0)
+LETTERS = {"lam": "λ", "epsilon": "ε", "alpha": "α"}
 FEW = 5  # choices that fit beside one another
 
 
@@ -84,8 +85,8 @@ def number(setting: Setting, prefix: str) -> gr.Number:
 
 
 def label(setting: Setting) -> str:
-    """The knob's name as it stands in JSON, its unit in brackets."""
-    name = setting.name.replace("_", " ")
+    """The knob's name as people write it, its unit in brackets."""
+    name = LETTERS.get(setting.name) or setting.name.replace("_", " ")
     return f"{name} [{setting.knob.unit}]" if setting.knob.unit else name
 
 

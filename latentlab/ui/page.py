@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
-from latentlab.session import Desk, Session, act, change_world, choose, open_world
+from latentlab.session import Desk, Session, act, change_world, choose, open_link
 from latentlab.store import Store
 from latentlab.ui import api, show, widgets, workbench
 from latentlab.ui.tabs import attack, explore, mix
 from latentlab.ui.wiring import QUEUE, Page, on, settle, timed
 
 TABS = (explore, mix, attack)
+SKIP = '<a class="ll-button ll-skip" href="#tabs">To the controls</a>'
 
 
 def build(store: Store) -> gr.Blocks:
@@ -27,9 +30,10 @@ def build(store: Store) -> gr.Blocks:
             models=widgets.choices(elem_id="models", render=False),
             slots=widgets.choices(elem_id="slots", render=False),
             film=gr.HTML(elem_id="film", render=False),
-            away=gr.HTML(elem_id="away", render=False),
+            away=widgets.away(elem_id="away", render=False),
+            past=widgets.choices(elem_id="past", elem_classes="ll-examples", render=False),
         )
-        header(page)
+        note = header(page)
         with gr.Row(elem_id="desk"):
             with gr.Column(elem_id="side", min_width=280):
                 workbench.build(page)
@@ -39,30 +43,36 @@ def build(store: Store) -> gr.Blocks:
                 tabs(page)
         api.endpoints(desk)
         page.finish()
-        settle(page)
-        outputs, values = page.situation
-        blocks.load(
-            lambda: opened(page, values),
-            None,
-            [*page.always, *outputs],
-            show_progress="hidden",
-            api_visibility="private",
-            **QUEUE,
-        )
+        settle(page, note)
+        first_view(page, blocks, note)
     return blocks
 
 
-def opened(page: Page, values: Any) -> list[Any]:
-    session = open_world(page.desk)
-    session = timed(act, page.desk, session, session.result.tool)  # without the loading of the networks
-    return [*page.paint(session), *values(session)]
+def first_view(page: Page, blocks: gr.Blocks, note: gr.HTML) -> None:
+    """The view that the address names, else the world that this browser used last."""
+    outputs, values = page.situation
+
+    def opened(request: gr.Request) -> list[Any]:
+        session = open_link(page.desk, request.query_params)
+        again = timed(act, page.desk, session, session.result.tool)  # without the loading of the networks
+        return [*page.paint(replace(again, notice=session.notice)), *values(again), show.note(session.notice)]
+
+    blocks.load(
+        opened,
+        None,
+        [*page.always, *outputs, note],
+        js=(widgets.ASSETS / "first.js").read_text(),
+        show_progress="hidden",
+        api_visibility="private",
+        **QUEUE,
+    )
 
 
-def header(page: Page) -> None:
-    """World, space, classifier; what is computed where, and how fast."""
+def header(page: Page) -> gr.HTML:
+    """World, space, classifier; what is computed where, and how fast. Gives the line below it, for what went wrong."""
     desk = page.desk
     with gr.Row(elem_id="header"):
-        gr.HTML("<h1>LatentLab</h1>", elem_id="title")
+        gr.HTML(f"{SKIP}<h1>LatentLab</h1>", elem_id="title")
         world, space, classifier = (
             gr.Dropdown([], label=label, elem_id=label, interactive=True, min_width=120)
             for label in ("world", "space", "classifier")
@@ -74,16 +84,22 @@ def header(page: Page) -> None:
     dark.click(None, js="() => { document.body.classList.toggle('dark'); }", api_visibility="private")
 
     page.follow([world, space, classifier], lambda session: choices(desk, session))
-    on(page, [world.input], lambda s, name: change_world(desk, s, name), [world], note, lambda: page.situation)
-    on(page, [space.input], lambda s, name: choose(desk, s, model=name), [space], note, lambda: page.situation)
-    on(
-        page,
-        [classifier.input],
-        lambda s, name: choose(desk, s, classifier=name),
-        [classifier],
-        note,
-        lambda: page.situation,
-    )
+    for dropdown, field, verb in (
+        (world, "world", lambda s, name: change_world(desk, s, name)),
+        (space, "model", lambda s, name: choose(desk, s, model=name)),
+        (classifier, "classifier", lambda s, name: choose(desk, s, classifier=name)),
+    ):
+        on(page, [dropdown.input], other(field, verb), [dropdown], note, lambda: page.situation)
+    return note
+
+
+def other(field: str, verb: Callable[[Session, str], Session]) -> Callable[[Session, str], Session]:
+    """The verb, for another name than the session's: Gradio tells of a choice also when the keyboard passes by."""
+
+    def run(session: Session, name: str) -> Session:
+        return session if name == getattr(session, field) else verb(session, name)
+
+    return run
 
 
 def choices(desk: Desk, session: Session) -> list[Any]:

@@ -51,7 +51,8 @@ def stage(desk: Desk, session: Session) -> str:
         card(f"change × {GAIN}", difference(done.image[0], source), f"l2 {done.distance:.2f} · |result − input|"),
     ]
     readings = bars(session, done) + numbers(session, clean)
-    return f'<div class="ll-pictures">{joined(cards)}</div><div class="ll-readings">{readings}</div>'
+    view = text(verbs.link(session))
+    return f'<div class="ll-pictures" data-view="{view}">{joined(cards)}</div><div class="ll-readings">{readings}</div>'
 
 
 def card(title: str, picture: Picture, note: str, warn: bool = False, accent: bool = False, raw: bool = False) -> str:
@@ -241,13 +242,33 @@ def status(desk: Desk, session: Session) -> str:
 
 
 def away(desk: Desk, session: Session) -> str:
-    """The result as a file: an exact PNG with its recipe inside."""
-    data = base64.b64encode(verbs.png(desk, session)).decode()
-    file = f"latentlab-{session.model}-{verbs.name_of(session.result.tool)}.png"
+    """The result as a file: an exact PNG with its recipe inside; the view as an address; both as lines of Python."""
+    data, file = base64.b64encode(verbs.png(desk, session)).decode(), text(verbs.file_name(session))
+    lines = text(verbs.as_python(desk, session))
     return (
-        f'<a class="ll-button" id="take-png" download="{text(file)}" href="data:image/png;base64,{data}" '
+        f'<a class="ll-button" id="take-png" download="{file}" href="data:image/png;base64,{data}" '
         f'title="The result, exact, with its recipe inside: drop it on the page to come back here.">PNG with recipe</a>'
+        f'<button class="ll-button" id="take-link" title="Copy the address of this view.">Link</button>'
+        f'<button class="ll-button" id="take-python" title="The lines that make this result again.">Python</button>'
+        f'<dialog aria-label="as Python"><p>These lines make this result again. They read <b>{file}</b> '
+        f'(PNG with recipe) and the folder checkpoints.</p><pre tabindex="0">{lines}</pre>'
+        f'<div class="ll-row"><button class="ll-button" data-act="copy">Copy</button>'
+        f'<button class="ll-button" data-act="close">Close</button></div></dialog>'
     )
+
+
+def past(session: Session) -> str:
+    """The last views, the newest first; a click goes back to one."""
+    now = verbs.current(session)
+    return joined(
+        f'<button class="ll-thumb" data-key="{moment.number}" aria-pressed="{str(moment is now).lower()}" '
+        f'title="{text(told(moment))}">{image(moment.small[0], told(moment))}</button>'
+        for moment in reversed(session.past)
+    )
+
+
+def told(moment: verbs.Moment) -> str:
+    return f"{moment.model}: {caption(moment.tool)}"
 
 
 def note(message: str) -> str:

@@ -26,6 +26,11 @@ def stage(**options: Any) -> gr.HTML:
     return gr.HTML(js_on_load=(ASSETS / "stage.js").read_text(), **options)
 
 
+def away(**options: Any) -> gr.HTML:
+    """What can be taken away: a file, the address, lines of Python."""
+    return gr.HTML(js_on_load=(ASSETS / "away.js").read_text(), **options)
+
+
 def cropper(**options: Any) -> gr.HTML:
     """A frame over a picture; `crop` tells the box that was chosen, in the picture's pixels."""
     return gr.HTML(js_on_load=(ASSETS / "crop.js").read_text(), **options)
@@ -37,7 +42,7 @@ def drop(**options: Any) -> Drop:
         type="filepath",
         format="png",
         sources=["upload", "clipboard", "webcam"],
-        height=104,
+        height=88,
         show_label=False,
         placeholder="Drop a picture here,\nor an exported PNG",
         **options,

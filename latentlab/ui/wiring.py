@@ -13,7 +13,7 @@ from gradio.components import Component
 
 from latentlab.errors import UserError
 from latentlab.operators import Adversary
-from latentlab.session import Desk, Session, attack
+from latentlab.session import Desk, Session, attack, remembered
 from latentlab.ui import film, show
 
 QUEUE: dict[str, Any] = {"concurrency_id": "torch", "concurrency_limit": 1}
@@ -33,6 +33,7 @@ class Page:
     slots: gr.HTML
     film: gr.HTML
     away: gr.HTML
+    past: gr.HTML
     followers: list[Follower] = field(default_factory=list)
     later: list[Callable[[], None]] = field(default_factory=list)
 
@@ -73,9 +74,10 @@ def nothing(_: Session) -> Sequence[Any]:
 
 
 def timed(verb: Callable[..., Session], *args: Any) -> Session:
+    """What the verb makes of its first argument, with the time it took; one that it leaves alone stays the same."""
     start = time.perf_counter()
     session = verb(*args)
-    return replace(session, milliseconds=1000 * (time.perf_counter() - start))
+    return session if session is args[0] else replace(session, milliseconds=1000 * (time.perf_counter() - start))
 
 
 def on(
@@ -103,8 +105,10 @@ def on(
         if session is None:  # the browser is quicker than the first view
             return kept(outputs)
         try:
-            session = timed(verb, session, *([event(told)] if event else []), *values)
-            return [*page.paint(session), *more[1](session), *(None for _ in empty), show.note(session.notice)]
+            after = timed(verb, session, *([event(told)] if event else []), *values)
+            if after is session:
+                return [*kept(outputs[: -1 - len(empty)]), *(None for _ in empty), ""]
+            return [*page.paint(after), *more[1](after), *(None for _ in empty), show.note(after.notice)]
         except UserError as error:
             return [*kept(outputs[: -1 - len(empty)]), *(None for _ in empty), show.note(str(error))]
 
@@ -171,16 +175,21 @@ def stream(
     )
 
 
-def settle(page: Page) -> None:
-    """When the pictures have come to rest: the strip below them, and the file to take away."""
+def settle(page: Page, opening: gr.HTML) -> None:
+    """When the pictures have come to rest: the strip below them, what can be taken away, and the view remembered.
+
+    What was said at the opening is gone with the next move.
+    """
+    outputs = [page.session, page.film, page.away, page.past, opening]
 
     def run(session: Session | None) -> list[Any]:
         if session is None:
-            return [gr.skip()] * 3
-        session = with_track(page.desk, session)
-        return [session, film.film(page.desk, session), show.away(page.desk, session)]
+            return kept(outputs)
+        session = remembered(with_track(page.desk, session))
+        said = gr.skip() if session.notice else ""
+        return [session, film.film(page.desk, session), show.away(page.desk, session), show.past(session), said]
 
-    wired([page.stage.settled], run, [page.session], [page.session, page.film, page.away])
+    wired([page.stage.settled], run, [page.session], outputs)
 
 
 def with_track(desk: Desk, session: Session) -> Session:

@@ -10,17 +10,11 @@ import gradio as gr
 
 from latentlab import session as verbs
 from latentlab.errors import UserError
-from latentlab.knobs import Knob, Setting
-from latentlab.session import Desk, Session
+from latentlab.session import DRAW, INDEX, SEED, TEMPERATURE, Desk, Session
 from latentlab.ui import show
 from latentlab.ui.form import number, widget
 from latentlab.ui.widgets import boxed, choices, crop_frame, cropper, drop, picked
 from latentlab.ui.wiring import Page, joined, on
-
-SEED = Setting("seed", int, 0, Knob("of every random draw of a move", 0, 2**31 - 1))
-DRAW = Setting("draw", int, 100, Knob("seed of a sample from the prior", 0, 2**31 - 1))
-TEMPERATURE = Setting("temperature", float, 0.7, Knob("1: the prior as it is; less: safer", 0, 1.5))
-INDEX = Setting("test image", int, 0, Knob("its number in the data set", 0, 10**6))
 
 
 def build(page: Page) -> None:
@@ -37,6 +31,8 @@ def build(page: Page) -> None:
     with gr.Accordion("Take from the data set", open=False, elem_id="take-from"), gr.Row(elem_classes="ll-pair"):
         index, take = number(INDEX, "data"), gr.Button("Take", elem_id="take", size="sm")
     seed = number(SEED, "bench")
+    gr.HTML("<h2>Last views</h2>")
+    page.past.render()
     gr.HTML("<h2>Rebuilt by each model</h2>")
     page.models.render()
 
@@ -54,6 +50,7 @@ def build(page: Page) -> None:
     on(page, [draw.click, drawn.submit], bench.draw, [drawn, temperature], note, after_draw)
     on(page, [take.click, index.submit], bench.take, [index], note, new)
     on(page, [seed.input], bench.reseed, [seed], note)
+    on(page, [page.past.pick], bench.back, [], note, lambda: page.situation, picked)
     on(page, [page.models.pick], bench.space, [], note, lambda: page.situation, picked)
 
 
@@ -93,6 +90,9 @@ class Bench:
 
     def reseed(self, session: Session, seed: Any) -> Session:
         return verbs.reseed(self.desk, session, SEED.check(seed))
+
+    def back(self, session: Session, key: str) -> Session:
+        return verbs.go_back(self.desk, session, int(key) if key[:9].isdecimal() else -1)
 
     def space(self, session: Session, key: str) -> Session:
         return verbs.choose(self.desk, session, model=key)

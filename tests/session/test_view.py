@@ -1,0 +1,188 @@
+"""A view as an address, as lines of Python, and among the last ones."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+
+@pytest.fixture
+def session(desk: Any) -> Any:
+    from latentlab.session import open_world
+
+    return open_world(desk, "digits")
+
+
+def made(desk: Any, session: Any, operator: str) -> Any:
+    """The session after this operator, in Glow, with a seed of its own."""
+    from latentlab.operators import OPERATORS
+    from latentlab.session import act, choose
+
+    knobs = {"mix": {"partner": "next", "lam": 0.3}, "swap": {"partner": "next", "parts": ("coarse",)}}
+    session = replace(choose(desk, session, model="digits-glow"), seed=5)
+    return act(desk, session, OPERATORS[operator](**knobs.get(operator, {})))
+
+
+def query(session: Any) -> dict[str, str]:
+    from latentlab.session import link
+
+    return dict(parse_qsl(link(session), keep_blank_values=True))
+
+
+@pytest.mark.parametrize("operator", ["noise", "shift", "adversary", "mix", "swap"])
+@pytest.mark.parametrize("picture", ["example 4", "test 7", "drawn digits-glow 31 0.65"])
+def test_a_link_opens_the_view_that_it_was_made_from(desk: Any, session: Any, operator: str, picture: str) -> None:
+    from latentlab.session import link, open_link, put
+
+    session = made(desk, put(desk, session, desk.named("digits", picture)), operator)
+    back = open_link(desk, query(session))
+    assert back.result.image.equal(session.result.image)
+    assert (back.result.tool, back.seed, back.source.name) == (session.result.tool, 5, picture)
+    assert back.notice == ""
+    assert link(back) == link(session)
+    assert len(link(session)) < 400
+
+
+def test_an_upload_is_not_in_the_link_and_that_is_said(desk: Any, session: Any) -> None:
+    from latentlab.session import open_link, receive
+
+    file = io.BytesIO()
+    Image.linear_gradient("L").save(file, "PNG")
+    session = made(desk, receive(desk, session, file.getvalue()), "noise")
+    back = open_link(desk, query(session))
+    assert back.source is desk.examples("digits")[0]
+    assert back.result.tool == session.result.tool
+    assert "An uploaded picture is not kept in the address" in back.notice
+
+
+def test_a_world_alone_opens_its_first_view(desk: Any, session: Any) -> None:
+    from latentlab.session import link, open_link
+
+    assert link(open_link(desk, {"world": "digits"})) == link(open_link(desk, {})) == link(session)
+    assert open_link(desk, {"__theme": "dark", "unknown": "x" * 9000}).notice == ""
+
+
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [
+        ({"world": "../etc"}, "no world"),
+        ({"model": "/etc/passwd"}, "model"),
+        ({"model": "digits-resnet"}, "no space"),
+        ({"model": "faces-glow"}, "no space"),
+        ({"classifier": "digits-glow"}, "no classifier"),
+        ({"operator": "../noise"}, "operator"),
+        ({"operator": "gaussian_noise"}, "operator"),
+        ({"settings": '{"epsilon": 1e999}'}, "recipe"),
+        ({"settings": '{"epsilon": NaN}'}, "recipe"),
+        ({"settings": '{"path": "/etc/passwd"}'}, "no knob path"),
+        ({"settings": "[" * 3000}, "cut short"),
+        ({"settings": "[]"}, "settings"),
+        ({"settings": "x" * 9000}, "longer than"),
+        ({"seed": "-1"}, "seed"),
+        ({"seed": "9" * 400}, "seed"),
+        ({"input": "example 99"}, "no picture"),
+        ({"input": "example ²"}, "no picture"),
+        ({"input": "test nan"}, "test image"),
+        ({"input": "test 99999"}, "numbered 0 to"),
+        ({"input": "drawn digits-glow 1 inf"}, "temperature"),
+        ({"input": "drawn digits-glow 1.5 1"}, "draw"),
+        ({"input": "drawn digits-resnet 1 1"}, "no picture"),
+        ({"input": "drawn digits-pixels 1 1"}, "no prior"),
+        ({"partner": "../../secret.png"}, "images"),
+    ],
+)
+def test_nonsense_is_one_line_and_the_first_view(desk: Any, session: Any, changed: dict[str, str], line: str) -> None:
+    from latentlab.session import link, open_link
+
+    back = open_link(desk, {**query(made(desk, session, "noise")), **changed})
+    assert link(back) == link(session)
+    assert line in back.notice
+    assert "\n" not in back.notice
+
+
+@pytest.mark.parametrize("operator", ["noise", "shift", "adversary", "mix", "swap"])
+def test_the_lines_make_the_same_picture_again(
+    desk: Any, session: Any, small_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, operator: str
+) -> None:
+    from latentlab.session import as_python, attack, file_name, png
+
+    session = made(desk, session, operator)
+    if operator == "adversary":
+        *_, session = attack(desk, session, session.result.tool)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "checkpoints").symlink_to(small_world)
+    (tmp_path / file_name(session)).write_bytes(png(desk, session))
+    lines = as_python(desk, session)
+    exec(lines, {})
+    with Image.open(file_name(session)) as a, Image.open("again.png") as b:
+        assert np.array_equal(np.array(a), np.array(b))
+
+
+def test_the_lines_name_ones_own_network_and_no_folder(small_world: Path) -> None:
+    from latentlab.session import Desk, as_python, choose, open_world
+    from latentlab.store import Store
+
+    store = Store(small_world, "cpu")
+    store.add("mine", torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3072, 2)), classes=("no", "yes"))
+    desk = Desk(store)
+    lines = as_python(desk, choose(desk, open_world(desk), classifier="mine"))
+    assert 'store.add("mine", …)' in lines
+    assert str(small_world) not in lines
+
+
+def test_a_plain_png_has_no_pictures_inside() -> None:
+    from latentlab.errors import UserError
+    from latentlab.session import pictures_in
+
+    file = io.BytesIO()
+    Image.linear_gradient("L").save(file, "PNG")
+    with pytest.raises(UserError, match="no input inside"):
+        pictures_in(file.getvalue())
+
+
+def test_every_view_of_the_past_comes_back(desk: Any, session: Any) -> None:
+    from latentlab.operators import Noise
+    from latentlab.session import act, choose, current, go_back, put, remembered, reseed
+
+    views = [session, choose(desk, session, model="digits-glow"), put(desk, session, desk.row("digits", 3))]
+    views += [act(desk, session, Noise(epsilon=0.5)), reseed(desk, session, 4)]
+    walked: Any = session
+    for view in views:
+        walked = remembered(replace(view, past=walked.past))
+        assert remembered(walked) is walked
+    assert len(walked.past) == len(views)
+    for view, moment in zip(views, walked.past, strict=True):
+        back = go_back(desk, walked, moment.number)
+        assert back.result.image.equal(view.result.image)
+        assert back.source is view.source
+        assert current(back) is moment
+        assert back.past is walked.past
+
+
+def test_the_past_is_bounded_and_small(desk: Any, session: Any) -> None:
+    from latentlab.errors import UserError
+    from latentlab.operators import Noise
+    from latentlab.session import KEPT, act, go_back, remembered
+
+    for step in range(KEPT + 5):
+        session = remembered(act(desk, session, Noise(epsilon=step / 10)))
+    assert [moment.number for moment in session.past] == list(range(5, KEPT + 5))
+    assert all(moment.small.shape[2:] == (32, 32) for moment in session.past)
+    with pytest.raises(UserError, match="the last 20 are kept"):
+        go_back(desk, session, 0)
+
+
+def test_the_past_goes_along_to_another_world_and_to_a_restored_picture(desk: Any, session: Any) -> None:
+    from latentlab.session import change_world, png, remembered, restore
+
+    session = remembered(session)
+    restored: Any = restore(desk, session, png(desk, session))
+    assert change_world(desk, session, "digits").past is session.past is restored.past
