@@ -101,6 +101,12 @@ def to_json(instance: Any) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
+def changed(instance: Any) -> dict[str, Any]:
+    """The knobs that do not stand at their defaults."""
+    knobs = ((setting, getattr(instance, setting.name)) for setting in settings(type(instance)))
+    return {setting.name: value for setting, value in knobs if value != setting.default}
+
+
 def from_json(cls: type[T], values: Mapping[str, Any]) -> T:
     """The tool with these knob values, each checked; knobs that are not named keep their defaults."""
     known = {setting.name: setting for setting in settings(cls)}

@@ -20,8 +20,6 @@ SIZES: dict[str, dict[str, Any]] = {
     "digits": {"levels": 3, "steps": 4, "hidden": 64},
     "faces": {"levels": 4, "steps": 8, "hidden": 128},
 }
-
-
 GRAIN = {"digits": 0.02}  # deviation of the noise added to drawn images: flat areas would make the flow ill-conditioned
 
 

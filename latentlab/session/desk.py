@@ -146,7 +146,7 @@ class Desk:
 
     def _drawn_examples(self, world: str) -> list[Found]:
         model = self.drawing_model(world)
-        drawn = [self.draw(model, seed, 0.7) for seed in range(EXAMPLE_COUNT)]
+        drawn = [self.draw(model, seed, TEMPERATURE.default) for seed in range(EXAMPLE_COUNT)]
         return [replace(picture, name=f"example {number}") for number, picture in enumerate(drawn, 1)]
 
     def drawing_model(self, world: str) -> str:

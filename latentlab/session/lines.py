@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from latentlab.knobs import settings
+from latentlab.knobs import changed
 from latentlab.operators import Mix, Move, Swap
 from latentlab.session.desk import Desk
 from latentlab.session.keep import file_name
@@ -53,8 +53,7 @@ Path("again.png").write_bytes(images.png(result))
 
 def call(tool: Move) -> str:
     """The tool as it is made, with the knobs that differ from its own."""
-    changed = [knob for knob in settings(type(tool)) if getattr(tool, knob.name) != knob.default]
-    knobs = ", ".join(f"{knob.name}={said(getattr(tool, knob.name))}" for knob in changed)
+    knobs = ", ".join(f"{name}={said(value)}" for name, value in changed(tool).items())
     return f"{type(tool).__name__}({knobs})"
 
 

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from latentlab import recipe
 from latentlab.errors import UserError
-from latentlab.knobs import settings
+from latentlab.knobs import changed
 from latentlab.operators import OPERATORS, Move
 from latentlab.recipe import Recipe
 from latentlab.session.desk import Desk
@@ -29,15 +29,12 @@ LOST = "An uploaded picture is not kept in the address; an example stands in for
 def link(session: Session) -> str:
     """The query that opens this view again; knobs at their defaults and an upload's picture are left out."""
     tool = session.result.tool
-    changed = {
-        knob.name: getattr(tool, knob.name) for knob in settings(type(tool)) if getattr(tool, knob.name) != knob.default
-    }
     values = {
         "world": session.world,
         "model": session.model,
         "classifier": session.classifier,
         "operator": name_of(tool),
-        "settings": json.dumps(changed, separators=(",", ":"), ensure_ascii=False),
+        "settings": json.dumps(changed(tool), separators=(",", ":"), ensure_ascii=False),
         "seed": str(session.seed),
         "input": session.source.name or UPLOAD,
         "partner": session.partner.name or UPLOAD,
