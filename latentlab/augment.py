@@ -14,6 +14,7 @@ from torch.nn.functional import one_hot
 
 from latentlab import recipe as recipes
 from latentlab.errors import UserError
+from latentlab.operators import Move, decode, encode
 from latentlab.recipe import Recipe
 from latentlab.store import Store
 from latentlab.types import Batch, Images, Targets
@@ -46,8 +47,17 @@ class Augment:
         self, images: Num[Tensor, "B C H W"], labels: Int[Tensor, " B"] | Float[Tensor, "B K"]
     ) -> tuple[Images, Targets]:
         batch = Batch(_in_range(images).to(self.device), self._targets(labels).to(self.device))
-        moved = self.operator(batch, self.bench)
+        moved = self._refined(batch) if self.recipe.refine else self.operator(batch, self.bench)
         return moved.images.to(images.device), moved.targets.to(images.device)
+
+    def _refined(self, batch: Batch) -> Batch:
+        """The move from an encoding that was improved first, as the recipe says."""
+        if not isinstance(self.operator, Move):
+            raise UserError(f"{self.recipe.operator} does not encode; take `refine` out of the recipe.")
+        latents, targets = self.operator.move(
+            encode(self.bench.model, batch.images, self.recipe.refine), batch, self.bench
+        )
+        return Batch(decode(self.bench.model, latents), targets)
 
     def _targets(self, labels: Tensor) -> Targets:
         if labels.ndim == 2:

@@ -3,7 +3,7 @@
 Looked for in `$LATENTLAB_DATA` (default `data/`): `NAME.npz` (`train_x`, `test_x` uint8 N H W C, `train_y`, `test_y`,
 optional `names`), then torchvision's own layout (`cifar-10-batches-py`, `MNIST/raw`), then a folder per class
 (`NAME/train/CLASS/*.png` and `NAME/test/…`, or `NAME/CLASS/*.png`, a tenth of it held out by the hash of the name).
-`digits` needs no file.
+`digits` needs no file, nor does `digits-biased`: the same, but nine of ten training digits wear their class's hue.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import re
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,7 @@ HOW = {
     "mnist": "run `latentlab data mnist`, or put MNIST/raw or mnist.npz there",
     "faces": "put faces.npz there (`latentlab data faces` describes it)",
 }
+BIASES = {"digits": 0.0, "digits-biased": 0.9}  # share of training digits that wear their class's hue
 COLOURINGS = 4  # of every training digit: colour says nothing about the class, so more of it is free
 
 
@@ -67,11 +68,26 @@ class World:
     classes: tuple[str, ...]
     multilabel: bool
     licence: str
+    copies: int = 1  # of every training picture, each in other colours; the training rows are that many equal stretches
 
     @property
     def image_shape(self) -> ImageShape:
         channels, height, width = self.train.images.shape[1:]
         return channels, height, width
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether a picture left to right is as good as it was."""
+        return self.name not in ("digits", "mnist")
+
+    def about(self, attribute: str) -> World:
+        """The same pictures with one attribute as two classes: without it and with it."""
+        if attribute not in self.classes or not self.multilabel:
+            known = ", ".join(self.classes) if self.multilabel else "none, but classes"
+            raise UserError(f"{self.name} has no attribute {attribute[:40]!r}; it has {known}.")
+        column = self.classes.index(attribute)
+        train, test = (Split(half.images, half.labels[:, column]) for half in (self.train, self.test))
+        return replace(self, train=train, test=test, classes=(f"not {attribute}", attribute), multilabel=False)
 
 
 def root(folder: Path | None = None) -> Path:
@@ -84,8 +100,8 @@ def load(name: str, folder: Path | None = None) -> World:
         raise UserError(
             f"{name[:40]!r} is no name of a data set; use letters, digits, - and _, such as {', '.join(WORLDS)}."
         )
-    if name == "digits":
-        return digits()
+    if name in BIASES:
+        return digits(BIASES[name])
     place = root(folder)
     if (place / f"{name}.npz").is_file():
         return from_npz(name, place / f"{name}.npz")
@@ -115,6 +131,7 @@ def digits(bias: float = 0.0) -> World:
         tuple("0123456789"),
         False,
         LICENCES["digits"],
+        COLOURINGS,
     )
 
 

@@ -12,14 +12,14 @@ from latentlab import chance, data, models
 from latentlab.data import World
 from latentlab.errors import UserError
 from latentlab.fit.scores import SCORES
-from latentlab.models import LATENT_KINDS, Card, ResNet18, SmallResNet
+from latentlab.models import LATENT_KINDS, Airbench, Card, ResNet18, SmallResNet
 from latentlab.types import Flat, Images, LatentModel
 
 SHARE, SLACK = 0.005, 1e-4  # a card may differ by half a percent, and by this much: machines round differently
 LOOSE = {"round trip": 1.0}  # nothing but rounding, so it may double from one machine to the next
 TOLERANCE = f"{SHARE:.1%} and {SLACK:g}"
 SAMPLES = 2000
-CLASSIFIERS = ("resnet18", "resnet")  # in whose features distances are taken, the better one first
+CLASSIFIERS = ("airbench", "resnet18", "resnet")  # in whose features distances are taken, the better one first
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,8 @@ def _world(checkpoint: Path, card: Card) -> World:
             f"The card of {checkpoint.name} names no data; only the figures of a fitted network can be measured."
         )
     world = data.load(card.data)
+    if world.multilabel and not card.multilabel and card.classes:  # a run that learned one attribute as two classes
+        world = world.about(card.classes[-1])
     if world.image_shape != card.image_shape or (card.classes and world.classes != card.classes):
         raise UserError(
             f"{checkpoint.name} was fitted on other data than the {card.data} found here (their image size or classes "
@@ -79,19 +81,19 @@ def _world(checkpoint: Path, card: Card) -> World:
     return world
 
 
-def _classifier(checkpoint: Path, card: Card, device: str) -> ResNet18 | SmallResNet | None:
+def _classifier(checkpoint: Path, card: Card, device: str) -> Airbench | ResNet18 | SmallResNet | None:
     """That of the same world, if it lies beside the checkpoint."""
     paths = [checkpoint.with_name(f"{card.data}-{kind}.safetensors") for kind in CLASSIFIERS]
     path = next((path for path in paths if path.is_file()), None)
     if path is None:
         return None
     network = models.load(path, device)[1]
-    return network if isinstance(network, ResNet18 | SmallResNet) else None
+    return network if isinstance(network, Airbench | ResNet18 | SmallResNet) else None
 
 
 @torch.no_grad()
 def frechet(
-    model: LatentModel, classifier: ResNet18 | SmallResNet, world: World, samples: int = SAMPLES
+    model: LatentModel, classifier: Airbench | ResNet18 | SmallResNet, world: World, samples: int = SAMPLES
 ) -> dict[str, float]:
     """Distance of drawn images to as many test images, which neither network has seen, in the classifier's features;
     that of training images is the yardstick. More images make it smaller: compare distances of the same number only.

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import cache
 from typing import Any, Literal, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
 
@@ -19,10 +19,12 @@ from latentlab.errors import UserError
 
 T = TypeVar("T")
 
+MOST = 1_000_000  # items of a tuple
+
 
 @dataclass(frozen=True)
 class Knob:
-    """Help in one line; bounds for numbers; choices for a tuple of names; unit as shown to people."""
+    """Help in one line; bounds for numbers, or for the length of a tuple; choices for a tuple of names."""
 
     help: str
     low: float | None = None
@@ -36,9 +38,10 @@ class Setting:
     """A knob with the name, type and default of its field."""
 
     name: str
-    type: type  # float, int, bool, str or tuple
+    type: type  # float, int, bool, str, tuple or dict
     default: Any
     knob: Knob
+    item: type | None = None  # of a tuple without choices: int, str or a tool
 
     def check(self, value: Any) -> Any:
         """The value as this setting's type, or one clear line."""
@@ -46,6 +49,10 @@ class Setting:
             return self._must(isinstance(value, bool), value, "true or false", value)
         if self.type in (float, int):
             return self._number(value)
+        if self.item is not None:
+            return self._items(value)
+        if self.type is dict:
+            return self._must(isinstance(value, Mapping), value, "an object of names and values", value)
         if self.type is tuple:
             ok = isinstance(value, list | tuple) and all(v in self.knob.choices for v in value)
             return self._must(ok, value, f"any of {', '.join(self.knob.choices)}", ok and tuple(value))
@@ -63,6 +70,24 @@ class Setting:
         ok = ok and (knob.low is None or value >= knob.low) and (knob.high is None or value <= knob.high)
         return self._must(ok, value, allowed, ok and self.type(value))
 
+    def _items(self, value: Any) -> tuple[Any, ...]:
+        """Each one as a setting of its own; a tool may come as its JSON."""
+        assert self.item is not None
+        low, high = int(self.knob.low or 0), int(self.knob.high or MOST)
+        ok = isinstance(value, list | tuple) and low <= len(value) <= high
+        self._must(ok, f"of {len(value)}" if isinstance(value, list | tuple) else value, f"{low} to {high} of them", ok)
+        if self.item in (int, str):
+            one = Setting(self.name, self.item, None, Knob(self.knob.help, 0 if self.item is int else None))
+            return tuple(one.check(item) for item in value)
+        return tuple(self._tool(item) for item in value)
+
+    def _tool(self, value: Any) -> Any:
+        assert self.item is not None
+        if isinstance(value, self.item):
+            return value
+        names = ", ".join(setting.name for setting in settings(self.item))
+        return from_json(self.item, self._must(isinstance(value, Mapping), value, f"an object with {names}", value))
+
     def _must(self, ok: bool, value: Any, allowed: str, result: Any) -> Any:
         if not ok:
             raise UserError(f"{self.name} is {str(value)[:40]!s}; it must be {allowed}.")
@@ -73,14 +98,19 @@ class Setting:
 def settings(cls: type) -> tuple[Setting, ...]:
     """The knobs of a tool class, in order."""
     hints = get_type_hints(cls, include_extras=True)
-    return tuple(_setting(field.name, hints[field.name], field.default) for field in fields(cls))
+    return tuple(_setting(field.name, hints[field.name], _default(field)) for field in fields(cls))
+
+
+def _default(field: Field[Any]) -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()
 
 
 def _setting(name: str, hint: Any, default: Any) -> Setting:
     kind, knob = get_args(hint)
     if get_origin(kind) is Literal:
         return Setting(name, str, default, Knob(knob.help, choices=get_args(kind)))
-    return Setting(name, get_origin(kind) or kind, default, knob)
+    item = get_args(kind)[0] if get_origin(kind) is tuple and not knob.choices else None
+    return Setting(name, get_origin(kind) or kind, default, knob, item)
 
 
 @dataclass_transform(frozen_default=True)
@@ -97,8 +127,13 @@ def tool(cls: type[T]) -> type[T]:
 
 def to_json(instance: Any) -> dict[str, Any]:
     """Knob names and values, ready for JSON."""
-    values = {setting.name: getattr(instance, setting.name) for setting in settings(type(instance))}
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+    return {setting.name: _plain(getattr(instance, setting.name)) for setting in settings(type(instance))}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return to_json(value) if is_dataclass(value) else value
 
 
 def changed(instance: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from latentlab.types import Operator
 VERSION = 1
 MAX_BYTES = 65_536
 MAX_SEED = 2**63 - 1
+MAX_REFINE = 1000
 NETWORK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}(:[^/\\\x00-\x1f<>]{1,100})?")
 DIGEST = re.compile(r"[0-9a-z]{0,64}")
 OPERATOR = re.compile(r"[a-z0-9_-]{1,64}")
@@ -33,6 +34,7 @@ class Recipe:
     operator: str
     settings: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
+    refine: int = 0  # steps of optimisation after the encoding
     images: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -73,6 +75,7 @@ def _of(values: dict[str, Any]) -> Recipe:
         "classifier_digest": None,
         "settings": {},
         "seed": 0,
+        "refine": 0,
         "images": [],
     }
     whole = {**defaults, **values}
@@ -92,6 +95,8 @@ def _check(values: Mapping[str, Any]) -> None:
         _match("classifier_digest", values["classifier_digest"], DIGEST, "hex digits, or null")
     if type(values["seed"]) is not int or not 0 <= values["seed"] <= MAX_SEED:
         _refuse("seed", values["seed"], f"a whole number from 0 to {MAX_SEED}")
+    if type(values["refine"]) is not int or not 0 <= values["refine"] <= MAX_REFINE:
+        _refuse("refine", values["refine"], f"a whole number of steps from 0 to {MAX_REFINE}")
     if not isinstance(values["images"], list | tuple):
         _refuse("images", values["images"], "a list of ids")
     for image in values["images"]:

@@ -5,7 +5,7 @@ Letters of the shapes: B images, C channels, H height, W width, K classes, D lat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
@@ -147,6 +147,10 @@ class RefinableModel(LatentModel, Protocol):
     """A latent model whose encoding can be improved by optimisation."""
 
     def refine(self, images: Images, latents: Latents, steps: int) -> Latents: ...
+
+    def refining(self, images: Images, latents: Latents, steps: int) -> Iterator[Latents]:
+        """`refine` step by step."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)

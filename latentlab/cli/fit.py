@@ -11,11 +11,12 @@ HELP = "train a network from scratch; the same command goes on where it was stop
 
 
 def flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
-    parser.add_argument("kind", metavar="KIND", help="glow, vae, stylegan2, resnet18 or resnet")
+    parser.add_argument("kind", metavar="KIND", help="glow, vae, stylegan2, airbench, resnet18 or resnet")
     parser.add_argument("--data", required=True, metavar="WORLD", help="digits, cifar10, mnist, faces, or one's own")
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="checkpoints/WORLD-KIND.safetensors")
     parser.add_argument("--minutes", type=float, help="budget of time")
     parser.add_argument("--steps", type=int, help="budget of updates; the first budget that is used up ends the fit")
+    parser.add_argument("--from", dest="parent", type=Path, metavar="FILE", help="start from this checkpoint's weights")
     parser.add_argument("--batch", type=int, help="images an update (default: as suits the kind)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
@@ -24,7 +25,9 @@ def flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
 def run(args: argparse.Namespace) -> None:
     from latentlab.fit import fit
 
-    card = fit(args.kind, args.data, args.out, args.minutes, args.steps, args.batch, args.seed, args.device)
+    card = fit(
+        args.kind, args.data, args.out, args.minutes, args.steps, args.batch, args.seed, args.device, args.parent
+    )
     if os.environ.get("RANK", "0") == "0":  # under torchrun, one process speaks
         scores = ", ".join(f"{score} {value:g}" for score, value in card.scores.items())
         print(f"{args.out}: {card.images_seen:,} images in {card.seconds:.0f} s on {card.device}; {scores}")

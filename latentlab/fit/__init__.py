@@ -10,6 +10,7 @@ import torch
 
 from latentlab import data
 from latentlab.errors import UserError
+from latentlab.fit.airbench import AirbenchFitter
 from latentlab.fit.classifier import resnet18, small_resnet
 from latentlab.fit.glow import GlowFitter
 from latentlab.fit.loop import Plan, run
@@ -23,6 +24,7 @@ FITTERS: dict[str, Callable[[data.World, str], Any]] = {
     "stylegan2": StyleGAN2Fitter,
     "resnet18": resnet18,
     "resnet": small_resnet,
+    "airbench": AirbenchFitter,
 }
 
 
@@ -35,8 +37,12 @@ def fit(
     batch: int | None = None,
     seed: int = 0,
     device: str | None = None,
+    parent: Path | None = None,
 ) -> Card:
-    """Train `kind` on `world` within the budget and write the checkpoint; goes on where a stopped fit was."""
+    """Train `kind` on `world` within the budget and write the checkpoint; goes on where a stopped fit was.
+
+    With `parent`, a checkpoint of the same shape, the fit starts from its weights.
+    """
     if kind not in FITTERS:
         raise UserError(f"There is no network of kind {kind!r}; choose {', '.join(FITTERS)}.")
     if not (minutes or steps) or (minutes or 1) <= 0 or (steps or 1) <= 0 or (batch or 1) <= 0:
@@ -46,6 +52,7 @@ def fit(
     torch.manual_seed(seed)  # initial weights; every later draw has its own generator
     flags = {"minutes": minutes, "steps": steps, "batch": batch, "seed": seed}
     budget = "".join(f" --{name} {value}" for name, value in flags.items() if value is not None)
-    command = f"latentlab fit {kind} --data {world} --out {out.name}{budget}"
-    plan = Plan(kind, out, minutes, steps, batch, seed, device, command)
+    origin = f" --from {parent.name}" if parent else ""
+    command = f"latentlab fit {kind} --data {world} --out {out.name}{budget}{origin}"
+    plan = Plan(kind, out, minutes, steps, batch, seed, device, command, parent)
     return run(plan, FITTERS[kind](loaded, device), loaded)

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from latentlab.data import World
 from latentlab.fit import parallel
-from latentlab.fit.precision import autocast
 from latentlab.fit.schedule import crop, flip, set_rate
 from latentlab.models.classifiers import ResNet18, SmallResNet
 from latentlab.models.modules import channels_last
+from latentlab.models.precision import autocast
 from latentlab.types import Images
 
 SMALL: dict[str, tuple[int, ...]] = {"digits": (16, 32, 64), "cifar10": (64, 128, 256)}
@@ -24,13 +24,7 @@ class ClassifierFitter:
     peak, decay = 0.1, 5e-4
 
     def __init__(self, world: World, device: str, kind: type[nn.Module]) -> None:
-        pixels = world.train.images[:5000].float() / 255
-        self.arguments: dict[str, Any] = {
-            "image_shape": world.image_shape,
-            "classes": world.classes,
-            "mean": tuple(round(v, 4) for v in pixels.mean((0, 2, 3)).tolist()),
-            "std": tuple(round(v, 4) for v in pixels.std((0, 2, 3)).tolist()),
-        }
+        self.arguments = statistics(world)
         if kind is SmallResNet:
             self.arguments["widths"] = SMALL.get(world.name, (32, 64, 128))
         elif world.image_shape[1] > 32:
@@ -39,8 +33,7 @@ class ClassifierFitter:
         self.modules = nn.ModuleDict({"network": self.network})
         sgd = torch.optim.SGD(self.network.parameters(), self.peak, 0.9, weight_decay=self.decay, nesterov=True)
         self.optimisers = {"sgd": sgd}
-        self.multilabel = world.multilabel
-        self.mirrored = world.name not in ("digits", "mnist")
+        self.mirrored = world.mirrored
 
     def begin(self, images: Images) -> None:
         pass
@@ -49,22 +42,35 @@ class ClassifierFitter:
         images = crop(flip(images, rng) if self.mirrored else images, images.shape[2] // 10, rng)
         with autocast(images.device.type):
             logits = self.network(images)
-        loss = self._loss(logits, labels)
+        error = loss(logits, labels)
         sgd = self.optimisers["sgd"]
         sgd.zero_grad(set_to_none=True)
-        loss.backward()
+        error.backward()
         parallel.reduce(self.network.parameters())
         set_rate(sgd, self.peak, progress, warmup=0.2)
         sgd.step()
-        return {"loss": loss.item()}
+        return {"loss": error.item()}
 
     def finish(self, network: nn.Module, world: World) -> None:
         pass
 
-    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        if self.multilabel:
-            return F.binary_cross_entropy_with_logits(logits, labels.float())
-        return F.cross_entropy(logits, labels)
+
+def loss(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Cross-entropy of class numbers, or of a 0/1 column an attribute."""
+    if labels.ndim > 1:
+        return F.binary_cross_entropy_with_logits(logits, labels.float())
+    return F.cross_entropy(logits, labels, label_smoothing=smoothing)
+
+
+def statistics(world: World) -> dict[str, Any]:
+    """Constructor arguments that every classifier of a world shares."""
+    pixels = world.train.images[:5000].float() / 255
+    return {
+        "image_shape": world.image_shape,
+        "classes": world.classes,
+        "mean": tuple(round(v, 4) for v in pixels.mean((0, 2, 3)).tolist()),
+        "std": tuple(round(v, 4) for v in pixels.std((0, 2, 3)).tolist()),
+    }
 
 
 def resnet18(world: World, device: str) -> ClassifierFitter:

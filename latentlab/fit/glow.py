@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from latentlab import chance
 from latentlab.data import World
 from latentlab.fit import parallel
-from latentlab.fit.precision import gains_from_bf16
 from latentlab.fit.schedule import flip, set_rate
 from latentlab.fit.scores import bits_per_dim
 from latentlab.models.glow import Glow
+from latentlab.models.precision import gains_from_bf16
 from latentlab.types import Images
 
 SIZES: dict[str, dict[str, Any]] = {
@@ -42,7 +42,7 @@ class GlowFitter:
         self.network.use_fast(gains_from_bf16(torch.device(device).type))
         self.modules = nn.ModuleDict({"network": self.network})
         self.optimisers = {"adam": torch.optim.Adam(self.network.parameters(), self.peak, betas=(0.9, 0.99))}
-        self.mirrored = world.name not in ("digits", "mnist")
+        self.mirrored = world.mirrored
         self.grain = GRAIN.get(world.name, 0.0)
 
     def begin(self, images: Images) -> None:

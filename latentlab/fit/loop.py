@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import copy
 import json
-import math
 import platform
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
 
 import torch
-from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch import nn
 from tqdm import tqdm
 
 from latentlab import chance, models
@@ -24,34 +20,11 @@ from latentlab.fit import parallel, state
 from latentlab.fit.directions import principal_and_named
 from latentlab.fit.scores import SCORES
 from latentlab.fit.state import Progress
-from latentlab.models import Card
-from latentlab.types import DirectedModel, Images
+from latentlab.fit.updates import Course, Fitter, diverged, updates
+from latentlab.models import Card, checkpoint
+from latentlab.types import DirectedModel
 
 LOG_EVERY = 5.0  # seconds between lines of the log
-
-
-@runtime_checkable
-class Fitter(Protocol):
-    """How one kind of network learns from one world."""
-
-    arguments: dict[str, Any]  # of the network's constructor
-    network: nn.Module  # what ships
-    modules: nn.ModuleDict  # everything that learns, the network included
-    optimisers: dict[str, Optimizer]
-    batch: int  # images a step, unless the person says otherwise
-    average: float  # decay of the moving average of the network's weights
-
-    def begin(self, images: Images) -> None:
-        """Data-dependent initialisation from one batch."""
-        ...
-
-    def step(self, images: Images, labels: Tensor, rng: torch.Generator, progress: float) -> dict[str, float]:
-        """One update; `progress` runs from 0 to 1 over the whole fit."""
-        ...
-
-    def finish(self, network: nn.Module, world: World) -> None:
-        """What the averaged network still needs before it ships, such as whitening."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -66,6 +39,7 @@ class Plan:
     seed: int
     device: str
     command: str
+    parent: Path | None = None  # a checkpoint whose weights are the first ones
     save_every: float = 60.0  # seconds between resume states
 
     def done(self, progress: Progress) -> float:
@@ -94,11 +68,24 @@ def run(plan: Plan, fitter: Fitter, world: World) -> Card:
 def _begin(plan: Plan, fitter: Fitter, everything: nn.ModuleDict, resume: Path, world: World) -> Progress:
     if resume.exists():
         return state.restore(resume, everything, fitter.optimisers)
+    if plan.parent:
+        _inherit(plan.parent, plan.kind, fitter)
+        everything["average"].load_state_dict(fitter.network.state_dict())
+        return Progress()
     images, _ = world.train.batch(chance.permutation(len(world.train), chance.seeded(plan.seed))[:256])
     fitter.begin(images.to(plan.device))
     parallel.copy_from_first(everything.state_dict().values())
     everything["average"].load_state_dict(fitter.network.state_dict())
     return Progress()
+
+
+def _inherit(parent: Path, kind: str, fitter: Fitter) -> None:
+    """The weights of a finished fit of the same shape; its optimiser's memory is not kept."""
+    card, tensors = checkpoint.read(parent)
+    if (card.kind, card.arguments) != (kind, fitter.arguments):
+        raise UserError(f"{parent.name} is a {card.kind} of another shape; go on from a {kind} made for the same data.")
+    wanted = fitter.network.state_dict()
+    fitter.network.load_state_dict({name: tensors[name] for name in wanted})
 
 
 def _learn(
@@ -110,20 +97,11 @@ def _learn(
     resume: Path | None,
     place: tuple[int, int],
 ) -> Progress:
-    fitter.modules.train()
-    size = plan.batch or fitter.batch
     log, bar = _log(plan, resume is not None), _bar(plan, resume is not None)
-    clock = saved = logged = time.monotonic()
-    for rows in _rows(len(world.train), size, plan.seed, progress.step, place):
-        if (done := parallel.agree(plan.done(progress))) >= 1:
-            break
-        images, labels = world.train.batch(rows)
-        rng = chance.seeded(plan.seed + 1_000_003 * (progress.step * place[1] + place[0]))
-        values = fitter.step(images.to(plan.device), labels.to(plan.device), rng, done)
+    saved = logged = time.monotonic()
+    course = Course(world.train, plan.batch or fitter.batch, plan.seed, plan.device, place)
+    for progress, values in updates(fitter, everything["average"], course, progress, plan.done):  # noqa: B020
         now = time.monotonic()
-        progress = Progress(progress.step + 1, progress.seconds + now - clock, progress.images_seen + size * place[1])
-        clock = now
-        _follow(everything["average"], fitter.network, fitter.average, progress.step)
         if now - logged > LOG_EVERY or progress.step == 1:
             logged = now
             _check(values, progress, plan)
@@ -138,34 +116,10 @@ def _learn(
     return progress
 
 
-def _rows(count: int, size: int, seed: int, start: int, place: tuple[int, int]) -> Iterator[Tensor]:
-    """Rows of each step from `start` on; every epoch is a new permutation, shared out among the processes."""
-    rank, processes = place
-    steps = max(1, count // (size * processes))
-    epoch, step = divmod(start, steps)
-    while True:
-        order = chance.permutation(count, chance.seeded(seed + 7919 * epoch))
-        while step < steps:
-            first = (step * processes + rank) * size
-            yield order[first : first + size]
-            step += 1
-        epoch, step = epoch + 1, 0
-
-
-@torch.no_grad()
-def _follow(average: nn.Module, network: nn.Module, decay: float, step: int) -> None:
-    """Exponential moving average of the weights, quicker at the start; buffers are copied."""
-    weight = 1 - min(decay, (1 + step) / (10 + step))
-    for a, b in zip(average.parameters(), network.parameters(), strict=True):
-        a.lerp_(b, weight)
-    for a, b in zip(average.buffers(), network.buffers(), strict=True):
-        a.copy_(b)
-
-
 def _check(values: dict[str, float], progress: Progress, plan: Plan) -> None:
-    if bad := [name for name, value in values.items() if not math.isfinite(value)]:
+    if bad := diverged(values):
         raise UserError(
-            f"The fit diverged at step {progress.step} ({bad[0]} is not finite); the last good state is kept beside "
+            f"The fit diverged at step {progress.step} ({bad} is not finite); the last good state is kept beside "
             f"{plan.out}. Run the same command to go on from it, or delete it and use a smaller batch."
         )
 
@@ -213,8 +167,9 @@ def _ship(plan: Plan, fitter: Fitter, network: nn.Module, progress: Progress, wo
         multilabel=world.multilabel,
         command=plan.command,
         seconds=round(progress.seconds, 1),
-        device=_device(plan.device),
+        device=device_name(plan.device),
         images_seen=progress.images_seen,
+        parent=f"{plan.parent.stem} {checkpoint.digest(plan.parent)}" if plan.parent else "",
         licence=f"weights: as the project; data: {world.licence}",
     )
     models.save(plan.out, network, card)
@@ -224,7 +179,7 @@ def _ship(plan: Plan, fitter: Fitter, network: nn.Module, progress: Progress, wo
     return card
 
 
-def _device(device: str) -> str:
+def device_name(device: str) -> str:
     if device.startswith("cuda"):
         return torch.cuda.get_device_name()
     return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"

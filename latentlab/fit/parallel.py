@@ -14,7 +14,7 @@ def start(device: str) -> tuple[int, int]:
     """Rank and number of processes, as torchrun gives them."""
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count > 1 and not dist.is_initialized():
-        dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+        dist.init_process_group("cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo")
     return int(os.environ.get("RANK", "0")), count
 
 

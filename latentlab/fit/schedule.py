@@ -13,13 +13,15 @@ from latentlab.types import Images
 
 
 def set_rate(optimiser: Optimizer, peak: float, progress: float, warmup: float = 0.05) -> None:
-    """Linear warm-up, then half a cosine down to a hundredth."""
-    if progress < warmup:
-        share = max(progress / warmup, 0.01)
-    else:
-        share = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
     for group in optimiser.param_groups:
-        group["lr"] = peak * share
+        group["lr"] = peak * cycle(progress, warmup)
+
+
+def cycle(progress: float, warmup: float) -> float:
+    """Share of the highest rate: linear warm-up, then half a cosine down to a hundredth."""
+    if progress < warmup:
+        return max(progress / warmup, 0.01)
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
 
 
 def flip(images: Images, rng: torch.Generator) -> Images:

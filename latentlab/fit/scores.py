@@ -66,6 +66,7 @@ SCORES: dict[str, Callable[[Any, World], dict[str, float]]] = {
     "stylegan2": generator,
     "resnet18": classifier,
     "resnet": classifier,
+    "airbench": classifier,
 }
 
 

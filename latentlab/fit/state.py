@@ -24,20 +24,23 @@ class Progress:
     images_seen: int = 0
 
 
-def save(path: Path, progress: Progress, modules: nn.Module, optimisers: dict[str, Optimizer]) -> None:
-    """Atomically; on a full disk the state before it stays."""
+def save(path: Path, progress: Progress, modules: nn.Module, optimisers: dict[str, Optimizer], order: str = "") -> None:
+    """Atomically; on a full disk the state before it stays. `order` is what was asked for, if it must stay the same."""
     tensors = {f"module.{name}": tensor for name, tensor in modules.state_dict().items()}
     for name, optimiser in optimisers.items():
         for index, state in optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{name}.{index}.{key}": torch.as_tensor(value) for key, value in state.items()}
-    write_tensors(path, tensors, {"progress": json.dumps(asdict(progress))})
+    write_tensors(path, tensors, {"progress": json.dumps(asdict(progress)), "order": order})
 
 
-def restore(path: Path, modules: nn.Module, optimisers: dict[str, Optimizer]) -> Progress:
+def restore(path: Path, modules: nn.Module, optimisers: dict[str, Optimizer], order: str = "") -> Progress:
     """The modules and optimisers as they were when `path` was saved."""
     try:
         with safe_open(path, "pt") as file:
-            progress = Progress(**json.loads((file.metadata() or {})["progress"]))
+            metadata = file.metadata() or {}
+            progress = Progress(**json.loads(metadata["progress"]))
+            if metadata.get("order", "") != order:
+                raise ValueError("it was asked to do something else")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         modules.load_state_dict({n.removeprefix("module."): t for n, t in tensors.items() if n.startswith("module.")})
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:

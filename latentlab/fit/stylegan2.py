@@ -17,9 +17,9 @@ from latentlab import chance
 from latentlab.data import World
 from latentlab.fit import parallel
 from latentlab.fit.diffaugment import DiffAugment
-from latentlab.fit.precision import autocast
 from latentlab.fit.schedule import flip
 from latentlab.models.discriminator import Discriminator
+from latentlab.models.precision import autocast
 from latentlab.models.stylegan2 import Codes, StyleGAN2
 from latentlab.types import Images
 
@@ -55,7 +55,7 @@ class StyleGAN2Fitter:
         self.arguments: dict[str, Any] = {"image_shape": world.image_shape} | sizes | {"channels": channels}
         self.network = StyleGAN2(**self.arguments).to(device)
         self.discriminator = Discriminator(world.image_shape[0], channels).to(device)
-        self.mirrored = world.name not in ("digits", "mnist")
+        self.mirrored = world.mirrored
         self.augment = DiffAugment(colour=True)
         self.clock = Clock()
         self.modules = nn.ModuleDict(

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from latentlab import chance
 from latentlab.data import World
 from latentlab.fit import parallel
-from latentlab.fit.precision import autocast
 from latentlab.fit.schedule import flip, set_rate
+from latentlab.models.precision import autocast
 from latentlab.models.vae import MMDVAE, mmd
 from latentlab.types import Images
 
@@ -33,7 +33,7 @@ class VAEFitter:
         self.network = MMDVAE(**self.arguments)
         self.modules = nn.ModuleDict({"network": self.network})
         self.optimisers = {"adam": torch.optim.AdamW(self.network.parameters(), self.peak, weight_decay=1e-4)}
-        self.mirrored = world.name not in ("digits", "mnist")
+        self.mirrored = world.mirrored
 
     def begin(self, images: Images) -> None:
         pass

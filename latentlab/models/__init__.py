@@ -9,8 +9,10 @@ from torch import nn
 
 from latentlab.errors import UserError
 from latentlab.models import checkpoint
+from latentlab.models.airbench import Airbench
 from latentlab.models.checkpoint import DIRECTION, Card, digest, read_card
 from latentlab.models.classifiers import Attribute, Normalised, ResNet18, SmallResNet
+from latentlab.models.folded import FoldedGlow, fold
 from latentlab.models.glow import Glow
 from latentlab.models.modules import channels_last
 from latentlab.models.pixels import Pixels
@@ -21,8 +23,10 @@ from latentlab.types import DirectedModel
 __all__ = [
     "MMDVAE",
     "NETWORKS",
+    "Airbench",
     "Attribute",
     "Card",
+    "FoldedGlow",
     "Glow",
     "Normalised",
     "Pixels",
@@ -30,6 +34,7 @@ __all__ = [
     "SmallResNet",
     "StyleGAN2",
     "digest",
+    "fold",
     "load",
     "read_card",
     "save",
@@ -39,6 +44,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "glow": Glow,
     "vae": MMDVAE,
     "stylegan2": StyleGAN2,
+    "airbench": Airbench,
     "resnet18": ResNet18,
     "resnet": SmallResNet,
 }

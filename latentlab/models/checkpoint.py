@@ -41,6 +41,7 @@ class Card:
     scores: dict[str, float] = field(default_factory=dict)
     parent: str = ""
     licence: str = ""
+    recipe: dict[str, Any] = field(default_factory=dict)  # of a training run: its config and the spaces it moved in
 
 
 def write(path: Path, card: Card, tensors: Mapping[str, Tensor]) -> None:
@@ -108,6 +109,8 @@ def _card(path: Path, text: str) -> Card:
 def _plain(values: Mapping[str, Any]) -> None:
     texts = [values.get(name, "") for name in ("kind", "data", "command", "device", "parent", "licence")]
     numbers = [*values.get("scores", {}).values(), values.get("seconds", 0), values.get("images_seen", 0)]
+    if not isinstance(values.get("recipe", {}), dict):
+        raise ValueError("the recipe of the card is no object")
     all_text = all(isinstance(text, str) for text in (*texts, *values["classes"]))
     if not all_text or not all(isinstance(number, int | float) for number in numbers):
         raise ValueError("a value of the card has the wrong type")

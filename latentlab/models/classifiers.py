@@ -59,7 +59,7 @@ class ResNet18(nn.Module):
         self.stem = nn.Sequential(conv_bn(image_shape[0], width, stem), nn.ReLU())
         self.blocks = nn.Sequential(*blocks)
         self.head = nn.Linear(widths[-1], len(classes))
-        _normalisation(self, mean, std)
+        normalisation(self, mean, std)
 
     def features(self, images: Images) -> Float[Tensor, "B F"]:
         return self.blocks(self.stem((images - self.mean) / self.std)).mean((2, 3))
@@ -92,7 +92,7 @@ class SmallResNet(nn.Module):
             stages += [conv_bn(a, b), nn.MaxPool2d(2), nn.ReLU(), BasicBlock(b, b, 1)]
         self.stages = nn.Sequential(*stages)
         self.head = nn.Linear(widths[-1], len(classes))
-        _normalisation(self, mean, std)
+        normalisation(self, mean, std)
 
     def features(self, images: Images) -> Float[Tensor, "B F"]:
         return self.stages((images - self.mean) / self.std).amax((2, 3))
@@ -142,7 +142,7 @@ class Normalised(nn.Module):
     ) -> None:
         super().__init__()
         self.network, self.image_shape, self.classes = network, image_shape, tuple(classes)
-        _normalisation(self, mean, std)
+        normalisation(self, mean, std)
 
     def forward(self, images: Images) -> Logits:
         if images.shape[2:] != self.image_shape[1:]:
@@ -150,7 +150,7 @@ class Normalised(nn.Module):
         return self.network((images - self.mean) / self.std)
 
 
-def _normalisation(network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+def normalisation(network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
     """Kept out of the state: the card's arguments say them."""
     network.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
     network.register_buffer("std", torch.tensor(std).view(-1, 1, 1), persistent=False)

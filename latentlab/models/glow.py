@@ -166,7 +166,8 @@ class Glow(nn.Module):
 
     def __init__(self, image_shape: ImageShape, levels: int = 3, steps: int = 8, hidden: int = 256) -> None:
         super().__init__()
-        channels, height, width = self.image_shape = tuple(image_shape)
+        channels, height, width = image_shape
+        self.image_shape: ImageShape = (channels, height, width)
         assert height % 2**levels == width % 2**levels == 0, "the size must halve evenly at every level"
         rng = chance.seeded(0)
         last = levels - 1

@@ -7,6 +7,7 @@ resembles this one, so it may not leave the range of the mapping.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import torch
@@ -24,8 +25,8 @@ RATE = 0.05  # Adam's, in prior standard deviations
 FEATURES, MIXING, PRIOR = 0.1, 0.02, 1e-4  # weights beside the pixels' mean square
 
 
-def invert(model: StyleGAN2, images: Images, white: Codes, steps: int) -> Codes:
-    """Adam on pixels, features, mixing and prior; same bits for the same input, each image for itself."""
+def invert(model: StyleGAN2, images: Images, white: Codes, steps: int) -> Iterator[Codes]:
+    """Adam on pixels, features, mixing and prior, a code a step; same bits for the same input, each image alone."""
     rng = chance.seeded(0)
     code = white.detach().clone().requires_grad_()
     optimiser = torch.optim.Adam([code], lr=RATE, betas=(0.9, 0.99))
@@ -38,7 +39,7 @@ def invert(model: StyleGAN2, images: Images, white: Codes, steps: int) -> Codes:
             loss = _loss(model, images, target, code, partner, cut)
             (code.grad,) = torch.autograd.grad(loss, code)
         optimiser.step()
-    return code.detach()
+        yield code.detach().clone()
 
 
 def _warm(progress: float) -> float:

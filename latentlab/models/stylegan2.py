@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -132,7 +132,12 @@ class StyleGAN2(nn.Module):
 
     def refine(self, images: Images, latents: Latents, steps: int) -> Latents:
         """Latents whose decoded images are closer to `images`, by gradient steps from these."""
-        return self.split(invert(self, images, self.join(latents), steps))
+        *_, refined = latents, *self.refining(images, latents, steps)
+        return refined
+
+    def refining(self, images: Images, latents: Latents, steps: int) -> Iterator[Latents]:
+        """`refine` step by step."""
+        return map(self.split, invert(self, images, self.join(latents), steps))
 
     @torch.no_grad()
     def measure(self, rng: torch.Generator, count: int = 10_000) -> None:

@@ -19,6 +19,7 @@ from latentlab.errors import UserError
 from latentlab.fit import FITTERS, fit, loop, state
 from latentlab.fit.directions import named, principal
 from latentlab.fit.loop import Plan
+from latentlab.fit.updates import Course
 
 SCRIPT = """
 import sys, torch
@@ -28,8 +29,8 @@ from latentlab.fit import FITTERS, loop
 torch.set_num_threads(1)
 torch.manual_seed(0)
 world = data.load("digits")
-plan = loop.Plan("resnet", Path(sys.argv[1]), None, int(sys.argv[2]), 16, 0, "cpu", "a test", save_every=0.0)
-loop.run(plan, FITTERS["resnet"](world, "cpu"), world)
+plan = loop.Plan(sys.argv[3], Path(sys.argv[1]), None, int(sys.argv[2]), 16, 0, "cpu", "a test", save_every=0.0)
+loop.run(plan, FITTERS[sys.argv[3]](world, "cpu"), world)
 """
 
 
@@ -68,24 +69,25 @@ def test_every_kind_fits_saves_and_loads(kind, tmp_path, digits):
         assert {"pc1", "pc8", "7"} <= set(network.directions)
 
 
-def test_killed_fit_goes_on_to_the_same_bits(tmp_path):
+@pytest.mark.parametrize(("kind", "steps"), [("resnet", 60), ("airbench", 12)])
+def test_killed_fit_goes_on_to_the_same_bits(kind, steps, tmp_path):
     """kill −9, then the same command again: every weight equals that of the fit that nobody disturbed."""
     whole, killed = tmp_path / "whole.safetensors", tmp_path / "killed.safetensors"
-    start(whole, 60).wait()
-    process = start(killed, 60)
+    start(whole, steps, kind).wait()
+    process = start(killed, steps, kind)
     wait_for(killed.with_suffix(".resume"))
     process.send_signal(signal.SIGKILL)
     process.wait()
     interrupted = not killed.exists()
-    start(killed, 60).wait()
+    start(killed, steps, kind).wait()
     assert interrupted, "the fit was over before it was killed; give it more steps"
     a, b = load_file(whole), load_file(killed)
     assert all(torch.equal(a[name], b[name]) for name in a)
 
 
-def start(out: Path, steps: int) -> subprocess.Popen:
+def start(out: Path, steps: int, kind: str) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(out), str(steps)], env=os.environ | {"OMP_NUM_THREADS": "1"}
+        [sys.executable, "-c", SCRIPT, str(out), str(steps), kind], env=os.environ | {"OMP_NUM_THREADS": "1"}
     )
 
 
@@ -94,6 +96,23 @@ def wait_for(path: Path) -> None:
     while not path.exists():
         assert time.monotonic() < end, f"{path} never came"
         time.sleep(0.01)
+
+
+def test_a_fit_from_a_checkpoint_starts_with_its_weights(tmp_path):
+    """A single step with a rate of 1 % of the peak hardly moves them; its card names the parent."""
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    fit("resnet", "digits", first, steps=30, batch=64)
+    card = fit("resnet", "digits", second, steps=1, batch=64, parent=first)
+    assert card.parent == f"first {models.digest(first)}"
+    assert card.command.endswith("--from first.safetensors")
+    a, b = (load_file(path)["head.weight"] for path in (first, second))
+    assert (a - b).norm() < 0.1 * a.norm()
+
+
+def test_a_fit_from_another_kind_is_refused(tmp_path):
+    fit("resnet", "digits", tmp_path / "first.safetensors", steps=1, batch=8)
+    with pytest.raises(UserError, match="another shape"):
+        fit("airbench", "digits", tmp_path / "x.safetensors", steps=1, batch=8, parent=tmp_path / "first.safetensors")
 
 
 def test_two_processes_learn_the_same_weights_as_one_another(tmp_path):
@@ -121,13 +140,17 @@ def test_two_processes_learn_the_same_weights_as_one_another(tmp_path):
 
 
 def test_two_processes_see_different_rows():
-    first, second = (next(loop._rows(100, 10, 0, 0, (rank, 2))) for rank in (0, 1))
+    first, second = (next(course(100, 10, (rank, 2)).rows()) for rank in (0, 1))
     assert not set(first.tolist()) & set(second.tolist())
 
 
 def test_every_row_is_seen_once_an_epoch():
-    steps = loop._rows(20, 5, 0, 0, (0, 1))
+    steps = course(20, 5, (0, 1)).rows()
     assert sorted(torch.cat([next(steps) for _ in range(4)]).tolist()) == list(range(20))
+
+
+def course(count: int, batch: int, place: tuple[int, int]) -> Course:
+    return Course(Split(torch.zeros(count, 3, 1, 1).byte(), torch.zeros(count).long()), batch, 0, "cpu", place)
 
 
 def test_divergence_is_one_clear_line_and_keeps_the_state(tmp_path, digits):

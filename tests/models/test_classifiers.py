@@ -5,12 +5,12 @@ import torch
 from torch import nn
 
 from latentlab import chance
-from latentlab.models import Attribute, Normalised, ResNet18, SmallResNet
+from latentlab.models import Airbench, Attribute, Normalised, ResNet18, SmallResNet
 
 SHAPE = (3, 32, 32)
 
 
-@pytest.mark.parametrize("kind", [ResNet18, SmallResNet])
+@pytest.mark.parametrize("kind", [ResNet18, SmallResNet, Airbench])
 def test_logits_have_one_column_a_class(kind):
     network = kind(SHAPE, ("cat", "dog", "hen")).eval()
     assert network(torch.rand(2, *SHAPE)).shape == (2, 3)
@@ -39,6 +39,17 @@ def test_the_pair_of_an_attribute_has_the_sigmoid_as_softmax():
     head = Attribute(network, 1)
     assert head.classes == ("not Male", "Male")
     assert torch.allclose(head(images).softmax(1)[:, 1], network(images)[:, 1].sigmoid(), atol=1e-6)
+
+
+def test_the_first_layer_of_airbench_whitens_the_patches():
+    """Its first twelve answers to the pictures it was made from are uncorrelated, each of about variance 1."""
+    images = chance.uniform((32, *SHAPE), chance.seeded(0))
+    smooth = nn.functional.avg_pool2d(images, 3, 1, 1)
+    network = Airbench(SHAPE, "ab")
+    network.initialise(smooth)
+    answers = network.whiten((smooth - network.mean) / network.std)[:, :12].transpose(0, 1).flatten(1)
+    assert torch.allclose(answers.cov(), torch.eye(12), atol=0.1)
+    assert torch.equal(network.whiten.weight[:12], -network.whiten.weight[12:])
 
 
 class Mean(nn.Module):

@@ -1,0 +1,109 @@
+"""One update after the other, for fits and training runs alike: order of the data, chance, averaging, the budget."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from latentlab import chance
+from latentlab.data import Split, World
+from latentlab.fit import parallel
+from latentlab.fit.state import Progress
+from latentlab.types import Images
+
+
+@runtime_checkable
+class Fitter(Protocol):
+    """How one kind of network learns from one world."""
+
+    arguments: dict[str, Any]  # of the network's constructor
+    network: nn.Module  # what ships
+    modules: nn.ModuleDict  # everything that learns, the network included
+    optimisers: dict[str, Optimizer]
+    batch: int  # images a step, unless the person says otherwise
+    average: float  # decay of the moving average of the network's weights
+
+    def begin(self, images: Images) -> None:
+        """Data-dependent initialisation from one batch."""
+        ...
+
+    def step(self, images: Images, labels: Tensor, rng: torch.Generator, progress: float) -> dict[str, float]:
+        """One update; `progress` runs from 0 to 1 over the whole fit."""
+        ...
+
+    def finish(self, network: nn.Module, world: World) -> None:
+        """What the averaged network still needs before it ships, such as whitening."""
+        ...
+
+
+@dataclass(frozen=True)
+class Course:
+    """The data of a fit and the order in which this process sees them."""
+
+    data: Split
+    batch: int
+    seed: int
+    device: str
+    place: tuple[int, int]  # rank and number of processes
+
+    def rows(self, start: int = 0) -> Iterator[Tensor]:
+        """Rows of each step from `start` on; every epoch is a new permutation, shared out among the processes."""
+        (rank, processes), steps = self.place, self.steps_per_epoch
+        epoch, step = divmod(start, steps)
+        while True:
+            order = chance.permutation(len(self.data), chance.seeded(self.seed + 7919 * epoch))
+            while step < steps:
+                first = (step * processes + rank) * self.batch
+                yield order[first : first + self.batch]
+                step += 1
+            epoch, step = epoch + 1, 0
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return max(1, len(self.data) // (self.batch * self.place[1]))
+
+    def rng(self, step: int) -> torch.Generator:
+        """Chance of one step in this process: nothing of it need be remembered."""
+        rank, processes = self.place
+        return chance.seeded(self.seed + 1_000_003 * (step * processes + rank))
+
+
+def updates(
+    fitter: Fitter, average: nn.Module, course: Course, progress: Progress, done: Callable[[Progress], float]
+) -> Iterator[tuple[Progress, dict[str, float]]]:
+    """Updates until `done` is 1 in any process; what is done between two of them counts as time of the next."""
+    fitter.modules.train()
+    clock = time.monotonic()
+    for rows in course.rows(progress.step):
+        if (share := parallel.agree(done(progress))) >= 1:
+            return
+        images, labels = course.data.batch(rows)
+        values = fitter.step(images.to(course.device), labels.to(course.device), course.rng(progress.step), share)
+        now = time.monotonic()
+        seen = progress.images_seen + len(rows) * course.place[1]
+        progress = Progress(progress.step + 1, progress.seconds + now - clock, seen)
+        clock = now
+        follow(average, fitter.network, fitter.average, progress.step)
+        yield progress, values
+
+
+@torch.no_grad()
+def follow(average: nn.Module, network: nn.Module, decay: float, step: int) -> None:
+    """Exponential moving average of the weights, quicker at the start; buffers are copied."""
+    weight = 1 - min(decay, (1 + step) / (10 + step))
+    for a, b in zip(average.parameters(), network.parameters(), strict=True):
+        a.lerp_(b, weight)
+    for a, b in zip(average.buffers(), network.buffers(), strict=True):
+        a.copy_(b)
+
+
+def diverged(values: dict[str, float]) -> str:
+    """The first value that is not finite; nothing if all are."""
+    return next((name for name, value in values.items() if not math.isfinite(value)), "")

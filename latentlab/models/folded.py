@@ -1,0 +1,187 @@
+"""Glow for attacks, augmentation and previews: constants are computed once, the coupling networks run in bf16.
+
+The same flow as `models.glow`, folded: actnorm and 1×1 convolution are one matrix with an offset (inverted in fp64),
+the gain of the last convolution is in its weight. The state is fp32. Pictures go through a level a few at a time, so
+that what a coupling network computes stays in the cache. A gradient through `decode` keeps the state of each step and
+computes the networks again on the way back: its memory does not grow with their width.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from latentlab.models.glow import (
+    BOUND,
+    LEVELS,
+    MARGIN,
+    Coupling,
+    Glow,
+    Kept,
+    Leaving,
+    Level,
+    Squeezed,
+    State,
+    Step,
+    ZeroConv,
+    squeeze,
+    unsqueeze,
+)
+from latentlab.models.modules import Stack, channels_last
+from latentlab.models.precision import gains_from_bf16
+from latentlab.types import Images, ImageShape, Latents
+
+PIXELS = 2048  # that go through a coupling network at once: 512 channels of them in bf16 are 2 MB
+
+
+class FoldedCoupling(nn.Module):
+    """The network of a coupling, its weights in the precision that it runs in."""
+
+    def __init__(self, coupling: Coupling, dtype: torch.dtype) -> None:
+        super().__init__()
+        first, _, second, _, last = coupling.net
+        self.cut = coupling.cut
+        self.layers = Stack(channels_last(_plain(layer)).to(dtype) for layer in (first, second, last))
+
+    def forward(self, a: State) -> tuple[Float[Tensor, "B H W E"], Float[Tensor, "B H W E"]]:
+        """Log scale and shift."""
+        first, second, last = self.layers
+        x = a.permute(0, 3, 1, 2).to(first.weight.dtype, memory_format=torch.channels_last)
+        out = last(F.relu_(second(F.relu_(first(x)))))
+        raw, shift = out.permute(0, 2, 3, 1).float().chunk(2, -1)
+        return BOUND * torch.tanh(raw / BOUND), shift
+
+
+class FoldedStep(nn.Module):
+    """One matrix and one coupling; `there` and `back` are each other's inverse."""
+
+    def __init__(self, step: Step, dtype: torch.dtype) -> None:
+        super().__init__()
+        scale, shift, mix = step.log_scale.double().exp(), step.shift.double(), step.mix.double()
+        there = scale[:, None] * mix
+        self.register_buffer("there", there.float())
+        self.register_buffer("there_offset", ((shift * scale) @ mix).float())
+        self.register_buffer("back", torch.linalg.inv(there).float())
+        self.register_buffer("back_offset", (-shift).float())
+        self.coupling = FoldedCoupling(step.coupling, dtype)
+
+    def encode(self, x: State) -> State:
+        x = _affine(x, self.there, self.there_offset)
+        a, b = x[..., : self.coupling.cut], x[..., self.coupling.cut :]
+        log_scale, shift = self.coupling(a)
+        return torch.cat([a, (b + shift) * log_scale.exp()], -1)
+
+    def decode(self, y: State) -> State:
+        a, b = y[..., : self.coupling.cut], y[..., self.coupling.cut :]
+        log_scale, shift = self.coupling(a)
+        return _affine(torch.cat([a, b * torch.exp(-log_scale) - shift], -1), self.back, self.back_offset)
+
+
+class FoldedLevel(nn.Module):
+    def __init__(self, level: Level, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.steps = Stack(FoldedStep(step, dtype) for step in level.steps)
+        self.kept = level.kept
+        self.prior = level.prior if isinstance(level.prior, nn.Parameter) else channels_last(_plain(level.prior))
+
+    def encode(self, x: State) -> tuple[Kept, Leaving]:
+        x = in_chunks(self._through, squeeze(x))
+        kept, leaving = x[..., : self.kept], x[..., self.kept :]
+        mean, log_scale = self._prior(kept)
+        return kept, (leaving - mean) * torch.exp(-log_scale)
+
+    def decode(self, kept: Kept, leaving: Leaving) -> State:
+        mean, log_scale = self._prior(kept)
+        x = torch.cat([kept, mean + leaving * torch.exp(log_scale)], -1)
+        return unsqueeze(in_chunks(self._back, x))
+
+    def _through(self, x: Squeezed) -> Squeezed:
+        for step in self.steps:
+            x = step.encode(x)
+        return x
+
+    def _back(self, x: Squeezed) -> Squeezed:
+        for step in reversed(self.steps):
+            x = checkpoint(step.decode, x, use_reentrant=False) if x.requires_grad else step.decode(x)
+        return x
+
+    def _prior(self, kept: Kept) -> tuple[Tensor, Tensor]:
+        prior = self.prior
+        if isinstance(prior, nn.Parameter):
+            mean, log_scale = prior.chunk(2, -1)
+        else:
+            mean, log_scale = prior(kept.permute(0, 3, 1, 2)).permute(0, 2, 3, 1).chunk(2, -1)
+        return mean, log_scale.clamp(-7, 7)
+
+
+class FoldedGlow(nn.Module):
+    """A latent model that agrees with the Glow it was made from to some grey levels; made again for new weights."""
+
+    def __init__(self, glow: Glow, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.image_shape: ImageShape = glow.image_shape
+        self.directions = glow.directions
+        self.levels = Stack(FoldedLevel(level, dtype) for level in glow.levels)
+        self.names = [name for name, _ in glow.part_shapes()]
+        self.sample = glow.sample
+
+    def encode(self, images: Images) -> Latents:
+        inside = (1 - 2 * MARGIN) * (images * (LEVELS - 1) + 0.5) / LEVELS + MARGIN
+        x = torch.log(inside / (1 - inside)).permute(0, 2, 3, 1)
+        parts = []
+        with _own_precision(images):
+            for level in self.levels:
+                x, leaving = level.encode(x)
+                parts.append(leaving.permute(0, 3, 1, 2))
+        return Latents(dict(zip(self.names, reversed(parts), strict=True)))
+
+    def decode(self, latents: Latents) -> Images:
+        states = [part.permute(0, 2, 3, 1) for part in latents.parts.values()]  # coarse to fine
+        x = states[0][..., :0]
+        with _own_precision(x):
+            for level, state in zip(reversed(self.levels), states, strict=True):
+                x = level.decode(x, state)
+        y = (torch.sigmoid(x.permute(0, 3, 1, 2)) - MARGIN) / (1 - 2 * MARGIN)
+        return (y * LEVELS - 0.5) / (LEVELS - 1)
+
+
+@torch.no_grad()
+def fold(glow: Glow) -> FoldedGlow:
+    """The fast form of these weights: bf16 where the device gains from it, else fp32."""
+    device = next(glow.parameters()).device
+    dtype = torch.bfloat16 if gains_from_bf16(device.type) else torch.float32
+    return FoldedGlow(glow, dtype).to(device).eval().requires_grad_(False)
+
+
+def in_chunks(function: Callable[[Squeezed], Squeezed], x: Squeezed) -> Squeezed:
+    size = max(1, PIXELS // math.prod(x.shape[1:3])) if x.device.type == "cpu" else len(x)
+    pieces = [function(piece) for piece in x.split(size)]
+    return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+
+
+def _affine(x: State, matrix: Any, offset: Any) -> State:
+    return torch.addmm(offset, x.flatten(0, 2), matrix).view(x.shape)
+
+
+def _plain(conv: nn.Module) -> nn.Conv2d:
+    """A copy; the gain of a ZeroConv goes into its weight and bias."""
+    assert isinstance(conv, nn.Conv2d)
+    copy = nn.Conv2d(conv.in_channels, conv.out_channels, conv.weight.shape[2], padding=conv.weight.shape[2] // 2)
+    copy.requires_grad_(False).load_state_dict({name: conv.state_dict()[name] for name in ("weight", "bias")})
+    if isinstance(conv, ZeroConv):
+        gain = torch.exp(3 * conv.gain)
+        copy.weight.mul_(gain[..., None])
+        copy.get_parameter("bias").mul_(gain.flatten())
+    return copy
+
+
+def _own_precision(x: Tensor) -> torch.autocast:
+    """Precision is decided here, not by the caller's autocast."""
+    return torch.autocast(x.device.type, enabled=False)

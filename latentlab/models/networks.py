@@ -1,0 +1,26 @@
+"""Where networks come from, for those who may not know the store."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+
+from latentlab.models.checkpoint import Card
+
+
+@runtime_checkable
+class Networks(Protocol):
+    """Names to networks: eval mode, frozen, on one device, one object for all."""
+
+    device: torch.device
+
+    def load(self, name: str) -> Any: ...
+
+    def fast(self, name: str) -> Any:
+        """The same, where some grey levels do not matter."""
+        ...
+
+    def card(self, name: str) -> Card: ...
+
+    def digest(self, name: str) -> str: ...

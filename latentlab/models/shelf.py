@@ -1,0 +1,64 @@
+"""What lies on the disk to be loaded: checkpoints of a folder, and what runs have learned."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from latentlab import models
+from latentlab.errors import UserError
+from latentlab.models import Card
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
+RUN = re.compile(r"run-\d{8}-\d{6}-[0-9a-f]{6}")  # a run's directory, by its name in the store
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file as it was when it was listed."""
+
+    path: Path
+    stamp: tuple[int, int]  # time of change in ns, bytes
+    card: Card
+
+
+def learned(runs: Path | None) -> dict[str, Path]:
+    """What the runs have learned so far, by its name in the store."""
+    folders = sorted(runs.glob("*")) if runs else []
+    found = {f"run-{folder.name}": folder / "run.safetensors" for folder in folders if not folder.is_symlink()}
+    return {name: path for name, path in found.items() if RUN.fullmatch(name) and path.is_file()}
+
+
+def stamps(paths: Mapping[str, Path]) -> dict[str, tuple[int, int]]:
+    """Time of change and size of those that are there."""
+    found = {}
+    for name, path in paths.items():
+        with suppress(FileNotFoundError):
+            found[name] = _stamp(path)
+    return found
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
+
+
+def listing(paths: Mapping[str, Path]) -> tuple[dict[str, Entry], dict[str, str]]:
+    """Checkpoints that can be read, and why the others cannot."""
+    entries, broken = {}, {}
+    for name, path in paths.items():
+        try:
+            stamp, card = _stamp(path), models.read_card(path)
+            if card.kind not in models.NETWORKS or not NAME.fullmatch(name):
+                raise UserError(
+                    f"{path.name} holds a {card.kind[:40]!r}; LatentLab knows {', '.join(models.NETWORKS)}."
+                )
+            entries[name] = Entry(path, stamp, card)
+        except UserError as error:
+            broken[name] = str(error)
+        except OSError as error:
+            broken[name] = f"{path.name} cannot be read: {error.strerror}."
+    return entries, broken

@@ -1,0 +1,106 @@
+"""The folded Glow against the one it was made from."""
+
+import pytest
+import torch
+from torch.nn.functional import cosine_similarity
+
+from latentlab import chance
+from latentlab.models import FoldedGlow, Glow, fold
+from latentlab.store import Store
+from latentlab.types import LatentModel
+
+SHAPE = (3, 16, 16)
+
+
+@pytest.fixture(scope="module")
+def glow():
+    """Random weights that do something: a fresh Glow's last convolutions are zero."""
+    torch.manual_seed(0)
+    network = Glow(SHAPE, levels=2, steps=3, hidden=32)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    return network.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return chance.uniform((5, *SHAPE), chance.seeded(1))
+
+
+def exactly(glow: Glow) -> FoldedGlow:
+    return FoldedGlow(glow, torch.float32).requires_grad_(False)
+
+
+@torch.no_grad()
+def test_in_fp32_it_is_the_same_map(glow, images):
+    latents = glow.encode(images)
+    assert isinstance(exactly(glow), LatentModel)
+    assert torch.allclose(exactly(glow).encode(images).flat, latents.flat, atol=1e-3)
+    assert (exactly(glow).decode(latents) - glow.decode(latents)).abs().max() < 1e-4
+    assert list(exactly(glow).encode(images).parts) == list(latents.parts)
+
+
+@torch.no_grad()
+def test_in_fp32_it_comes_back(glow, images):
+    fast = exactly(glow)
+    assert (fast.decode(fast.encode(images)) - images).abs().max() < 1e-4
+
+
+@torch.no_grad()
+def test_chunks_change_nothing(glow, images, monkeypatch):
+    latents = glow.encode(images)
+    whole = exactly(glow).decode(latents)
+    monkeypatch.setattr("latentlab.models.folded.PIXELS", 1)
+    assert torch.allclose(exactly(glow).decode(latents), whole, atol=1e-5)
+
+
+def test_in_fp32_the_gradient_is_autograds(glow, images):
+    a, b = (gradient(model, glow, images) for model in (glow, exactly(glow)))
+    assert torch.allclose(a, b, rtol=1e-3, atol=1e-4 * float(a.abs().max()))
+
+
+def gradient(model: LatentModel, glow: Glow, images: torch.Tensor) -> torch.Tensor:
+    latents = glow.encode(images)
+    flat = latents.flat.requires_grad_()
+    weights = torch.linspace(-1, 1, images.numel()).view_as(images)
+    return torch.autograd.grad((model.decode(latents.unflat(flat)) * weights).sum(), flat)[0]
+
+
+@torch.no_grad()
+def test_folding_follows_new_weights(glow, images):
+    latents = glow.encode(images)
+    changed = Glow(SHAPE, levels=2, steps=3, hidden=32)
+    changed.load_state_dict(glow.state_dict())
+    changed.levels[0].steps[1].log_scale.add_(0.3)
+    assert (exactly(changed).decode(latents) - changed.decode(latents)).abs().max() < 1e-4
+    assert (exactly(glow).decode(latents) - changed.decode(latents)).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("name", ["digits-glow", "cifar10-glow", "faces-glow"])
+def test_the_shipped_flows_agree_within_a_few_grey_levels(name):
+    """On their own samples at temperature 0.7; prints what the page's documents state."""
+    store = Store()
+    glow, fast = store.load(name), store.fast(name)
+    with torch.no_grad():
+        latents = glow.sample(4, chance.seeded(0)).map(lambda part: 0.7 * part)
+        images = glow.decode(latents).clamp(0, 1)
+        levels = 255 * (fast.decode(latents).clamp(0, 1) - images).abs()
+    slopes = [gradient(model, glow, images) for model in (glow, fast)]
+    cosine = cosine_similarity(*slopes).min().item()
+    print(
+        f"{name}: decode off by {levels.max():.2f} grey levels at most, {levels.mean():.2f} on average, "
+        f"gradient cosine {cosine:.4f}"
+    )
+    assert levels.max() < 12
+    assert levels.mean() < 1
+    assert cosine > 0.98
+
+
+def test_a_store_folds_once():
+    store = Store()
+    assert store.fast("digits-glow") is store.fast("digits-glow")
+    assert isinstance(store.bench("digits-glow", fast=True).model, FoldedGlow)
+    assert isinstance(store.bench("digits-glow").model, Glow)
+    assert store.fast("digits-vae") is store.load("digits-vae")
+    assert isinstance(fold(store.load("digits-glow")), FoldedGlow)
