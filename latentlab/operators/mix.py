@@ -10,7 +10,7 @@ from latentlab.chance import beta
 from latentlab.knobs import Knob, tool
 from latentlab.operators.move import Move
 from latentlab.operators.partners import following, hardest, shuffled, transported
-from latentlab.types import Batch, Bench, Flat, Labels, Latents, Targets
+from latentlab.types import GROUPS, Batch, Bench, Flat, Labels, Latents, Targets
 
 
 @tool
@@ -19,6 +19,8 @@ class Mix(Move):
 
     On pixels mixup (Zhang et al. 2018) or k-mixup (Greenewald et al. 2023), in a VAE VarMixup (Mangla et al. 2020).
     Spherical: along the arc, at the length between the two, so that a mix of Gaussian latents is not too short.
+    Of fewer parts only those are matched and mixed, and the label by the mean weight of all coordinates, as CutMix
+    counts pixels: that the parts carry this share of the label is a premise, to be checked.
     """
 
     partner: Annotated[Literal["random", "transport", "hardest", "next"], Knob("who is mixed with whom")] = "random"
@@ -29,17 +31,28 @@ class Mix(Move):
     k: Annotated[int, Knob("images in a block of transport", 1, 512)] = 16
     candidates: Annotated[int, Knob("partners tried for the hardest", 1, 64)] = 4
     distinct: Annotated[bool, Knob("an image is never its own partner")] = False
+    parts: Annotated[tuple[str, ...], Knob("latent parts that are mixed", choices=GROUPS)] = GROUPS
 
     def move(self, latents: Latents, batch: Batch, bench: Bench) -> tuple[Latents, Targets]:
-        lam = self.lam if self.weight == "fixed" else beta(self.alpha, self.alpha, bench.rng)
-        z, y = latents.flat, batch.targets
+        lam = self.share(bench.rng)
 
         def mixed(partner: Labels) -> tuple[Latents, Targets]:
-            return latents.unflat(self._between(z[partner], z, lam)), torch.lerp(y[partner], y, lam)
+            return self.toward(partner, lam, latents, batch.targets)
 
         if self.partner == "hardest":
-            return mixed(hardest(len(z), self.candidates, mixed, bench, self.distinct))
-        return mixed(self._partner(z, bench.rng))
+            return mixed(hardest(len(latents), self.candidates, mixed, bench, self.distinct))
+        return mixed(self._partner(latents.flat * latents.mask(self.parts), bench.rng))
+
+    def share(self, rng: torch.Generator) -> float:
+        """λ, fixed or drawn."""
+        return self.lam if self.weight == "fixed" else beta(self.alpha, self.alpha, rng)
+
+    def toward(self, partner: Labels, lam: float, latents: Latents, targets: Targets) -> tuple[Latents, Targets]:
+        """Every row on its way to the row that is its partner, 1 − λ of it."""
+        z, mask = latents.flat, latents.mask(self.parts)
+        moved = self._between(z[partner] * mask, z * mask, lam)
+        own = 1 - float(mask.mean()) * (1 - lam)
+        return latents.unflat(torch.where(mask > 0, moved, z)), torch.lerp(targets[partner], targets, own)
 
     def _partner(self, z: Flat, rng: torch.Generator) -> Labels:
         if self.partner == "transport":

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from latentlab.errors import UserError
-from latentlab.types import Batch, Bench, Images, LatentModel, Latents, Targets
+from latentlab.types import Batch, Bench, Images, LatentModel, Latents, RefinableModel, Targets
 
 
 class Move(ABC):
@@ -26,11 +26,17 @@ class Move(ABC):
 
 
 @torch.no_grad()
-def encode(model: LatentModel, images: Images) -> Latents:
+def encode(model: LatentModel, images: Images, refine: int = 0) -> Latents:
+    """The images' latents, improved by that many steps of optimisation."""
     if tuple(images.shape[1:]) != tuple(model.image_shape):
         found, allowed = _size(images.shape[1:]), _size(model.image_shape)
         raise UserError(f"The images are {found}; this model takes {allowed}. Resize them.")
-    return model.encode(images)
+    latents = model.encode(images)
+    if not refine:
+        return latents
+    if not isinstance(model, RefinableModel):
+        raise UserError("This model's encoding cannot be refined; choose a StyleGAN2, or refine by 0 steps.")
+    return model.refine(images, latents, refine)
 
 
 def decode(model: LatentModel, latents: Latents) -> Images:

@@ -35,14 +35,15 @@ class Swap(Move):
             return latents.swap(latents[partner], names), batch.targets
 
         styled, targets = swapped(self._partner(len(latents), swapped, bench))
-        return self._adversary().move(styled, batch, bench) if self.steps else (styled, targets)
+        return self.adversary().move(styled, batch, bench) if self.steps else (styled, targets)
 
     def _partner(self, count: int, swapped: Tried, bench: Bench) -> Labels:
         if self.partner == "hardest":
             return hardest(count, self.candidates, swapped, bench)
         return following(count) if self.partner == "next" else shuffled(count, bench.rng)
 
-    def _adversary(self) -> Adversary:
+    def adversary(self) -> Adversary:
+        """What worsens the style once it is borrowed."""
         return Adversary(
             epsilon=self.epsilon,
             norm=self.norm,

@@ -25,6 +25,8 @@ VARIANTS = {
     "mix-transport": Mix(partner="transport", k=4, distinct=True),
     "mix-hardest": Mix(partner="hardest", candidates=3),
     "mix-spherical": Mix(path="spherical", lam=0.3),
+    "mix-fine": Mix(parts=("fine",), lam=0.3),
+    "mix-parts-transport": Mix(partner="transport", path="spherical", parts=("coarse", "middle"), k=4),
     "swap-hardest": Swap(partner="hardest", steps=2),
     "swap-next": Swap(partner="next", parts=("coarse", "fine")),
 }
@@ -145,7 +147,21 @@ def test_nothing_of_oneself_is_the_partner_bit_for_bit(space, path, batch, bench
     assert torch.equal(moved.targets, partners.targets)
 
 
-@pytest.mark.parametrize("space", ["rotation", "glow", "stylegan2"])
+PARTED = ("rotation", "glow", "stylegan2")
+
+
+@pytest.mark.parametrize("space", PARTED)
+@pytest.mark.parametrize("path", ["straight", "spherical"])
+def test_a_mix_of_parts_ends_at_the_clean_path_and_at_the_swap_bit_for_bit(space, path, batch, bench_of):
+    parts = ("coarse", "fine")
+    still = Mix(lam=1, path=path, partner="next", parts=parts)(batch, bench_of(space))
+    assert torch.equal(still.images, clean(batch, bench_of(space)))
+    assert torch.equal(still.targets, batch.targets)
+    whole = Mix(lam=0, path=path, partner="next", parts=parts)(batch, bench_of(space))
+    assert torch.equal(whole.images, Swap(partner="next", parts=parts)(batch, bench_of(space)).images)
+
+
+@pytest.mark.parametrize("space", PARTED)
 def test_a_swap_without_radius_is_a_swap_bit_for_bit(space, batch, bench_of):
     swap = Swap(steps=3, epsilon=0)
     assert torch.equal(swap(batch, bench_of(space)).images, replace(swap, steps=0)(batch, bench_of(space)).images)

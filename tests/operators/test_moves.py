@@ -91,6 +91,34 @@ def test_mix_of_pixels_by_hand(batch, bench_of):
     assert torch.allclose(mixed.targets, targets)
 
 
+def test_a_mix_of_parts_leaves_the_others_and_counts_coordinates_for_the_label(batch, bench_of):
+    bench = bench_of()
+    z = encode(bench.model, batch.images)
+    moved, targets = Mix(lam=0.25, partner="next", parts=("fine",)).move(z, batch, bench)
+    assert torch.equal(moved.parts["4px"], z.parts["4px"])
+    assert torch.equal(moved.parts["8px"], z.parts["8px"])
+    fine = z.parts["16px"]
+    assert torch.allclose(moved.parts["16px"], 0.25 * fine + 0.75 * fine.roll(-1, 0), atol=1e-5)
+    partners = 0.75 * 576 / 768  # the weight on 576 of 768 coordinates
+    assert torch.allclose(targets, (1 - partners) * batch.targets + partners * batch.targets.roll(-1, 0))
+
+
+def test_transport_of_parts_matches_by_these_parts_alone(batch, bench_of):
+    """Fine parts that are equal in pairs find each other, whatever the coarse ones are."""
+    from latentlab.types import Latents
+
+    coarse, fine = torch.randn(4, 48, generator=torch.Generator().manual_seed(0)) * 9, torch.tensor([0.0, 9, 0, 9])
+    z = Latents({"coarse": coarse, "middle": coarse, "fine": fine[:, None]})
+    four = Batch(batch.images[:4], torch.eye(4))
+    mix = Mix(lam=0, partner="transport", k=4, distinct=True, parts=("fine",))
+    assert mix.move(z, four, bench_of())[0].parts["fine"].flatten().tolist() == fine.tolist()
+
+
+def test_a_mix_of_no_part_is_refused(batch, bench_of):
+    with pytest.raises(UserError, match="No latent part"):
+        Mix(parts=())(batch, bench_of())
+
+
 @pytest.mark.parametrize("method", ["mixup", "k-mixup", "varmixup"])
 def test_images_and_targets_mix_by_the_same_weight(method, bench_of):
     """One-hot targets of one image each show who is mixed with whom, and by how much."""

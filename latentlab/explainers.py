@@ -1,0 +1,188 @@
+"""Where a classifier looks: how much each pixel speaks for a class. Signed where the method is."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from latentlab.errors import UserError
+from latentlab.knobs import Knob, tool
+from latentlab.types import Images, Labels
+
+Heat = Float[Tensor, "B H W"]  # above 0: speaks for the class
+Baseline = Literal["black", "grey", "white"]
+LEVELS: dict[str, float] = {"black": 0.0, "grey": 0.5, "white": 1.0}
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """A heat map for each image; where the method is complete, with the `total` in logits that it should add up to."""
+
+    heat: Heat
+    total: Float[Tensor, " B"] | None = None
+
+    @property
+    def gap(self) -> Float[Tensor, " B"] | None:
+        """The completeness error |Σ heat − total| / |total|; not finite where there is nothing to add up to."""
+        if self.total is None:
+            return None
+        return (self.heat.flatten(1).sum(1) - self.total).abs() / self.total.abs()
+
+
+class Explainer(ABC):
+    """Images, a classifier and a class for each image to heat maps. The score explained is the logit of the class."""
+
+    unit: ClassVar[str]
+    quick: ClassVar[bool]  # a few passes through the classifier: may follow a slider
+
+    def __call__(self, images: Images, classifier: nn.Module, target: Labels) -> Heat:
+        return self.explain(images, classifier, target).heat
+
+    def explain(self, images: Images, classifier: nn.Module, target: Labels) -> Explanation:
+        """Captum hangs hooks on modules: here on those of a twin that nobody else sees."""
+        with torch.enable_grad():
+            return self._explain(images.detach().clone().requires_grad_(), _twin(classifier), target)
+
+    @abstractmethod
+    def _explain(self, images: Images, twin: nn.Module, target: Labels) -> Explanation: ...
+
+
+@tool
+class Saliency(Explainer):
+    """max_c |∂ logit / ∂ x_c|: where a small change of the pixel changes the score most. Simonyan et al. 2013."""
+
+    unit: ClassVar[str] = "logits per unit of intensity"
+    quick: ClassVar[bool] = True
+
+    def _explain(self, images: Images, twin: nn.Module, target: Labels) -> Explanation:
+        from captum import attr
+
+        return Explanation(attr.Saliency(twin).attribute(images, target=target).amax(1).detach())
+
+
+@tool
+class IntegratedGradients(Explainer):
+    """(x − x₀) ∫ ∂ logit / ∂ x along the straight line from the baseline x₀, summed over channels.
+
+    Sundararajan et al. 2017. Complete: the map adds up to logit(x) − logit(x₀), but for the error of the quadrature.
+    """
+
+    unit: ClassVar[str] = "logits"
+    quick: ClassVar[bool] = False
+    steps: Annotated[int, Knob("points of the quadrature", 2, 500)] = 128
+    baseline: Annotated[Baseline, Knob("where the line starts; pixels of its colour get nothing")] = "black"
+    internal_batch_size: Annotated[int, Knob("images in one pass; bounds the memory", 1, 1024)] = 32
+
+    def _explain(self, images: Images, twin: nn.Module, target: Labels) -> Explanation:
+        from captum import attr
+
+        nothing = torch.full_like(images, LEVELS[self.baseline]).detach()
+        given = attr.IntegratedGradients(twin).attribute(
+            images,
+            nothing,
+            target=target,
+            n_steps=self.steps,
+            internal_batch_size=max(self.internal_batch_size, len(images)),
+        )
+        heat = given.sum(1).detach().to(images.dtype)
+        return Explanation(heat, _score(twin, images, target) - _score(twin, nothing, target))
+
+
+@tool
+class Occlusion(Explainer):
+    """logit(x) − logit(x with a square hidden), mean over the squares that cover a pixel. Zeiler and Fergus 2014."""
+
+    unit: ClassVar[str] = "logits"
+    quick: ClassVar[bool] = False
+    window: Annotated[int, Knob("side of the square", 1, 64, unit="px")] = 6
+    stride: Annotated[int, Knob("from one square to the next", 1, 64, unit="px")] = 3
+    baseline: Annotated[Baseline, Knob("what hides it")] = "grey"
+
+    def _explain(self, images: Images, twin: nn.Module, target: Labels) -> Explanation:
+        from captum import attr
+
+        channels, *sides = images.shape[1:]
+        if self.window > min(sides) or self.stride > self.window:
+            raise UserError(
+                f"window is {self.window} and stride {self.stride}; the window must fit into {min(sides)} pixels "
+                "and the stride into the window."
+            )
+        with torch.no_grad():
+            given = attr.Occlusion(twin).attribute(
+                images.detach(),
+                (channels, self.window, self.window),
+                (channels, self.stride, self.stride),
+                baselines=LEVELS[self.baseline],
+                target=target,
+                perturbations_per_eval=16,
+            )
+        return Explanation(given.mean(1).to(images.dtype))  # a square hides all channels: they are equal
+
+
+@tool
+class GradCAM(Explainer):
+    """The last feature map, its channels weighted by the mean gradient of the logit. Selvaraju et al. 2017."""
+
+    unit: ClassVar[str] = "activation × logits per activation"
+    quick: ClassVar[bool] = True
+    only_for: Annotated[bool, Knob("cut off what speaks against the class, as published")] = True
+
+    def _explain(self, images: Images, twin: nn.Module, target: Labels) -> Explanation:
+        from captum import attr
+
+        layer = _last_map(twin, images)
+        given = attr.LayerGradCam(twin, layer).attribute(images, target=target, relu_attributions=self.only_for)
+        assert isinstance(given, Tensor), "one map: a module that gives several is never chosen"
+        heat = attr.LayerAttribution.interpolate(given, tuple(images.shape[2:]), "bilinear")
+        return Explanation(heat[:, 0].detach())
+
+
+EXPLAINERS: dict[str, type[Explainer]] = {
+    "saliency": Saliency,
+    "grad-cam": GradCAM,
+    "integrated-gradients": IntegratedGradients,
+    "occlusion": Occlusion,
+}
+
+
+def _twin(classifier: nn.Module) -> nn.Module:
+    """The same tensors in modules of its own, in eval mode, where no ReLU overwrites its input."""
+    shared = {id(tensor): tensor for tensor in (*classifier.parameters(), *classifier.buffers())}
+    twin = copy.deepcopy(classifier, dict(shared)).eval()
+    for module in twin.modules():
+        if getattr(module, "inplace", False):
+            module.inplace = False  # type: ignore[assignment]
+    return twin
+
+
+def _last_map(twin: nn.Module, images: Images) -> nn.Module:
+    """The module with a convolution inside that is the last to give a map of more than one pixel."""
+    found: list[nn.Module] = []
+
+    def look(module: nn.Module, _: object, output: object) -> None:
+        if isinstance(output, Tensor) and output.ndim == 4 and output.shape[2:].numel() > 1:
+            found.append(module)
+
+    hooks = [module.register_forward_hook(look) for module in twin.modules() if _convolves(module)]
+    with torch.no_grad():
+        twin(images[:1])
+    for hook in hooks:
+        hook.remove()
+    if not found:
+        raise UserError("Grad-CAM needs a classifier with a convolution, and this one has none; choose another method.")
+    return found[-1]
+
+
+def _convolves(module: nn.Module) -> bool:
+    return any(isinstance(part, nn.Conv2d) for part in module.modules())
+
+
+@torch.no_grad()
+def _score(twin: nn.Module, images: Images, target: Labels) -> Float[Tensor, " B"]:
+    return twin(images).gather(1, target[:, None])[:, 0]

@@ -1,0 +1,209 @@
+"""The process of the projections: order, progress, cancelling, death, and that nothing of it stays behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Thread
+
+import pytest
+import torch
+from torch import Tensor
+
+from latentlab.errors import UserError
+from latentlab.projections import PCA, UMAP, Cache, Fitted, Job, PaCMAP, Worker
+
+ROOT = Path(__file__).parents[1]
+LONG = 120.0  # seconds that a busy machine may take
+OWNER = """
+import torch, time
+from latentlab.projections import PCA, Worker
+worker = Worker()
+worker.project(torch.randn(50, 3), PCA()).result()
+print(worker.pid, flush=True)
+{then}
+"""
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    worker = Worker()
+    yield worker
+    worker.close()
+
+
+@pytest.fixture(scope="module")
+def points() -> Tensor:
+    return torch.randn(150, 20, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(scope="module")
+def many() -> Tensor:
+    """So many that their layout takes seconds."""
+    return torch.randn(6000, 20, generator=torch.Generator().manual_seed(0))
+
+
+def wait(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + LONG
+    while not condition():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.02)
+
+
+def lives(pid: int) -> bool:
+    """Runs, and is not a dead one that nobody has asked about yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_it_gives_what_the_same_fit_gives_here(worker: Worker, points: Tensor):
+    job = worker.project(points, PaCMAP(seed=3))
+    there, here = job.result(LONG), PaCMAP(seed=3).fit(points)
+    assert (job.state, job.progress, job.done) == ("finished", 1.0, True)
+    assert torch.equal(there.coordinates, here.coordinates)
+    assert torch.equal(there.transform(points[:5] + 1), here.transform(points[:5] + 1))
+    assert there.digest == here.digest
+
+
+def test_callers_at_once_wait_for_one_another_in_one_process(worker: Worker, points: Tensor):
+    tools = [PaCMAP(seed=seed) for seed in range(4)]
+    found: dict[int, Fitted] = {}
+
+    def ask(number: int) -> None:
+        found[number] = worker.project(points, tools[number]).result(LONG)
+
+    threads = [Thread(target=ask, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number, tool in enumerate(tools):
+        assert torch.equal(found[number].coordinates, tool.fit(points).coordinates)
+
+
+def test_it_says_how_far_it_is(worker: Worker, many: Tensor):
+    job = worker.project(many, PaCMAP())
+    seen: list[tuple[str, float]] = []
+    while not job.done:
+        seen.append((job.stage, job.progress))
+        time.sleep(0.005)
+    shares = [share for _, share in seen]
+    assert shares == sorted(shares)
+    assert {"neighbours", "layout"} <= {stage for stage, _ in seen}
+    assert any(0.4 < share < 1 for share in shares)
+
+
+def test_a_running_job_is_cancelled_at_once_and_the_process_stays_warm(worker: Worker, points: Tensor, many: Tensor):
+    job = worker.project(many, PaCMAP(seed=1))
+    wait(lambda: job.stage == "layout")
+    before = worker.pid
+    job.cancel()
+    assert job.state == "cancelled"
+    with pytest.raises(UserError, match="cancelled"):
+        job.result(0)
+    assert worker.project(points, PCA()).result(LONG).coordinates.shape == (150, 2)
+    assert worker.pid == before
+
+
+def test_a_waiting_job_that_is_cancelled_never_starts(worker: Worker, points: Tensor, many: Tensor):
+    first, second = worker.project(many, PaCMAP(seed=2)), worker.project(points, PaCMAP())
+    second.cancel()
+    first.cancel()
+    assert worker.project(points, PCA()).result(LONG)
+    assert (second.state, second.stage, second.progress) == ("cancelled", "", 0.0)
+
+
+def test_cancelling_what_has_ended_changes_nothing(worker: Worker, points: Tensor):
+    job = worker.project(points, PCA())
+    fitted = job.result(LONG)
+    job.cancel()
+    assert job.state == "finished"
+    assert job.result() is fitted
+
+
+def test_a_refusal_comes_back_in_words(worker: Worker):
+    job = worker.project(torch.zeros(5, 3), PaCMAP())
+    with pytest.raises(UserError, match="takes from 40"):
+        job.result(LONG)
+    assert job.state == "failed"
+
+
+def test_waiting_too_short_is_a_clear_error(worker: Worker, many: Tensor):
+    job = worker.project(many, PaCMAP(seed=4))
+    with pytest.raises(UserError, match="not finished after 0 s"):
+        job.result(0)
+    job.cancel()
+
+
+def test_a_killed_process_fails_its_job_and_the_next_starts_a_new_one(worker: Worker, points: Tensor, many: Tensor):
+    job = worker.project(many, PaCMAP(seed=5))
+    wait(lambda: job.stage == "layout")
+    old = worker.pid
+    assert old is not None
+    os.kill(old, signal.SIGKILL)
+    with pytest.raises(UserError, match="SIGKILL"):
+        job.result(LONG)
+    assert worker.project(points, PCA()).result(LONG)
+    assert worker.pid not in (None, old)
+
+
+def test_a_process_killed_between_jobs_is_replaced(worker: Worker, points: Tensor):
+    worker.project(points, PCA()).result(LONG)
+    old = worker.pid
+    assert old is not None
+    os.kill(old, signal.SIGKILL)
+    wait(lambda: worker.pid is None)
+    assert worker.project(points, PCA(dims=3)).result(LONG)
+    assert worker.pid not in (None, old)
+
+
+def test_what_is_kept_needs_no_process(points: Tensor, tmp_path: Path):
+    first = Worker(Cache(tmp_path))
+    fitted = first.project(points, PaCMAP()).result(LONG)
+    first.close()
+    second = Worker(Cache(tmp_path))
+    again = second.project(points, PaCMAP()).result(LONG)
+    assert second.pid is None
+    assert torch.equal(again.coordinates, fitted.coordinates)
+    second.close()
+
+
+def test_a_closed_worker_ends_its_process_and_refuses(points: Tensor, many: Tensor):
+    worker = Worker()
+    worker.project(points, PCA()).result(LONG)
+    pid = worker.pid
+    assert pid is not None
+    jobs: list[Job] = [worker.project(many, PaCMAP()), worker.project(points, PCA())]
+    worker.close()
+    assert not lives(pid)
+    for job in (*jobs, worker.project(points, PCA())):
+        with pytest.raises(UserError):
+            job.result(LONG)
+
+
+@pytest.mark.parametrize("then", ["", "import os; os.kill(os.getpid(), 9)", "raise SystemExit(3)"])
+def test_no_process_stays_behind_however_its_owner_ends(then: str):
+    run = subprocess.run(
+        [sys.executable, "-c", OWNER.format(then=then)], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    pid = int(run.stdout)
+    wait(lambda: not lives(pid))
+
+
+@pytest.mark.slow
+def test_umap_tells_its_epochs_and_can_be_cancelled_among_them(worker: Worker, points: Tensor, many: Tensor):
+    warm = worker.project(points, UMAP())
+    assert warm.result(5 * LONG).coordinates.shape == (150, 2)
+    pid = worker.pid
+    job = worker.project(many, UMAP(seed=1))
+    wait(lambda: job.progress > 0.42)
+    job.cancel()
+    assert worker.project(points, PCA()).result(LONG)
+    assert worker.pid == pid
