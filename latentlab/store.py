@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -18,54 +16,62 @@ from latentlab.chance import seeded
 from latentlab.data import WORLDS
 from latentlab.errors import UserError
 from latentlab.models import Attribute, Card, Pixels, foreign
+from latentlab.models.shelf import NAME, RUN, Entry, learned, listing, stamps
 from latentlab.types import Bench, ImageShape, LatentModel
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
 FIRST_ATTRIBUTE = "Smiling"  # people recognise it, and it is the one most evenly split
 BROUGHT, PIXELS = "brought", "pixels"
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One file as it was when it was listed."""
-
-    path: Path
-    stamp: tuple[int, int]  # time of change in ns, bytes
-    card: Card
-
-
 class Store:
-    """Names to networks. A name is a file's stem, `WORLD-pixels`, `NAME:Attribute`, or one that was added."""
+    """Names to networks: a file's stem, `WORLD-pixels`, `NAME:Attribute`, `run-ID`, or one that was added.
 
-    def __init__(self, folder: str | Path = "checkpoints", device: str | None = None) -> None:
+    `runs` is the directory of the runs: the classifiers that they have learned come and go with them.
+    """
+
+    def __init__(
+        self, folder: str | Path = "checkpoints", device: str | None = None, runs: str | Path | None = None
+    ) -> None:
         self.folder = Path(folder)
+        self.runs = None if runs is None else Path(runs)
         self.device = _device(device)
         self.broken: dict[str, str] = {}
         self._entries: dict[str, Entry] = {}
         self._added: dict[str, tuple[Card, Any]] = {}
         self._loaded: dict[str, Any] = {}
+        self._folded: dict[str, tuple[Any, Any]] = {}  # a Glow and its fast form
         self._digests: dict[str, str] = {}
+        self._ran: dict[str, tuple[int, int]] = {}
         self._lock = RLock()
         self.refresh()
 
     def refresh(self) -> None:
-        """Look at the folder again; networks whose file has changed are forgotten."""
-        entries, broken = _listing(self.folder)
+        """Look at the folders again; networks whose file has changed are forgotten."""
+        ran = learned(self.runs)
+        seen = stamps(ran)  # first, so that what changes from here on is noticed
+        entries, broken = listing({path.stem: path for path in sorted(self.folder.glob("*.safetensors"))} | ran)
         with self._lock:
+            self._ran = seen
             stale = {name for name, entry in self._entries.items() if entries.get(name) != entry}
             self._loaded = {name: net for name, net in self._loaded.items() if name.partition(":")[0] not in stale}
             self._digests = {name: digest for name, digest in self._digests.items() if name not in stale}
             self._entries, self.broken = entries, broken
 
+    def _notice(self) -> None:
+        """Runs end and are deleted while we look elsewhere."""
+        if self.runs is not None and stamps(learned(self.runs)) != self._ran:
+            self.refresh()
+
     @property
     def cards(self) -> dict[str, Card]:
         """Every checkpoint and every added network; no weight is read."""
+        self._notice()
         return {name: entry.card for name, entry in self._entries.items()} | {n: c for n, (c, _) in self._added.items()}
 
     @property
     def worlds(self) -> tuple[str, ...]:
         """Those with a checkpoint, the known ones first."""
-        found = {world_of(name, entry.card) for name, entry in self._entries.items()}
+        found = {world_of(name, entry.card) for name, entry in self._entries.items() if not RUN.fullmatch(name)}
         return (*(world for world in WORLDS if world in found), *sorted(found - set(WORLDS)))
 
     def models(self, world: str) -> list[str]:
@@ -76,7 +82,8 @@ class Store:
         return [*own, f"{world}-{PIXELS}", *added]
 
     def classifiers(self, world: str) -> list[str]:
-        """Classifiers of a world, a multi-label one as its attributes; then those that people brought."""
+        """Classifiers of a world, a multi-label one as its attributes; of its runs, the newest first; those brought."""
+        self._notice()
         own = [head for name in self._of(world, latent=False) for head in _heads(name, self._entries[name].card)]
         return [*own, *(name for name, (_, net) in self._added.items() if not is_model(net))]
 
@@ -87,7 +94,9 @@ class Store:
             for name, entry in self._entries.items()
             if world_of(name, entry.card) == world and (entry.card.kind in models.LATENT_KINDS) == latent
         ]
-        return sorted(names, key=lambda name: (order.index(self._entries[name].card.kind), name))
+        shipped = [name for name in names if not RUN.fullmatch(name)]
+        learned = sorted((name for name in names if RUN.fullmatch(name)), reverse=True)
+        return [*sorted(shipped, key=lambda name: (order.index(self._entries[name].card.kind), name)), *learned]
 
     def image_shape(self, world: str) -> ImageShape:
         """Of the world's first checkpoint."""
@@ -129,6 +138,18 @@ class Store:
                 self._loaded[name] = self._read(name)
             return self._loaded[name]
 
+    def fast(self, name: str) -> Any:
+        """The same network where some grey levels do not matter: a Glow folded, anything else as it is."""
+        network = self.load(name)
+        if not isinstance(network, models.Glow):
+            return network
+        with self._lock:
+            known, folded = self._folded.get(name, (None, None))
+            if known is not network:
+                folded = models.fold(network)
+                self._folded[name] = network, folded
+            return folded
+
     def _read(self, name: str) -> Any:
         base, _, attribute = name.partition(":")
         card = self.card(base)
@@ -157,9 +178,10 @@ class Store:
             return _state_digest(self._added[base][1])
         return PIXELS if self.card(base).kind == PIXELS else models.digest(self._entry(base).path)
 
-    def bench(self, model: str, classifier: str | None = None, seed: int = 0) -> Bench:
-        """What an operator needs, by name."""
-        return Bench(self.load(model), self.load(classifier) if classifier else None, seeded(seed))
+    def bench(self, model: str, classifier: str | None = None, seed: int = 0, fast: bool = False) -> Bench:
+        """What an operator needs, by name; `fast` where a few grey levels do not matter."""
+        space = self.fast(model) if fast else self.load(model)
+        return Bench(space, self.load(classifier) if classifier else None, seeded(seed))
 
     def add(
         self,
@@ -217,25 +239,6 @@ def is_model(network: Any) -> bool:
 def world_of(name: str, card: Card) -> str:
     """The data set that the card names; where it names none, what stands before the first dash."""
     return card.data if NAME.fullmatch(card.data) else name.partition("-")[0]
-
-
-def _listing(folder: Path) -> tuple[dict[str, Entry], dict[str, str]]:
-    """Checkpoints that can be read, and why the others cannot."""
-    entries, broken = {}, {}
-    for path in sorted(folder.glob("*.safetensors")):
-        try:
-            status = path.stat()
-            card = models.read_card(path)
-            if card.kind not in models.NETWORKS or not NAME.fullmatch(path.stem):
-                raise UserError(
-                    f"{path.name} holds a {card.kind[:40]!r}; LatentLab knows {', '.join(models.NETWORKS)}."
-                )
-            entries[path.stem] = Entry(path, (status.st_mtime_ns, status.st_size), card)
-        except UserError as error:
-            broken[path.stem] = str(error)
-        except OSError as error:
-            broken[path.stem] = f"{path.name} cannot be read: {error.strerror}."
-    return entries, broken
 
 
 def _heads(name: str, card: Card) -> list[str]:

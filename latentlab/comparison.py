@@ -1,0 +1,240 @@
+"""Classifiers side by side on the same test images: every figure with its interval, and what changed."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Annotated, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
+
+from latentlab import chance, data, metrics
+from latentlab.data import World
+from latentlab.errors import UserError
+from latentlab.knobs import Knob, from_json, tool
+from latentlab.metrics import METRICS, Measured, Metric
+from latentlab.models import Pixels
+from latentlab.models.networks import Networks
+from latentlab.training import Config, Event
+from latentlab.types import Batch, Bench, LatentModel
+
+CHOICES = tuple(METRICS)
+JUDGES = ("resnet18", "resnet", "airbench")  # kinds of a world's own classifiers, the better first
+
+
+@tool
+class Comparison:
+    """The first classifier is the one that the others are set against."""
+
+    classifiers: Annotated[tuple[str, ...], Knob("checkpoints and runs", 0, 12)] = ()
+    world: Annotated[str, Knob("data set")] = "digits"
+    images: Annotated[int, Knob("test images", 10, 10_000)] = 500
+    metrics: Annotated[tuple[str, ...], Knob("figures", choices=CHOICES)] = CHOICES
+    severity: Annotated[int, Knob("of the corruptions", 1, 5)] = 3
+    epsilon: Annotated[float, Knob("largest change of a pixel by FGSM, PGD and for linearity", 0, 1)] = 8 / 255
+    steps: Annotated[int, Knob("gradient steps of PGD and for linearity", 1, 200)] = 10
+    radius: Annotated[float, Knob("of the latent attack", 0, 100, unit="σ")] = 1.0
+    space: Annotated[str, Knob("latent model of that attack; empty for the world's Glow")] = ""
+    judge: Annotated[str, Knob("independent classifier that says if labels are kept; empty for the world's")] = ""
+    seed: Annotated[int, Knob("of everything that is drawn", 0, 2**31 - 1)] = 0
+
+    def tools(self) -> dict[str, Metric]:
+        """The chosen metrics, each with those of these knobs that it has."""
+        own = {"severity": self.severity, "epsilon": self.epsilon, "steps": self.steps, "radius": self.radius}
+        known: dict[str, tuple[str, ...]] = {
+            "corruptions": ("severity",),
+            "fgsm": ("epsilon",),
+            "pgd": ("epsilon", "steps"),
+            "linearity": ("epsilon", "steps"),
+            "latent-attack": ("radius",),
+        }
+        chosen = [name for name in CHOICES if name in self.metrics]
+        return {name: from_json(METRICS[name], {knob: own[knob] for knob in known.get(name, ())}) for name in chosen}
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """The images on which all are compared."""
+
+    config: Comparison
+    networks: Networks
+    world: World
+    rows: Tensor  # of the test images
+    batch: Batch
+
+    def bench(self, classifier: str, model: LatentModel | None = None) -> Bench:
+        space = Pixels(self.world.image_shape) if model is None else model
+        return Bench(space, self.networks.load(classifier), chance.seeded(self.config.seed))
+
+
+def compare(
+    config: Comparison, networks: Networks, done: Collection[str] = (), asked: Callable[[], str] = lambda: ""
+) -> Iterator[Event]:
+    """Metric after metric, one event a classifier; the metrics in `done` were finished before."""
+    field = _field(config, networks)
+    tools = config.tools()
+    start, count = time.monotonic(), len(config.classifiers) * len(set(done) & set(tools))
+
+    def event(name: str, **values: Any) -> Event:
+        return {"event": name, "step": count, "seconds": round(time.monotonic() - start, 3), **values}
+
+    yield event(
+        "begin",
+        classifiers=list(config.classifiers),
+        metrics=list(tools),
+        images=len(field.rows),
+        rows=field.rows.tolist(),
+        world=config.world,
+    )
+    for metric, measure in tools.items():
+        if metric in done:
+            continue
+        found: dict[str, Measured] = {}
+        for classifier in config.classifiers:
+            if said := asked():
+                if said != "interrupt":
+                    yield event("end", state="stopped", cause="Stopped on request.")
+                return
+            count += 1
+            try:
+                measured = _measured(field, metric, measure, classifier)
+            except UserError as error:
+                yield event("note", classifier=classifier, metric=metric, text=f"{metric} of {classifier}: {error}")
+                continue
+            if measured is not None:
+                found[classifier] = measured
+                yield event("figures", **_figures(classifier, metric, measured))
+        yield from (event(name, **values) for name, values in _between(field, metric, found))
+        yield event("metric", metric=metric)
+    yield event("end", state="finished", cause="Everything was measured.")
+
+
+def _field(config: Comparison, networks: Networks) -> Field:
+    if not config.classifiers:
+        raise UserError("There is no classifier to compare; name one or more.")
+    world = _world(config, networks)
+    for name in config.classifiers:
+        network = networks.load(name)
+        if tuple(getattr(network, "classes", ())) != world.classes or tuple(network.image_shape) != world.image_shape:
+            raise UserError(
+                f"{name} does not tell the classes of {config.world} apart as {config.classifiers[0]} does; "
+                "choose classifiers of the same classes and image size."
+            )
+    order = chance.permutation(len(world.test), chance.seeded(config.seed))
+    rows = order[: config.images].sort().values
+    images, labels = world.test.batch(rows)
+    targets = one_hot(labels, len(world.classes)).float()
+    return Field(config, networks, world, rows, Batch(images.to(networks.device), targets.to(networks.device)))
+
+
+def _world(config: Comparison, networks: Networks) -> World:
+    """The data; where labels are attributes, with the one that the first classifier tells."""
+    world = data.load(config.world)
+    if not world.multilabel:
+        return world
+    classes = tuple(getattr(networks.load(config.classifiers[0]), "classes", ()))
+    if len(classes) != 2:
+        raise UserError(
+            f"In {world.name} labels are attributes; choose classifiers of one, such as NAME:{world.classes[0]}."
+        )
+    return world.about(classes[1])
+
+
+def _measured(field: Field, metric: str, measure: Metric, classifier: str) -> Measured | None:
+    if metric == "label-preservation":
+        return _preserved(field, classifier)
+    model = None
+    if metric == "latent-attack":
+        model = field.networks.load(field.config.space or f"{field.config.world}-glow")
+    return measure(field.batch, field.bench(classifier, model))
+
+
+def _figures(classifier: str, metric: str, found: Measured) -> dict[str, Any]:
+    return {
+        "classifier": classifier,
+        "metric": metric,
+        "value": round(found.value, 6),
+        "low": round(found.low, 6),
+        "high": round(found.high, 6),
+        "detail": found.detail,
+    }
+
+
+def _between(field: Field, metric: str, found: dict[str, Measured]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Differences to the first on the same images, images that changed sides, and means over seeds."""
+    each = {name: measured.each for name, measured in found.items() if measured.each is not None}
+    first = next(iter(each), "")
+    for second in list(each)[1:]:
+        change = each[second] - each[first]
+        apart = metrics.mean(change)
+        yield "difference", {"first": first, "second": second, **_interval(metric, apart)}
+        if metric == "accuracy":
+            gained, lost = (change == sign for sign in (1, -1))
+            rows = {"gained": field.rows[gained].tolist(), "lost": field.rows[lost].tolist()}
+            yield "flips", {"first": first, "second": second, **rows}
+    for names in _same_but_seed(field.networks, list(found)):
+        over = metrics.mean(torch.tensor([found[name].value for name in names]))
+        yield "seeds", {"classifiers": names, **_interval(metric, over)}
+
+
+def _interval(metric: str, found: Measured) -> dict[str, Any]:
+    return {"metric": metric, **{name: round(getattr(found, name), 6) for name in ("value", "low", "high")}}
+
+
+def _same_but_seed(networks: Networks, names: Sequence[str]) -> list[list[str]]:
+    """Groups of two or more runs that were asked for the same, but for the seed."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        if config := networks.card(name).recipe.get("config"):
+            groups[json.dumps({**config, "seed": None}, sort_keys=True)].append(name)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _preserved(field: Field, classifier: str) -> Measured | None:
+    """Of a run's augmentations, aimed at the run's own classifier, by another that has nothing to do with it."""
+    recipe = field.networks.card(classifier).recipe
+    if not recipe.get("config", {}).get("augmentations"):
+        return None
+    steps = from_json(Config, recipe["config"]).augmentations
+    spaces = [_space(field, step.where(field.config.world)) for step in steps]
+    bench, judge = field.bench(classifier), _judge(field)
+
+    def move(batch: Batch) -> Batch:
+        for step, space in zip(steps, spaces, strict=True):
+            batch = step.operator()(batch, Bench(space, bench.classifier, bench.rng))
+        return batch
+
+    found = metrics.preserved(move, field.batch, field.bench(judge))
+    found.detail["judge"] = judge
+    return found
+
+
+def _space(field: Field, name: str) -> LatentModel:
+    return Pixels(field.world.image_shape) if name.endswith("-pixels") else field.networks.load(name)
+
+
+def _judge(field: Field) -> str:
+    """The one that is named, else the world's first that is not itself compared."""
+    if field.config.judge:
+        return field.config.judge
+    head = f":{field.world.classes[1]}" if len(field.world.classes) == 2 else ""
+    names = (f"{field.config.world}-{kind}" for kind in JUDGES)
+    free = (name for name in names if name not in {other.partition(":")[0] for other in field.config.classifiers})
+    for name in islice(free, len(JUDGES)):
+        network = _found(field.networks, name + head) or _found(field.networks, name)
+        if network is not None and tuple(getattr(network, "classes", ())) == field.world.classes:
+            return name + head if _found(field.networks, name + head) else name
+    raise UserError("there is no independent classifier to judge by; name one as judge.")
+
+
+def _found(networks: Networks, name: str) -> nn.Module | None:
+    try:
+        return networks.load(name)
+    except UserError:
+        return None

@@ -1,0 +1,168 @@
+"""The files of a run: read as they are at this moment, written whole or not at all."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from latentlab.errors import UserError
+
+ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
+CONFIG, CHILD, ENDING, EVENTS, LOG = "config.json", "child.json", "ending.json", "events.jsonl", "log.txt"
+QUEUED, GIVEN, STOP, RESUME, RESULT = "queued", "given", "stop", "resume.safetensors", "run.safetensors"
+PATIENCE = 10.0  # seconds for the folder's lock
+AT_ONCE = 2**21  # bytes of events a look
+LOG_MOST, LOG_KEPT = 2**23, 2**20  # bytes
+
+
+def new_id() -> str:
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+
+
+@contextmanager
+def locked(folder: Path, patience: float = PATIENCE) -> Iterator[int]:
+    """The one who may decide in this folder; gives the lock's descriptor, which a child can inherit and so keep."""
+    try:
+        descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise UserError(f"The folder {folder} cannot be written: {error.strerror}.") from error
+    try:
+        deadline = time.monotonic() + patience
+        while not _taken(descriptor):
+            if time.monotonic() >= deadline:
+                raise BusyError(f"The folder {folder} is in use by another process; try again in a moment.")
+            time.sleep(0.01)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+class BusyError(UserError):
+    """Somebody else decides."""
+
+
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def write(path: Path, text: str) -> None:
+    """A reader sees the old text or the new one."""
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        part.write_text(text)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def text(path: Path) -> str | None:
+    try:
+        return path.read_text(errors="replace")
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return None
+
+
+def record(path: Path) -> dict[str, Any] | None:
+    """A JSON object; None where there is none."""
+    return _object(text(path) or "")
+
+
+def _object(line: str | bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+@dataclass(frozen=True)
+class Tail:
+    """Events after a cursor. `anew`: they start at the first line, whatever was read before is void."""
+
+    events: tuple[dict[str, Any], ...]
+    cursor: str
+    anew: bool
+
+
+def events(path: Path, after: str = "") -> Tail:
+    """Whole lines only: what stands behind the last line end is still being written."""
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return Tail((), "", after != "")
+    with file:
+        status = os.fstat(file.fileno())
+        place = re.fullmatch(r"(\d{1,20})-(\d{1,15})", after)
+        start = int(place[2]) if place and int(place[1]) == status.st_ino and int(place[2]) <= status.st_size else None
+        file.seek(start or 0)
+        lines = _lines(file)
+    found = tuple(event for line in lines.splitlines() if (event := _object(line)) is not None)
+    return Tail(found, f"{status.st_ino}-{(start or 0) + len(lines)}", start is None)
+
+
+def _lines(file: Any) -> bytes:
+    """About AT_ONCE bytes that end with a line; more only where one line is longer."""
+    chunk = file.read(AT_ONCE)
+    while b"\n" not in chunk and (more := file.read(AT_ONCE)):
+        chunk += more
+    return chunk[: chunk.rfind(b"\n") + 1]
+
+
+def last_event(path: Path) -> dict[str, Any]:
+    """The last whole line; empty where there is none."""
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return {}
+    with file:
+        size, reach = os.fstat(file.fileno()).st_size, 2**12
+        while True:
+            file.seek(max(0, size - reach))
+            *whole, _ = file.read(reach).split(b"\n")
+            if len(whole) > 1 or reach >= size:
+                return _object(whole[-1]) or {} if whole else {}
+            reach *= 8
+
+
+def reopen(path: Path) -> None:
+    """Make the events ready to be gone on with: no half line, and no end, for it has not ended.
+
+    A new file, so that no reader takes its place in the old one for a place in the new one.
+    """
+    before = path.read_bytes() if path.exists() else b""
+    lines = before[: before.rfind(b"\n") + 1].splitlines(keepends=True)
+    after = b"".join(line for line in lines if (_object(line) or {}).get("event") != "end")
+    if after != before:
+        write(path, after.decode(errors="replace"))
+
+
+def last_bytes(path: Path, size: int) -> str:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - size))
+            return file.read(size).decode(errors="replace")
+    except FileNotFoundError:
+        return ""
+
+
+def shorten(path: Path) -> None:
+    """A log that has grown beyond all reading keeps its end; the process appends, so it goes on behind that."""
+    if path.exists() and path.stat().st_size > LOG_MOST:
+        kept = last_bytes(path, LOG_KEPT)
+        with path.open("r+b") as file:
+            file.truncate(0)
+        with path.open("ab") as file:
+            file.write(f"[the log was longer than {LOG_MOST // 2**20} MiB; this is its end]\n{kept}".encode())

@@ -1,0 +1,84 @@
+"""Folders of runs whose program is small: it keeps the contract and trains nothing."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROGRAM = Path(__file__).with_name("program.py")
+ALICE, BOB = "alice " * 6, "bob " * 8
+LONG = 100_000  # steps
+
+
+def free(minutes: float = 1440) -> Any:
+    """Limits that let the small program's own knobs through."""
+    from latentlab.runs import Limits
+
+    class Free(Limits):
+        def check(self, verb: str, config: Any) -> dict[str, Any]:
+            return dict(config)
+
+    return Free(minutes=minutes)
+
+
+@pytest.fixture
+def hire(tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """A server's view of the folder; at the end every process is gone."""
+    from latentlab.runs import Runs, process
+    from latentlab.runs.run import child_of
+
+    made = []
+    anything = free()
+
+    def view(**options: Any) -> Any:
+        options = {"limits": anything, "program": (sys.executable, str(PROGRAM)), **options}
+        made.append(Runs(tmp_path / "runs", **options))
+        return made[-1]
+
+    yield view
+    for view in made:
+        view.close()
+    for path in (tmp_path / "runs").glob("*/child.json"):
+        if child := child_of(path.parent):
+            process.kill(child)
+    for view in made:
+        view._crew.reap()
+
+
+@pytest.fixture
+def wait() -> Callable[..., Any]:
+    """Until it is so; fails after many seconds."""
+
+    def until(true: Callable[[], Any], seconds: float = 30) -> Any:
+        deadline = time.monotonic() + seconds
+        while not (value := true()):
+            assert time.monotonic() < deadline, "it never became so"
+            time.sleep(0.01)
+        return value
+
+    return until
+
+
+def steps(runs: Any, id: str, token: str = ALICE) -> list[int]:
+    return [event["step"] for event in runs.events(id, token).events if event["event"] == "step"]
+
+
+def state(runs: Any, id: str, token: str = ALICE) -> str:
+    return runs.get(id, token).state
+
+
+@pytest.fixture
+def begun(wait: Callable[..., Any]) -> Callable[..., str]:
+    """The id of a run that has done its first step."""
+
+    def start(runs: Any, token: str = ALICE, **config: Any) -> str:
+        id = runs.start("train", {"steps": LONG, **config}, "a run", token).id
+        wait(lambda: steps(runs, id, token))
+        return id
+
+    return start

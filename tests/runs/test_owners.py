@@ -1,0 +1,101 @@
+"""One sees, changes and fills no more than one's own; and nothing outside the folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from runs.conftest import ALICE, BOB, state
+
+from latentlab.errors import UserError
+from latentlab.runs import files, new_token
+
+
+def test_another_owner_sees_and_changes_nothing(hire: Any, begun: Any) -> None:
+    runs = hire()
+    id = begun(runs)
+    assert [run.id for run in runs.list(ALICE)] == [id]
+    assert runs.list(BOB) == []
+    for verb in (runs.get, runs.stop, runs.resume, runs.delete, runs.events, runs.log, runs.folder):
+        with pytest.raises(UserError) as foreign:
+            verb(id, BOB)
+        with pytest.raises(UserError) as unknown:
+            verb("20200101-000000-abcdef", BOB)
+        assert str(foreign.value) == str(unknown.value).replace("20200101-000000-abcdef", id)
+    assert state(runs, id) == "running"
+    assert ALICE not in "".join(path.read_text() for path in (runs.path / id).glob("*.json"))
+
+
+def test_a_token_is_long_and_never_the_same() -> None:
+    from latentlab.runs.owner import owner_of
+
+    assert len({new_token() for _ in range(100)}) == 100
+    assert owner_of(new_token())
+    for junk in (None, "", "short", 7, ["x" * 30], "x" * 1000):
+        with pytest.raises(UserError):
+            owner_of(junk)
+
+
+def test_one_made_by_hand_is_seen_by_all_and_changed_by_none(hire: Any) -> None:
+    runs = hire()
+    made = runs.path / "20200101-000000-abcdef"
+    made.mkdir()
+    files.write(made / files.CONFIG, json.dumps({"verb": "train", "name": "mine", "owner": "", "config": {}}))
+    assert [run.mine for run in runs.list(BOB)] == [False]
+    for verb in (runs.stop, runs.resume, runs.delete):
+        with pytest.raises(UserError, match="by hand"):
+            verb(made.name, BOB)
+
+
+@pytest.mark.parametrize("id", ["..", "../x", "", ".", "a/b", "20200101-000000-abcde\x00", "x" * 10_000])
+def test_a_name_that_is_no_id_is_refused(hire: Any, id: Any) -> None:
+    runs = hire()
+    for verb in (runs.get, runs.stop, runs.delete, runs.events):
+        with pytest.raises(UserError):
+            verb(id, ALICE)
+
+
+def test_a_link_is_no_run(hire: Any, wait: Any, tmp_path: Path) -> None:
+    runs = hire()
+    id = runs.start("train", {"steps": 1}, "", ALICE).id
+    wait(lambda: state(runs, id) == "finished")
+    elsewhere = (runs.path / id).rename(tmp_path / "elsewhere")
+    (runs.path / id).symlink_to(elsewhere)
+    assert runs.list(ALICE) == []
+    with pytest.raises(UserError):
+        runs.delete(id, ALICE)
+    assert (elsewhere / "config.json").exists()
+
+
+def test_only_what_rests_is_deleted(hire: Any, wait: Any, begun: Any) -> None:
+    runs = hire()
+    id = begun(runs)
+    with pytest.raises(UserError, match="stop it first"):
+        runs.delete(id, ALICE)
+    runs.stop(id, ALICE)
+    wait(lambda: state(runs, id) == "stopped")
+    runs.delete(id, ALICE)
+    assert [path.name for path in runs.path.iterdir()] == [".lock"]
+
+
+def test_a_queue_has_its_length(hire: Any, begun: Any) -> None:
+    runs = hire(limit=1)
+    begun(runs)
+    for _ in range(8):
+        runs.start("train", {"steps": 1}, "", ALICE)
+    with pytest.raises(UserError, match="waiting"):
+        runs.start("train", {"steps": 1}, "", ALICE)
+    runs.start("train", {"steps": 1}, "", BOB)
+
+
+def test_a_clock_that_jumps_back_moves_nobody_in_the_queue(
+    hire: Any, begun: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = hire(limit=1)
+    begun(runs)
+    first = runs.start("train", {"steps": 1}, "", ALICE)
+    monkeypatch.setattr(files, "new_id", lambda: "20010101-000000-000000")
+    second = runs.start("train", {"steps": 1}, "", ALICE)
+    assert (first.position, second.position) == (1, 2)

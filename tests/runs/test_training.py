@@ -1,0 +1,157 @@
+"""The real program: what it learns is a classifier of the store, whatever happened on the way."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from runs.conftest import ALICE, LONG
+
+from latentlab import models
+from latentlab.errors import UserError
+from latentlab.models import Card, SmallResNet, read_card
+from latentlab.runs import Limits, files, process
+from latentlab.runs.folder import PROGRAM
+from latentlab.runs.run import child_of
+from latentlab.store import Store
+
+SHAPE = (3, 32, 32)
+DIGITS = tuple("0123456789")
+CARD = Card("resnet", {"image_shape": SHAPE, "classes": DIGITS, "widths": [4, 4, 4]}, SHAPE, "digits", DIGITS)
+QUICK = {"world": "digits", "steps": 20, "epochs": 0, "batch": 16, "augmentations": [{"method": "mixup"}]}
+
+
+@pytest.fixture
+def real(hire: Any, small_world: Path) -> Any:
+    return hire(program=PROGRAM, limits=Limits(), flags=("--checkpoints", str(small_world), "--device", "cpu"))
+
+
+def learned(run: Path, seed: int = 0, card: Card = CARD) -> None:
+    """What a run leaves that was asked to save."""
+    torch.manual_seed(seed)
+    run.mkdir(parents=True, exist_ok=True)
+    models.save(run / files.RESULT, SmallResNet(**card.arguments), card)
+
+
+def test_what_runs_learn_comes_and_goes_in_the_store(small_world: Path, tmp_path: Path) -> None:
+    runs, first, second = tmp_path / "runs", "20260101-000000-abcdef", "20260101-000001-abcdef"
+    store = Store(small_world, "cpu", runs)
+    own = Store(small_world, "cpu").classifiers("digits")
+    learned(runs / first)
+    learned(runs / second, seed=1)
+    learned(runs / "no run")
+    assert store.classifiers("digits") == [*own, f"run-{second}", f"run-{first}"]
+    digest, network = store.digest(f"run-{first}"), store.load(f"run-{first}")
+    assert not network.training
+    assert store.card(f"run-{first}").data == "digits"
+    learned(runs / first, seed=2)
+    assert store.classifiers("digits")[-1] == f"run-{first}"
+    assert store.digest(f"run-{first}") != digest
+    assert store.load(f"run-{first}") is not network
+    (runs / first / files.RESULT).unlink()
+    assert store.classifiers("digits") == [*own, f"run-{second}"]
+    with pytest.raises(UserError):
+        store.load(f"run-{first}")
+
+
+def test_a_run_makes_no_world_and_a_link_is_none(small_world: Path, tmp_path: Path) -> None:
+    runs, id = tmp_path / "runs", "20260101-000000-abcdef"
+    learned(tmp_path / "elsewhere")
+    runs.mkdir()
+    (runs / id).symlink_to(tmp_path / "elsewhere")
+    assert f"run-{id}" not in Store(small_world, "cpu", runs).cards
+    (runs / id).unlink()
+    learned(runs / id, card=replace(CARD, data="birds"))
+    store = Store(small_world, "cpu", runs)
+    assert store.worlds == ("digits",)
+    assert store.classifiers("birds") == [f"run-{id}"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "config", "words"),
+    [
+        ("train", {"steps": LONG * 100}, "steps"),
+        ("train", {"minutes": 2000.0, "steps": 0}, "minutes"),
+        ("train", {"batch": 100_000}, "batch"),
+        ("train", {"batch": math.nan}, "batch"),
+        ("train", {"steps": True}, "steps"),
+        ("train", {"steps": "5"}, "steps"),
+        ("train", {"unheard": 1}, "unheard"),
+        ("train", {"parent": "x" * 5000}, "parent"),
+        ("train", {"augmentations": [{"method": "noise", "probability": 2.0}]}, "probability"),
+        ("compare", {"classifiers": ["a"], "images": 10**7}, "images"),
+        ("delete", {}, "verb"),
+        ("app", {}, "verb"),
+    ],
+)
+def test_what_is_asked_for_is_checked_here_and_not_only_on_the_page(
+    real: Any, verb: str, config: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(UserError, match=words):
+        real.start(verb, config, "", ALICE)
+    assert real.list(ALICE) == []
+
+
+@pytest.mark.parametrize("name", ["x" * 81, "two\nlines", "\x00", "\u202eevil"])
+def test_a_name_is_one_short_line(real: Any, name: str) -> None:
+    with pytest.raises(UserError, match="name of a run"):
+        real.start("train", QUICK, name, ALICE)
+
+
+@pytest.mark.slow
+def test_a_real_run_ends_as_a_classifier(real: Any, small_world: Path, wait: Any) -> None:
+    store = Store(small_world, "cpu", real.path)
+    id = real.start("train", QUICK, "quick", ALICE).id
+    run = wait(lambda: not (seen := real.get(id, ALICE)).active and seen, 120)
+    assert run.state == "finished", (run.cause, real.log(id, ALICE))
+    assert run.classifier in store.classifiers("digits")
+    assert store.load(run.classifier)(torch.rand(2, *SHAPE)).shape == (2, 10)
+    with pytest.raises(UserError, match="finished"):
+        real.resume(id, ALICE)
+    real.delete(id, ALICE)
+    assert run.classifier not in store.classifiers("digits")
+
+
+@pytest.mark.slow
+def test_a_real_run_that_is_killed_goes_on_and_is_stopped_and_saved(real: Any, small_world: Path, wait: Any) -> None:
+    chance = random.Random(0)
+    id = real.start("train", {**QUICK, "steps": LONG, "batch": 8}, "", ALICE).id
+    run = real.path / id
+
+    def further(than: int) -> int:
+        latest = real.get(id, ALICE).latest
+        return latest.get("event") == "step" and latest["step"] > than and latest["step"]
+
+    reached = wait(lambda: further(0), 120)
+    for _ in range(3):
+        time.sleep(chance.random())
+        os.kill(child_of(run).pid, signal.SIGKILL)
+        wait(lambda: real.get(id, ALICE).state == "interrupted")
+        assert all(json.loads(line) for line in (run / files.EVENTS).read_text().splitlines(keepends=True)[:-1])
+        real.resume(id, ALICE)
+        wait(lambda: real.get(id, ALICE).state == "running")
+        reached = wait(lambda: further(0), 120)
+    assert reached
+    real.stop(id, ALICE, save=True)
+    ended = wait(lambda: not (seen := real.get(id, ALICE)).active and seen, 120)
+    assert (ended.state, ended.classifier) == ("stopped", f"run-{id}"), (ended.cause, real.log(id, ALICE))
+    assert read_card(run / files.RESULT).data == "digits"
+    assert Store(small_world, "cpu", real.path).broken == {}
+    assert not process.alive(child_of(run))
+
+
+@pytest.mark.slow
+def test_a_real_run_that_cannot_begin_says_why(real: Any, wait: Any) -> None:
+    id = real.start("train", {**QUICK, "parent": "nobody"}, "", ALICE).id
+    run = wait(lambda: not (seen := real.get(id, ALICE)).active and seen, 120)
+    assert run.state == "failed"
+    assert "nobody" in run.cause
