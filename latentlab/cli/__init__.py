@@ -13,7 +13,20 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import NoReturn
 
-from latentlab.cli import app, augment, convert, data, evaluate, fit, listing
+from latentlab.cli import (
+    app,
+    augment,
+    benchmark,
+    compare,
+    convert,
+    data,
+    evaluate,
+    fit,
+    listing,
+    project,
+    reproduce,
+    train,
+)
 from latentlab.errors import UserError
 
 VERBS: dict[str, ModuleType] = {
@@ -21,8 +34,13 @@ VERBS: dict[str, ModuleType] = {
     "list": listing,
     "data": data,
     "fit": fit,
+    "train": train,
+    "compare": compare,
+    "reproduce": reproduce,
     "evaluate": evaluate,
     "augment": augment,
+    "project": project,
+    "benchmark": benchmark,
     "convert": convert,
 }
 

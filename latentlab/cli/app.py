@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latentlab.cli import bring
 from latentlab.errors import UserError
 
 if TYPE_CHECKING:
+    from latentlab.runs import Runs
     from latentlab.store import Store
 
 HELP = "open the page"
@@ -28,10 +30,20 @@ def flags(parser: argparse.ArgumentParser, argv: Sequence[str] = ()) -> None:
         "--name", action="append", default=[], metavar="HOST", help="a further host name of the page; may be repeated"
     )
     parser.add_argument(
-        "--demo", action="store_true", help="for a public page: small uploads, nothing that changes the disk"
+        "--demo",
+        action="store_true",
+        help="for a public page: small uploads, no training, nothing that changes the disk",
     )
     parser.add_argument("--open", action="store_true", help="open it in the browser")
     parser.add_argument("--checkpoints", default="checkpoints", metavar="DIR", help="folder of the networks")
+    parser.add_argument("--runs", default="runs", metavar="DIR", help="folder of the runs; '' for no training")
+    parser.add_argument(
+        "--launcher",
+        default="",
+        metavar="TEMPLATE",
+        help="what starts a run elsewhere, with {command} as one word for a shell or {*command} as several: "
+        "'sbatch --wrap {command}', 'srun {*command}'; the machines share the folder of the runs",
+    )
     parser.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
     bring.flags(parser)
 
@@ -39,9 +51,24 @@ def flags(parser: argparse.ArgumentParser, argv: Sequence[str] = ()) -> None:
 def run(args: argparse.Namespace) -> None:
     from latentlab.store import Store
 
-    store = Store(args.checkpoints, args.device)
+    folder = "" if args.demo else args.runs
+    store = Store(args.checkpoints, args.device, folder or None)
     bring.classifier(store, args)
-    serve(store, host=args.host, port=args.port, login=args.auth, names=args.name, demo=args.demo, inbrowser=args.open)
+    runs = trained_in(folder, args.launcher, args.checkpoints, args.device)
+    options = {"host": args.host, "port": args.port, "login": args.auth, "names": args.name, "demo": args.demo}
+    serve(store, runs, inbrowser=args.open, **options)
+
+
+def trained_in(folder: str, launcher: str, checkpoints: str, device: str | None) -> Runs | None:
+    """The runs of a folder, looked after from now on; none where there is no folder."""
+    if not folder:
+        return None
+    from latentlab.runs import Runs
+
+    chosen = ["--device", device] if device else []
+    runs = Runs(folder, launcher=launcher, flags=["--checkpoints", str(Path(checkpoints).resolve()), *chosen])
+    runs.watch()
+    return runs
 
 
 def launch(
@@ -49,23 +76,25 @@ def launch(
     classifiers: Mapping[str, Any] | None = None,
     checkpoints: str = "checkpoints",
     device: str | None = None,
+    runs: str = "runs",
     **options: Any,
 ) -> str:
     """The page with one's own networks on it; its address.
 
     A classifier is an nn.Module with `classes` and `image_shape`, or a dictionary of `Store.add`'s arguments:
     `{"mine": {"network": net, "classes": names, "mean": mean, "std": std, "image_shape": (3, 32, 32)}}`.
-    Options are `host`, `port`, `login` ("name:password"), `names` and `demo`.
+    Options are `host`, `port`, `login` ("name:password"), `names` and `demo`. Training writes into the folder `runs`.
     """
     from latentlab.store import Store
 
-    store = Store(checkpoints, device)
+    folder = "" if options.get("demo") else runs
+    store = Store(checkpoints, device, folder or None)
     for name, network in {**(models or {}), **(classifiers or {})}.items():
         store.add(name, **(network if isinstance(network, Mapping) else {"network": network}))
-    return serve(store, **options)
+    return serve(store, trained_in(folder, "", checkpoints, device), **options)
 
 
-def serve(store: Store, **options: Any) -> str:
+def serve(store: Store, runs: Runs | None = None, **options: Any) -> str:
     if not store.worlds:
         raise UserError(
             f"{store.folder} holds no checkpoint; give --checkpoints DIR, or make one with `latentlab fit`."
@@ -75,4 +104,4 @@ def serve(store: Store, **options: Any) -> str:
     guard.prepare()
     from latentlab import ui
 
-    return guard.serve(ui.build(store), **ui.look(), **options)
+    return guard.serve(ui.build(store, runs), **ui.look(), **options)

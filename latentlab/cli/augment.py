@@ -60,10 +60,10 @@ def _knob_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     tool = make(name)
     group = parser.add_argument_group(f"knobs of {name}")
     for setting in settings(type(tool)):
-        _knob_flag(group, setting, getattr(tool, setting.name))
+        knob_flag(group, setting, getattr(tool, setting.name))
 
 
-def _knob_flag(group: argparse._ArgumentGroup, setting: Setting, default: Any) -> None:
+def knob_flag(group: argparse._ArgumentGroup, setting: Setting, default: Any) -> None:
     knob, kind = setting.knob, setting.type
     shown = ",".join(default) if kind is tuple else default
     bounds = "" if knob.low is None or knob.high is None else f", {knob.low:g} to {knob.high:g}"

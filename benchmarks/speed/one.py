@@ -1,0 +1,42 @@
+"""One entrant of one job, in this process alone: python -m benchmarks.speed.one JOB ENTRANT."""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.speed.jobs import JOBS
+
+REPEATS, LONG_ENOUGH = 7, 6.0  # seconds after which three repeats will do
+
+
+def measure(job: str, entrant: str) -> dict[str, float]:
+    run = JOBS[job][1](entrant)
+    run()  # caches, kernels
+    before = forget_peak()
+    times: list[float] = []
+    while len(times) < 3 or (len(times) < REPEATS and sum(times) < LONG_ENOUGH):
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return {"milliseconds": 1000 * statistics.median(times), "best": 1000 * min(times), "mb": memory("VmHWM") - before}
+
+
+def forget_peak() -> float:
+    """Memory in use now, in MB, from which the peak grows again (Linux)."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return memory("VmRSS")
+
+
+def memory(field: str) -> float:
+    found = re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found, "the kernel tells its memory"
+    return int(found[1]) / 1024
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(*sys.argv[1:3])))

@@ -1,0 +1,125 @@
+"""`latentlab train`: a classifier with augmentations; from flags, or as the process of a run's directory."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from latentlab.cli import child
+from latentlab.cli.augment import KNOB, knob_flag
+from latentlab.errors import UserError
+
+if TYPE_CHECKING:
+    from latentlab.training import Config, Event
+    from latentlab.training.directory import Directory
+
+HELP = "train a classifier with augmentations; the same command goes on where it was stopped, also under torchrun"
+OWN = ("world", "augmentations", "rows")  # knobs whose flags are written out here
+
+
+def flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
+    from latentlab.knobs import settings
+    from latentlab.training import Config
+
+    parser.add_argument(
+        "--run",
+        dest="folder",
+        type=Path,
+        metavar="DIR",
+        help="do what config.json in DIR says; under torchrun: torchrun … -m -- latentlab train --run DIR",
+    )
+    parser.add_argument("--data", metavar="WORLD", help="digits, cifar10, mnist, faces, or one's own")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="the classifier that is made")
+    parser.add_argument(
+        "--augment",
+        action="append",
+        default=[],
+        metavar="METHOD",
+        help='randomized-la, mixup, …, or JSON: {"method": "noise", "settings": {"epsilon": 5}, "probability": 0.5, '
+        '"space": "digits-glow"}; may be repeated, in sequence',
+    )
+    parser.add_argument("--rows", type=_rows, default=(), metavar="N,N,…", help="training images to learn from")
+    parser.add_argument("--json", action="store_true", help="print the events for a program")
+    child.flags(parser)
+    group = parser.add_argument_group("knobs")
+    for setting in settings(Config):
+        if setting.name not in OWN:
+            knob_flag(group, setting, setting.default)
+
+
+def run(args: argparse.Namespace) -> int:
+    from latentlab.knobs import from_json
+    from latentlab.training import Config
+    from latentlab.training.directory import Directory
+
+    if args.folder:
+        directory = Directory.of(args.folder)
+        config = from_json(Config, directory.order("train"))
+    elif args.data and args.out:
+        directory, config = Directory.beside(args.out), _config(args)
+    else:
+        raise UserError("Say what to train: --data WORLD and --out FILE, or --run DIR.")
+    if directory.finished and (args.folder or args.out.exists()):
+        print(f"{directory.path} is finished already; its classifier is {directory.files.out}.")
+        return 0
+    return child.follow(directory, _events(config, directory, args), _printer(args.json))
+
+
+def _events(config: Config, directory: Directory, args: argparse.Namespace) -> Any:
+    from latentlab.training import train
+
+    return lambda asked: train(config, child.store(args), directory.files, asked)
+
+
+def _config(args: argparse.Namespace) -> Config:
+    from latentlab.knobs import from_json
+    from latentlab.training import Config
+
+    knobs = {key.removeprefix(KNOB): value for key, value in vars(args).items() if key.startswith(KNOB)}
+    if {"steps", "minutes"} & set(knobs) and "epochs" not in knobs:
+        knobs["epochs"] = 0  # the budget that is asked for is the only one
+    moves = [_augmentation(text) for text in args.augment]
+    return from_json(Config, {"world": args.data, "augmentations": moves, "rows": args.rows, **knobs})
+
+
+def _augmentation(text: str) -> Any:
+    if not text.startswith("{"):
+        return {"method": text}
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise UserError(f"--augment {text[:60]} is not valid JSON: {error}.") from error
+
+
+def _rows(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(row) for row in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} must be whole numbers with commas between") from error
+
+
+def _printer(as_json: bool) -> Any:
+    def show(event: Event) -> None:
+        if as_json:
+            print(json.dumps(event), flush=True)
+        elif line := _line(event):
+            print(line, flush=True)
+
+    return show if os.environ.get("RANK", "0") == "0" else lambda event: None
+
+
+def _line(event: Event) -> str:
+    if event["event"] == "epoch":
+        found = ", ".join(f"{name} {value:.1%}" for name, value in event["accuracy"].items())
+        return f"epoch {event['epoch']:g}, {event['seconds']:.0f} s: {found}"
+    if event["event"] == "end":
+        scores = ", ".join(f"{name} {value:.4g}" for name, value in event.get("scores", {}).items())
+        return f"{event['cause']} {scores and 'Test: ' + scores}".strip()
+    if event["event"] == "step" and sys.stderr.isatty():
+        print(f"\r{event['done']:4.0%} loss {event['loss']:.3f} ETA {event['eta']:.0f} s ", end="", file=sys.stderr)
+    return ""
