@@ -9,7 +9,15 @@ function keep() {
   history.replaceState(history.state, '', address);
   try { localStorage.setItem('latentlab-world', view.get('world')); } catch { /* a browser may keep nothing */ }
 }
+// An event for each listener: Gradio repeats an event for all of its listeners when one of them was late, and two that
+// were late would wake each other without end.
 watch('value', () => {
   clearTimeout(wait);
-  wait = setTimeout(() => { keep(); trigger('settled', {}); }, 250);
+  wait = setTimeout(() => { keep(); trigger('settled', {}); trigger('settled_maps', {}); trigger('settled_sets', {}); }, 250);
+});
+element.addEventListener('click', (event) => {
+  const act = event.target.closest('[data-act]')?.dataset.act;
+  if (act === 'refine') trigger('refine', {});
+  if (act === 'undo') trigger('undo', {});
+  if (act === 'halt') trigger('halt', {});
 });

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import RLock
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -20,12 +20,14 @@ from latentlab.errors import UserError
 from latentlab.images import Picture
 from latentlab.knobs import Knob, Setting
 from latentlab.operators.move import decode, encode
-from latentlab.session.state import Found, Reading, Rebuilt
+from latentlab.runs import Runs
+from latentlab.session.state import Found, Reading, Rebuilt, Source
 from latentlab.store import Store
-from latentlab.types import DensityModel, DirectedModel, Images, Latents
+from latentlab.types import DensityModel, DirectedModel, Images, Latents, RefinableModel
 
 EXAMPLES = Path(__file__).parents[2] / "assets" / "examples"
 EXAMPLE_COUNT = 8
+DENSITY_BATCH = 16
 REMEMBERED = 512  # encodings and pictures of 64 pixels: some tens of MB
 FIRST_WORLDS = ("faces", "cifar10", "digits")
 BANK = 8  # directions that have a slider of their own
@@ -35,6 +37,7 @@ SEED = Setting("seed", int, 0, Knob("of every random draw of a move", 0, 2**31 -
 DRAW = Setting("draw", int, 100, Knob("seed of a sample from the prior", 0, 2**31 - 1))
 TEMPERATURE = Setting("temperature", float, 0.7, Knob("1: the prior as it is; less: safer", 0, 1.5))
 INDEX = Setting("test image", int, 0, Knob("its number in the data set", 0, 10**6))
+REFINE = 100  # steps of optimisation that improve an encoding
 DRAWS_BEST = ("stylegan2", "glow", "vae")
 
 
@@ -58,8 +61,8 @@ class Memory:
 class Desk:
     """The store with a memory keyed by content: a network's digest and the bytes of a picture."""
 
-    def __init__(self, store: Store, examples: Path = EXAMPLES) -> None:
-        self.store = store
+    def __init__(self, store: Store, examples: Path = EXAMPLES, runs: Runs | None = None) -> None:
+        self.store, self.runs = store, runs  # without runs, nobody trains here
         self._examples = examples
         self._memory = Memory()
         self._worlds = Memory(2)
@@ -85,27 +88,36 @@ class Desk:
         count = max(COMPONENTS, BANK - len(others))
         return [*components[:count], *others, *components[count:]]
 
-    def latents(self, name: str, pictures: Images) -> Latents:
-        """The encoding, on the store's device; once per picture and network."""
-        return self._recall(
-            ("latents", self.store.digest(name), _bytes(pictures)), lambda: self._encode(name, pictures)
-        )
+    def latents(self, name: str, pictures: Images, refined: bool = False) -> Latents:
+        """The encoding, on the store's device, improved where it is asked for; once per picture and network."""
+        key = ("latents", self.store.digest(name), _bytes(pictures), refined)
+        return self.recall(key, lambda: self._encode(name, pictures, REFINE if refined else 0))
 
     @torch.no_grad()
-    def _encode(self, name: str, pictures: Images) -> Latents:
-        return encode(self.store.load(name), pictures.to(self.store.device))
+    def _encode(self, name: str, pictures: Images, refine: int) -> Latents:
+        return encode(self.store.load(name), pictures.to(self.store.device), refine)
+
+    def refining(self, name: str, pictures: Images) -> Iterator[Latents]:
+        """The improved encoding step by step; the last one is remembered."""
+        model = self.store.load(name)
+        if not isinstance(model, RefinableModel):
+            raise UserError("This space's encoding cannot be refined; choose a StyleGAN2.")
+        step = start = self.latents(name, pictures)
+        for step in model.refining(pictures.to(self.store.device), start, REFINE):
+            yield step
+        self.recall(("latents", self.store.digest(name), _bytes(pictures), True), lambda: step)
 
     @torch.no_grad()
     def decode(self, name: str, latents: Latents) -> Images:
         """Images of 256 levels on the CPU: what is shown is what is classified and saved."""
         return levels(decode(self.store.load(name), latents))
 
-    def rebuilt(self, name: str, pictures: Images) -> Rebuilt:
+    def rebuilt(self, name: str, pictures: Images, refined: bool = False) -> Rebuilt:
         def make() -> Rebuilt:
-            image = self.decode(name, self.latents(name, pictures))
+            image = self.decode(name, self.latents(name, pictures, refined))
             return Rebuilt(image, psnr(image, pictures))
 
-        return self._recall(("rebuilt", self.store.digest(name), _bytes(pictures)), make)
+        return self.recall(("rebuilt", self.store.digest(name), _bytes(pictures), refined), make)
 
     def reading(self, world: str, classifier: str, picture: Images) -> Reading:
         """Probabilities by the classifier, bits per dimension by the world's flow; empty where there is none."""
@@ -116,27 +128,29 @@ class Desk:
         def make() -> tuple[float, ...]:
             return tuple(self.store.load(classifier)(picture.to(self.store.device))[0].softmax(0).tolist())
 
-        return self._recall(("classes", classifier, self.store.digest(classifier), _bytes(picture)), make)
+        return self.recall(("classes", classifier, self.store.digest(classifier), _bytes(picture)), make)
 
     def _bits(self, world: str, picture: Images) -> float | None:
-        """−log₂ p(x) / D of the 256-level image under the first model of the world that has a density."""
-        name = next((name for name in self.store.models(world) if self.store.card(name).kind == "glow"), None)
+        name = self.density(world)
         if name is None:
             return None
+        return self.recall(("bits", self.store.digest(name), _bytes(picture)), lambda: self.bits(name, picture)[0])
 
-        @torch.no_grad()
-        def make() -> float | None:
-            flow = self.store.load(name)
-            if not isinstance(flow, DensityModel):
-                return None
-            nats = flow.log_prob(picture.to(self.store.device))
-            return float(-nats[0] / torch.tensor(2.0).log() / picture[0].numel())
+    def density(self, world: str) -> str | None:
+        """The world's first model that knows how likely an image is."""
+        flows = (name for name in self.store.models(world) if self.store.card(name).kind == "glow")
+        return next((name for name in flows if isinstance(self.store.load(name), DensityModel)), None)
 
-        return self._recall(("bits", self.store.digest(name), _bytes(picture)), make)
+    @torch.no_grad()
+    def bits(self, name: str, pictures: Images) -> list[float]:
+        """−log₂ p(x) / D of 256-level images under a model with a density."""
+        flow = self.store.load(name)
+        nats = torch.cat([flow.log_prob(few.to(self.store.device)) for few in pictures.split(DENSITY_BATCH)])
+        return (-nats / torch.tensor(2.0).log() / pictures[0].numel()).tolist()
 
     def examples(self, world: str) -> list[Found]:
         """The project's own samples of a world; where none are shipped, drawn from its model."""
-        return self._recall(("examples", world), lambda: self._shipped(world) or self._drawn_examples(world))
+        return self.recall(("examples", world), lambda: self._shipped(world) or self._drawn_examples(world))
 
     def _shipped(self, world: str) -> list[Found]:
         shape = self.store.image_shape(world)
@@ -173,23 +187,34 @@ class Desk:
         origin = f"drawn from {kind}, seed {seed}, T {temperature:g}"
         return Found(self.decode(model, latents), origin, name=f"drawn {model} {seed} {temperature!r}")
 
-    def row(self, world: str, index: int) -> Found:
-        """One of the data set's test images, with its true classes."""
-        test = self.dataset(world).test
-        if not 0 <= index < len(test):
-            raise UserError(f"index is {index}; the test images of {world} are numbered 0 to {len(test) - 1}.")
-        pictures, labels = test.batch([index])
+    def row(self, world: str, index: int, source: Literal["test", "train"] = "test") -> Found:
+        """One of the data set's images, with its true classes."""
+        split = getattr(self.dataset(world), source)
+        if not 0 <= index < len(split):
+            raise UserError(f"index is {index}; the {source} images of {world} are numbered 0 to {len(split) - 1}.")
+        pictures, labels = split.batch([index])
         names, label = self.dataset(world).classes, labels[0]
         true = [names[int(label)]] if label.ndim == 0 else [name for name, on in zip(names, label, strict=True) if on]
-        return Found(self._fitted(world, pictures), f"{world} test {index}", frozenset(true), f"test {index}")
+        return Found(self._fitted(world, pictures), f"{world} {source} {index}", frozenset(true), f"{source} {index}")
+
+    def rows(self, world: str, source: Source, rows: Sequence[int]) -> tuple[Images, Tensor | None]:
+        """Many at once: images and labels of the data set's rows, or samples of the model and no labels."""
+        if source == "drawn":
+            model = self.drawing_model(world)
+            return torch.cat([self.draw(model, seed, TEMPERATURE.default).image for seed in rows]), None
+        split = getattr(self.dataset(world), source)
+        if bad := [row for row in rows if not 0 <= row < len(split)]:
+            raise UserError(f"row is {bad[0]}; the {source} images of {world} are numbered 0 to {len(split) - 1}.")
+        pictures, labels = split.batch(list(rows))
+        return self._fitted(world, pictures), labels
 
     def named(self, world: str, name: str) -> Found:
         """An example, a sample or a row of the data set by its name, which may be a stranger's word."""
         match name.split(" "):
             case ["example", place] if place.isdecimal() and 0 < int(place[:9]) <= len(self.examples(world)):
                 return self.examples(world)[int(place[:9]) - 1]
-            case ["test", index]:
-                return self.row(world, INDEX.check(_number(index)))
+            case ["test" | "train" as source, index]:
+                return self.row(world, INDEX.check(_number(index)), source)
             case ["drawn", model, seed, heat] if model in self.store.models(world):
                 return self.draw(model, DRAW.check(_number(seed)), TEMPERATURE.check(_number(heat)))
         raise UserError(f"There is no picture {name[:60]!r} here; copy the address from LatentLab again.")
@@ -201,7 +226,8 @@ class Desk:
         assert tuple(pictures.shape[1:]) == tuple(self.store.image_shape(world)), "data and checkpoints agree in size"
         return pictures
 
-    def _recall(self, key: Hashable, make: Callable[[], Any]) -> Any:
+    def recall(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """What `make` gives, once."""
         return self._memory.get(key, make)
 
 

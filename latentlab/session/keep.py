@@ -16,9 +16,10 @@ from latentlab.errors import UserError
 from latentlab.knobs import to_json
 from latentlab.operators import OPERATORS, Mix, Move, Swap
 from latentlab.recipe import Recipe
-from latentlab.session.desk import Desk, found
+from latentlab.session.desk import REFINE, Desk, found
+from latentlab.session.refine import improved
 from latentlab.session.state import Found, Session
-from latentlab.session.verbs import act, open_world, put
+from latentlab.session.verbs import again, beside, known, open_world, put
 from latentlab.store import world_of
 from latentlab.types import Images
 
@@ -37,6 +38,7 @@ def recipe_of(desk: Desk, session: Session) -> Recipe:
         operator=name_of(tool),
         settings=to_json(tool),
         seed=session.seed,
+        refine=REFINE if session.model in session.refined else 0,
         images=tuple(source.origin for source in _sources(session)),
     )
 
@@ -47,13 +49,18 @@ def name_of(tool: Move) -> str:
 
 def png(desk: Desk, session: Session) -> bytes:
     """The result with recipe, input and, where one was used, partner."""
-    plain = images.png(session.result.image[0])
-    notes, file = PngInfo(), io.BytesIO()
+    plain, file = images.png(session.result.image[0]), io.BytesIO()
+    Image.open(io.BytesIO(plain)).save(file, "PNG", pnginfo=notes_of(desk, session))
+    return file.getvalue()
+
+
+def notes_of(desk: Desk, session: Session) -> PngInfo:
+    """What a PNG carries so that its view can be restored."""
+    notes = PngInfo()
     notes.add_itxt(images.RECIPE_KEY, recipe_of(desk, session).to_json())
     for key, source in zip((INPUT, PARTNER), _sources(session), strict=False):
         notes.add_text(key, base64.b64encode(images.png(source.image[0])).decode())
-    Image.open(io.BytesIO(plain)).save(file, "PNG", pnginfo=notes)
-    return file.getvalue()
+    return notes
 
 
 def file_name(session: Session) -> str:
@@ -65,7 +72,7 @@ def _sources(session: Session) -> list[Found]:
 
 
 def restore(desk: Desk, session: Session, data: bytes) -> Session | None:
-    """The view in which this PNG was made; None for a picture without a recipe."""
+    """The view in which this PNG was made, as far as it can be made here; None for a picture without a recipe."""
     text = images.recipe_of(data)
     if text is None:
         return None
@@ -73,13 +80,50 @@ def restore(desk: Desk, session: Session, data: bytes) -> Session | None:
     tool = made.tool()
     if not isinstance(tool, Move):
         raise UserError(f"The recipe's operator is {made.operator}; the page restores {', '.join(OPERATORS)}.")
-    world = world_of(made.model, desk.store.card(made.model))
-    fresh = open_world(desk, world, made.model, made.classifier or "", made.seed)
+    world, model, classifier = _standing(desk, made)
+    known("space", model, desk.store.models(world))
+    known("classifier", classifier or None, desk.store.classifiers(world))
+    fresh = beside(open_world(desk, world, model, classifier, made.seed), session)
     for key, place in ((PARTNER, "partner"), (INPUT, "input")):
         if (picture := _picture(data, key)) is not None:
             fitted = found(images.fit_to(picture, desk.store.image_shape(world)), "restored")
             fresh = put(desk, replace(fresh, filling=place), fitted)
-    return replace(act(desk, fresh, tool), past=session.past, notice=_changes(desk, made))
+    back = again(desk, replace(fresh, result=replace(fresh.result, tool=tool)))
+    if made.refine and model == made.model:
+        back = improved(desk, back)
+    lines = [*differences(desk, made), back.notice]
+    return replace(back, notice="\n".join(line for line in lines if line))
+
+
+def _standing(desk: Desk, made: Recipe) -> tuple[str, str, str]:
+    """World, space and classifier of the recipe; what is not here is stood in for."""
+    world = (
+        world_of(made.model, desk.store.card(made.model)) if desk.loads(made.model) else made.model.partition("-")[0]
+    )
+    world = world if world in desk.store.worlds else desk.first_world
+    model = made.model if desk.loads(made.model) else desk.drawing_model(world)
+    return world, model, made.classifier if made.classifier and desk.loads(made.classifier) else ""
+
+
+def differences(desk: Desk, made: Recipe) -> list[str]:
+    """A line for each network that is not the one the recipe was made with."""
+    pairs = ((made.model, made.model_digest), (made.classifier, made.classifier_digest))
+    return [line for name, digest in pairs if name and (line := _difference(desk, name, digest or ""))]
+
+
+def _difference(desk: Desk, name: str, expected: str) -> str:
+    if not desk.loads(name):
+        wanted = f" with hash {expected}" if expected else ""
+        return (
+            f"{name} is not here, and another network stands in. Put its file{wanted} into the folder of checkpoints."
+        )
+    found = desk.store.digest(name)
+    if not expected or expected == found:
+        return ""
+    return (
+        f"{name} changed since this picture was made: expected hash {expected}, found {found}. "
+        "The result may differ; put the old file back for the same one."
+    )
 
 
 def pictures_in(data: bytes) -> Images:
@@ -103,10 +147,3 @@ def _picture(data: bytes, key: str) -> Image.Image | None:
     except binascii.Error as error:
         raise UserError("The pictures inside this PNG are damaged; export it from LatentLab again.") from error
     return images.read(inner)
-
-
-def _changes(desk: Desk, made: Recipe) -> str:
-    """A line when a network is not the one that the recipe was made with."""
-    pairs = ((made.model, made.model_digest), (made.classifier, made.classifier_digest))
-    changed = [name for name, digest in pairs if name and digest and desk.store.digest(name) != digest]
-    return f"{' and '.join(changed)} changed since this picture was made; the result may differ." if changed else ""

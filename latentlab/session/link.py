@@ -14,15 +14,16 @@ from latentlab.errors import UserError
 from latentlab.knobs import changed
 from latentlab.operators import OPERATORS, Move
 from latentlab.recipe import Recipe
-from latentlab.session.desk import Desk
+from latentlab.session.desk import REFINE, Desk
 from latentlab.session.keep import name_of
+from latentlab.session.refine import improved
 from latentlab.session.state import Session
 from latentlab.session.verbs import act, known, open_world, put
 
 MAX_LETTERS = 4_000
 UPLOAD = "upload"
 PLACES = ("input", "partner")
-FIELDS = ("world", "model", "classifier", "operator", "settings", "seed", *PLACES)
+FIELDS = ("world", "model", "classifier", "operator", "settings", "seed", "refine", *PLACES)
 LOST = "An uploaded picture is not kept in the address; an example stands in for it."
 
 
@@ -39,7 +40,7 @@ def link(session: Session) -> str:
         "input": session.source.name or UPLOAD,
         "partner": session.partner.name or UPLOAD,
     }
-    return urlencode(values)
+    return urlencode(values | ({"refine": str(REFINE)} if session.model in session.refined else {}))
 
 
 def open_link(desk: Desk, query: Mapping[str, str]) -> Session:
@@ -68,12 +69,13 @@ def _opened(desk: Desk, values: Mapping[str, str]) -> Session:
     session = open_world(desk, world, made.model, made.classifier or "", made.seed)
     names: dict[str, str] = dict(zip(PLACES, made.images, strict=True))
     lost = LOST if UPLOAD in names.values() else ""
-    return replace(act(desk, _with_pictures(desk, session, names), tool), notice=lost)
+    session = act(desk, _with_pictures(desk, session, names), tool)
+    return replace(improved(desk, session) if made.refine else session, notice=lost)
 
 
 def _recipe(values: Mapping[str, str]) -> Recipe:
     """The query's words under the rules of every recipe."""
-    seed = values.get("seed", "0")
+    seed, steps = values.get("seed", "0"), values.get("refine", "0")
     whole = {
         "version": recipe.VERSION,
         "model": values.get("model"),
@@ -81,6 +83,7 @@ def _recipe(values: Mapping[str, str]) -> Recipe:
         "operator": values["operator"],
         "settings": _json(values.get("settings", "{}")),
         "seed": int(seed) if re.fullmatch(r"[0-9]{1,19}", seed) else seed,
+        "refine": int(steps) if re.fullmatch(r"[0-9]{1,9}", steps) else steps,
         "images": [values.get(place, UPLOAD) for place in PLACES],
     }
     return recipe.from_json(json.dumps(whole))

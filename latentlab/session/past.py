@@ -9,7 +9,7 @@ from torch.nn.functional import interpolate
 from latentlab.errors import UserError
 from latentlab.operators import Mix, Swap
 from latentlab.session.desk import Desk, levels
-from latentlab.session.state import Moment, Session
+from latentlab.session.state import Moment, Selection, Session
 from latentlab.session.verbs import act, choose
 
 KEPT = 20
@@ -23,7 +23,7 @@ def remembered(session: Session) -> Session:
     number = session.past[-1].number + 1 if session.past else 0
     small = interpolate(session.result.image, (SIDE, SIDE), mode="area")
     view = (session.world, session.model, session.classifier, session.source, session.partner)
-    moment = Moment(number, *view, session.result.tool, session.seed, levels(small))
+    moment = Moment(number, *view, session.result.tool, session.seed, session.refined, levels(small))
     return replace(session, past=(*session.past, moment)[-KEPT:])
 
 
@@ -34,9 +34,9 @@ def current(session: Session) -> Moment | None:
 
 def _same(moment: Moment, session: Session) -> bool:
     tool = session.result.tool
-    names = (moment.world, moment.model, moment.classifier, moment.seed, moment.tool)
+    names = (moment.world, moment.model, moment.classifier, moment.seed, moment.tool, moment.refined)
     pair = moment.partner is session.partner or not isinstance(tool, Mix | Swap)
-    now = (session.world, session.model, session.classifier, session.seed, tool)
+    now = (session.world, session.model, session.classifier, session.seed, tool, session.refined)
     return names == now and moment.source is session.source and pair
 
 
@@ -46,7 +46,15 @@ def go_back(desk: Desk, session: Session, number: int) -> Session:
     if moment is None:
         raise UserError(f"This view is gone: the last {KEPT} are kept. Choose one of those shown.")
     back = replace(
-        session, world=moment.world, source=moment.source, partner=moment.partner, seed=moment.seed, photo=None
+        session,
+        world=moment.world,
+        source=moment.source,
+        partner=moment.partner,
+        seed=moment.seed,
+        refined=moment.refined,
+        photo=None,
     )
+    if moment.world != session.world:
+        back = replace(back, pinned=None, selection=Selection())
     back = choose(desk, back, moment.model, moment.classifier or None)
     return act(desk, back, moment.tool)

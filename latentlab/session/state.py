@@ -77,6 +77,23 @@ class Track:
 
 
 @dataclass(frozen=True, eq=False)
+class Refining:
+    """An encoding on its way to a better one: the step that is done, of how many, and how it rebuilds now."""
+
+    step: int
+    steps: int
+    rebuilt: Rebuilt
+
+
+@dataclass(frozen=True, eq=False)
+class Pin:
+    """A picture kept in sight to compare others with, and what the networks say of it."""
+
+    found: Found
+    reading: Reading
+
+
+@dataclass(frozen=True, eq=False)
 class Moment:
     """A view to come back to: all that it is made from, and a small picture of its result."""
 
@@ -88,7 +105,20 @@ class Moment:
     partner: Found
     tool: Move
     seed: int
+    refined: frozenset[str]
     small: Images
+
+
+Source = Literal["test", "train", "drawn"]  # rows of the data set; or samples of the world's model, by their seeds
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Pictures chosen together, and a second set to set them against."""
+
+    source: Source = "test"
+    rows: tuple[int, ...] = ()  # rising
+    others: tuple[int, ...] = ()  # the second set, rising
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +133,10 @@ class Session:
     rebuilt: Mapping[str, Rebuilt | str]  # by every model of the world; or why a model cannot
     result: Result
     seed: int = 0
+    selection: Selection = Selection()
+    pinned: Pin | None = None
+    refined: frozenset[str] = frozenset()  # models in which the input's encoding was improved
+    refining: Refining | None = None
     drawn: int = 99  # seed of the last sample from the prior
     filling: Literal["input", "partner"] = "input"  # where the next picture goes
     track: tuple[Track, Track] | None = None  # of the last attack and of its control

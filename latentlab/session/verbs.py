@@ -31,7 +31,7 @@ def open_world(desk: Desk, world: str | None = None, model: str = "", classifier
     classifier = classifier or first_classifier(desk, world)
     first, second, *_ = desk.examples(world)
     session = Session(world, model, classifier, _classes(desk, classifier), first, second, Reading(), {}, EMPTY, seed)
-    return act(desk, _look(desk, session), opening_move(desk, model))
+    return act(desk, look(desk, session), opening_move(desk, model))
 
 
 def first_classifier(desk: Desk, world: str) -> str:
@@ -65,8 +65,9 @@ def choose(desk: Desk, session: Session, model: str | None = None, classifier: s
     known("space", model, desk.store.models(session.world))
     known("classifier", classifier, desk.store.classifiers(session.world))
     name = session.classifier if classifier is None else classifier
-    session = replace(session, model=model or session.model, classifier=name, classes=_classes(desk, name), notice="")
-    return _again(desk, _look(desk, session))
+    chosen = replace(session, model=model or session.model, classifier=name, classes=_classes(desk, name), notice="")
+    session = replace(chosen, refining=None)
+    return again(desk, look(desk, session))
 
 
 def known(kind: str, name: str | None, names: Sequence[str]) -> None:
@@ -82,8 +83,9 @@ def put(desk: Desk, session: Session, picture: Found) -> Session:
 
 def _put(desk: Desk, session: Session, picture: Found) -> Session:
     if session.filling == "partner":
-        return _again(desk, replace(session, partner=picture, notice=""))
-    return _again(desk, _look(desk, replace(session, source=picture, notice="")))
+        return again(desk, replace(session, partner=picture, notice=""))
+    fresh = replace(session, source=picture, refined=frozenset(), refining=None, notice="")
+    return again(desk, look(desk, fresh))
 
 
 def receive(desk: Desk, session: Session, data: bytes) -> Session:
@@ -106,7 +108,7 @@ def crop(desk: Desk, session: Session, box: Box) -> Session:
 
 def reseed(desk: Desk, session: Session, seed: int) -> Session:
     """Another seed for the same move."""
-    return _again(desk, replace(session, seed=seed))
+    return again(desk, replace(session, seed=seed))
 
 
 def act(desk: Desk, session: Session, tool: Move) -> Session:
@@ -120,10 +122,20 @@ def act(desk: Desk, session: Session, tool: Move) -> Session:
 def moved(desk: Desk, session: Session, tool: Move) -> tuple[Latents, Targets]:
     """Where the tool takes the picture's latents, and the label that goes with them; one row of each."""
     batch = batch_of(desk, session, tool)
-    codes = [desk.latents(session.model, picture[None]) for picture in batch.images]
+    codes = [code(desk, session), *(desk.latents(session.model, picture[None]) for picture in batch.images[1:])]
     bench = desk.store.bench(session.model, session.classifier or None, session.seed)
-    latents, labels = tool.move(_stacked(codes), on_device(desk, batch), bench)
+    latents, labels = tool.move(stacked(codes), on_device(desk, batch), bench)
     return latents[[0]], labels[[0]]
+
+
+def code(desk: Desk, session: Session) -> Latents:
+    """The input's encoding in the session's space, the improved one where there is one."""
+    return desk.latents(session.model, session.source.image, session.model in session.refined)
+
+
+def clean(desk: Desk, session: Session) -> Rebuilt:
+    """The path without a move."""
+    return desk.rebuilt(session.model, session.source.image, session.model in session.refined)
 
 
 def batch_of(desk: Desk, session: Session, tool: Move) -> Batch:
@@ -155,7 +167,7 @@ def result(desk: Desk, session: Session, tool: Move, image: Images, label: Targe
 def strip(desk: Desk, session: Session, tools: Sequence[Move]) -> list[Result]:
     """What each of these tools would make of the picture, decoded as one batch."""
     moves = [moved(desk, session, tool) for tool in tools]
-    pictures = desk.decode(session.model, _stacked([latents for latents, _ in moves]))
+    pictures = desk.decode(session.model, stacked([latents for latents, _ in moves]))
     return [
         result(desk, session, tool, pictures[[place]], label)
         for place, (tool, (_, label)) in enumerate(zip(tools, moves, strict=True))
@@ -166,26 +178,28 @@ def on_device(desk: Desk, batch: Batch) -> Batch:
     return Batch(batch.images.to(desk.store.device), batch.targets.to(desk.store.device))
 
 
-def _stacked(codes: Sequence[Latents]) -> Latents:
+def stacked(codes: Sequence[Latents]) -> Latents:
     return Latents({name: torch.cat([code.parts[name] for code in codes]) for name in codes[0].parts})
 
 
-def _look(desk: Desk, session: Session) -> Session:
-    """What every model of the world makes of the picture before any move."""
-    picture, names = session.source.image, desk.store.models(session.world)
+def look(desk: Desk, session: Session, only: str = "") -> Session:
+    """What every model of the world, or only one, makes of the picture before any move."""
+    picture = session.source.image
+    names = [only] if only else desk.store.models(session.world)
     before = desk.reading(session.world, session.classifier, picture)
-    return replace(session, before=before, rebuilt={name: _rebuilt(desk, name, picture) for name in names})
+    rebuilt = {name: _rebuilt(desk, name, picture, name in session.refined) for name in names}
+    return replace(session, before=before, rebuilt=rebuilt)
 
 
-def _rebuilt(desk: Desk, name: str, picture: Images) -> Rebuilt | str:
+def _rebuilt(desk: Desk, name: str, picture: Images, refined: bool) -> Rebuilt | str:
     """A model that cannot be loaded says why, and the others are still shown."""
     try:
-        return desk.rebuilt(name, picture)
+        return desk.rebuilt(name, picture, refined)
     except UserError as error:
         return str(error)
 
 
-def _again(desk: Desk, session: Session) -> Session:
+def again(desk: Desk, session: Session) -> Session:
     """The same move in the new situation, else the opening one with a line that says so."""
     try:
         return act(desk, session, session.result.tool)
@@ -197,10 +211,18 @@ def _classes(desk: Desk, classifier: str) -> tuple[str, ...]:
     return tuple(desk.store.load(classifier).classes) if classifier else ()
 
 
+def beside(session: Session, other: Session) -> Session:
+    """The view with what lies beside it in the other: the last views, and those of the same world's pictures."""
+    session = replace(session, past=other.past)
+    if session.world != other.world:
+        return session
+    return replace(session, pinned=other.pinned, selection=other.selection)
+
+
 def change_world(desk: Desk, session: Session, world: str) -> Session:
     """The first view of another world; a picture that was brought comes along."""
     known("world", world, desk.store.worlds)
-    fresh = replace(open_world(desk, world, seed=session.seed), past=session.past)
+    fresh = beside(open_world(desk, world, seed=session.seed), session)
     if session.photo is None or session.filling == "partner":
         return fresh
     box = images.centre_box(session.photo.picture.size, desk.store.image_shape(world))

@@ -127,7 +127,7 @@ def modes(labels: Mapping[str, str], prefix: str) -> gr.Radio:
     )
 
 
-def switched(mode: gr.Radio, forms: Mapping[str, gr.Column]) -> None:
+def switched(mode: gr.Radio, forms: Mapping[str, gr.Column | gr.Row]) -> None:
     """Only the form of the tool in hand is seen."""
     mode.change(
         lambda key: [gr.update(visible=key == own) for own in forms],

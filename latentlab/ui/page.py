@@ -8,19 +8,22 @@ from typing import Any
 
 import gradio as gr
 
+from latentlab.runs import Runs
 from latentlab.session import Desk, Session, act, change_world, choose, open_link
 from latentlab.store import Store
-from latentlab.ui import api, show, widgets, workbench
-from latentlab.ui.tabs import attack, explore, mix
-from latentlab.ui.wiring import QUEUE, Page, on, settle, timed
+from latentlab.ui import api, away, owner, show, widgets, workbench
+from latentlab.ui.closer import Closer
+from latentlab.ui.tabs import attack, compare, explain, explore, learn, mix, toys, train
+from latentlab.ui.tabs import map as atlas
+from latentlab.ui.wiring import QUEUE, Page, on, timed
 
-TABS = (explore, mix, attack)
+TABS = (explore, mix, attack, explain, atlas, train, compare, toys, learn)
 SKIP = '<a class="ll-button ll-skip" href="#tabs">To the controls</a>'
 
 
-def build(store: Store) -> gr.Blocks:
+def build(store: Store, runs: Runs | None = None) -> gr.Blocks:
     """The page of a store; launch it with `**theme.look()`."""
-    desk = Desk(store)
+    desk = Desk(store, runs=runs)
     with gr.Blocks(title="LatentLab", analytics_enabled=False, fill_width=True) as blocks:
         page = Page(
             desk,
@@ -29,22 +32,27 @@ def build(store: Store) -> gr.Blocks:
             status=gr.HTML(elem_id="status", render=False),
             models=widgets.choices(elem_id="models", render=False),
             slots=widgets.choices(elem_id="slots", render=False),
-            film=gr.HTML(elem_id="film", render=False),
+            film=widgets.choices(elem_id="film", render=False),
             away=widgets.away(elem_id="away", render=False),
             past=widgets.choices(elem_id="past", elem_classes="ll-examples", render=False),
+            chosen=widgets.choices(elem_id="chosen", render=False),
+            file=gr.DownloadButton("The file", elem_id="file", render=False),
+            owner=owner.kept(desk, "owner"),
         )
+        widgets.alive(elem_id="alive")
         note = header(page)
         with gr.Row(elem_id="desk"):
             with gr.Column(elem_id="side", min_width=280):
                 workbench.build(page)
             with gr.Column(elem_id="main", min_width=320):
                 page.stage.render()
-                page.film.render()
+                closer = Closer(page)
                 tabs(page)
         api.endpoints(desk)
+        closer.wire(note)
         page.finish()
-        settle(page, note)
         first_view(page, blocks, note)
+        owner.loaded(page.owner, blocks)
     return blocks
 
 
@@ -78,12 +86,16 @@ def header(page: Page) -> gr.HTML:
             for label in ("world", "space", "classifier")
         )
         page.away.render()
+        save = away.offered(page, away.ZIP, elem_id="pack")
+        page.file.render()
         page.status.render()
         dark = gr.Button("◐", elem_id="dark", size="sm", min_width=36)
     note = gr.HTML(elem_id="header-note")
+    save(note)
     dark.click(None, js="() => { document.body.classList.toggle('dark'); }", api_visibility="private")
 
-    page.follow([world, space, classifier], lambda session: choices(desk, session))
+    page.names = ([world, space, classifier], lambda session: choices(desk, session))
+    page.follow(*page.names)
     for dropdown, field, verb in (
         (world, "world", lambda s, name: change_world(desk, s, name)),
         (space, "model", lambda s, name: choose(desk, s, model=name)),

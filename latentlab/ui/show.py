@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Iterable
 
@@ -11,7 +10,8 @@ from torch import Tensor
 from latentlab import session as verbs
 from latentlab.images import Picture
 from latentlab.operators import Adversary, Mix, Move, Noise, Shift, Swap
-from latentlab.session import Desk, Reading, Rebuilt, Result, Session
+from latentlab.session import REFINE, Desk, Reading, Rebuilt, Result, Session
+from latentlab.types import RefinableModel
 from latentlab.ui.markup import image, joined, term, text
 
 GAIN = 8  # of the differences
@@ -28,7 +28,13 @@ KINDS = {
     ),
     "pixels": ("Pixels", "Pixels: the identity. The control for every move in a latent space."),
 }
+REFINED = (
+    f"{REFINE} steps of optimisation bring the encoding of this picture nearer to it. The encoder alone is what an "
+    "augmentation would use in training."
+)
+UNDO = "The improved encoding is in use, in this space and for this picture. Go back to the encoder's own."
 WORDS = {
+    "pinned": "The picture that is kept as the reference, set against the result.",
     "l2": "Euclidean distance over all pixels and channels, values in [0, 1].",
     "dB": "PSNR of the rebuilt image against the input: 20 dB is a rough likeness, 40 dB is hard to tell.",
     "bits/dim": "−log2 p(x) per pixel and channel under the world's flow. A rise says that the move leaves the data.",
@@ -39,13 +45,10 @@ WORDS = {
 def stage(desk: Desk, session: Session) -> str:
     """Input, rebuilding, result, and both differences; what the networks say; what can be taken away."""
     source, done = session.source.image[0], session.result
-    clean = desk.rebuilt(session.model, session.source.image)
-    kind = kind_of(desk, session.model)
+    clean = session.refining.rebuilt if session.refining else verbs.clean(desk, session)
     cards = [
         card("input", source, session.source.origin),
-        card(
-            "rebuilt", clean.image[0], f"{term(*KINDS[kind])} · {decibel(clean.psnr)}", warn=clean.psnr < POOR, raw=True
-        ),
+        card("rebuilt", clean.image[0], fidelity(desk, session, clean), warn=clean.psnr < POOR, raw=True),
         card("result", done.image[0], caption(done.tool), accent=True),
         card(f"error × {GAIN}", difference(clean.image[0], source), f"l2 {far(clean, source):.2f} · |rebuilt − input|"),
         card(f"change × {GAIN}", difference(done.image[0], source), f"l2 {done.distance:.2f} · |result − input|"),
@@ -62,6 +65,25 @@ def card(title: str, picture: Picture, note: str, warn: bool = False, accent: bo
         f'<figure class="ll-card{marks}">{image(picture, title)}'
         f"<figcaption><b>{text(title)}</b><span>{said}</span></figcaption></figure>"
     )
+
+
+def fidelity(desk: Desk, session: Session, clean: Rebuilt) -> str:
+    """The space and how near it comes; where its encoding can be refined, how far that is."""
+    kind = term(*KINDS[kind_of(desk, session.model)])
+    if session.refining:
+        step = f"{session.refining.step} of {session.refining.steps}"
+        return f"{clean.psnr:.1f} dB · step {step} {do('halt', 'Stop', 'Give up and keep the encoding as it was.')}"
+    if session.model in session.refined:
+        before = desk.rebuilt(session.model, session.source.image)
+        words = f"{before.psnr:.1f} → {decibel(clean.psnr)}"
+        return f"{words} {do('undo', 'Undo', UNDO)}"
+    plain = f"{kind} · {decibel(clean.psnr)}"
+    model = desk.store.load(session.model)
+    return f"{plain} {do('refine', 'Refine', REFINED)}" if isinstance(model, RefinableModel) else plain
+
+
+def do(act: str, word: str, meaning: str) -> str:
+    return f'<button class="ll-small" data-act="{act}" title="{text(meaning)}">{word}</button>'
 
 
 def far(clean: Rebuilt, source: Picture) -> float:
@@ -148,6 +170,8 @@ def numbers(session: Session, clean: Rebuilt) -> str:
         (term("bits/dim", WORDS["bits/dim"]), *bits(session.before, done.reading)),
         (term("label", WORDS["label"]), *kept(session, done)),
     ]
+    if session.pinned:
+        lines.append((term("pinned", WORDS["pinned"]), *against(session)))
     if clean.psnr < POOR:
         lines.append(
             ("caution", "", "This model rebuilds the picture poorly; the result differs mostly for that reason.")
@@ -157,6 +181,18 @@ def numbers(session: Session, clean: Rebuilt) -> str:
         for word, value, note in lines
     )
     return f'<dl class="ll-numbers">{rows}</dl>'
+
+
+def against(session: Session) -> tuple[str, str]:
+    """How far the result is from the reference, and what the classifier sees in that."""
+    pinned = session.pinned
+    assert pinned is not None
+    apart = float((pinned.found.image - session.result.image).norm())
+    seen = pinned.reading
+    said = ""
+    if session.classes and len(seen.probabilities) == len(session.classes):
+        said = f"; it reads {name(session.classes[seen.best])} {percent(seen.probabilities[seen.best])}"
+    return f"{apart:.2f}", f"l2 to the result{said}"
 
 
 def bits(before: Reading, after: Reading) -> tuple[str, str]:
@@ -182,41 +218,9 @@ def kept(session: Session, done: Result) -> tuple[str, str]:
     return (f"{start}", "kept") if start == end else (f"{start} → {end}", "changed")
 
 
-def models(desk: Desk, session: Session) -> str:
-    """The picture rebuilt by every model of the world, with the error of each; a click chooses the space."""
-    return f'<div class="ll-models">{joined(model(desk, session, name) for name in session.rebuilt)}</div>'
-
-
-def model(desk: Desk, session: Session, chosen: str) -> str:
-    clean, (label, meaning) = session.rebuilt[chosen], KINDS[kind_of(desk, chosen)]
-    if isinstance(clean, str):
-        return f'<button class="ll-model" disabled><span><b>{text(chosen)}</b>{text(clean)}</span></button>'
-    pictures = image(clean.image[0], f"rebuilt by {label}") + image(
-        difference(clean.image[0], session.source.image[0]), f"error of {label} × {GAIN}"
-    )
-    bits = session.before.bits if kind_of(desk, chosen) == "glow" else None
-    surprise = "" if bits is None else f"<br>{density(bits)} bits/dim"
-    error = "exact" if math.isinf(clean.psnr) else f"{clean.psnr:.1f} dB"
-    own = text(short(desk, chosen, session.world))
-    return (
-        f'<button class="ll-model" data-key="{text(chosen)}" aria-pressed="{str(chosen == session.model).lower()}" '
-        f'title="{text(meaning)}">{pictures}<span><b>{own}</b>{error}{surprise}</span></button>'
-    )
-
-
 def short(desk: Desk, name: str, world: str) -> str:
     """The kind's own name for a model of this world, the store's name for one that was brought."""
     return KINDS[kind_of(desk, name)][0] if name.startswith(f"{world}-") else name
-
-
-def slots(session: Session) -> str:
-    """The picture and its partner; the one that is pressed is filled by the next choice."""
-    return joined(
-        f'<button class="ll-slot" data-key="{key}" aria-pressed="{str(session.filling == key).lower()}" '
-        f'title="The next picture you choose goes here.">{image(found.image[0], key)}'
-        f"<span><b>{key}</b>{text(found.origin)}</span></button>"
-        for key, found in (("input", session.source), ("partner", session.partner))
-    )
 
 
 def thumbs(found: Iterable[verbs.Found], chosen: verbs.Found | None) -> str:
@@ -231,7 +235,7 @@ def thumbs(found: Iterable[verbs.Found], chosen: verbs.Found | None) -> str:
 def seen(session: Session, done: Result) -> str:
     if not session.classes:
         return f"l2 {done.distance:.1f}"
-    return f"{name(session.classes[done.reading.best])} {percent(done.reading.probabilities[done.reading.best])}"
+    return f"{percent(done.reading.probabilities[done.reading.best])} {name(session.classes[done.reading.best])}"
 
 
 def status(desk: Desk, session: Session) -> str:
@@ -241,35 +245,9 @@ def status(desk: Desk, session: Session) -> str:
     )
 
 
-def away(desk: Desk, session: Session) -> str:
-    """The result as a file: an exact PNG with its recipe inside; the view as an address; both as lines of Python."""
-    data, file = base64.b64encode(verbs.png(desk, session)).decode(), text(verbs.file_name(session))
-    lines = text(verbs.as_python(desk, session))
-    return (
-        f'<a class="ll-button" id="take-png" download="{file}" href="data:image/png;base64,{data}" '
-        f'title="The result, exact, with its recipe inside: drop it on the page to come back here.">PNG with recipe</a>'
-        f'<button class="ll-button" id="take-link" title="Copy the address of this view.">Link</button>'
-        f'<button class="ll-button" id="take-python" title="The lines that make this result again.">Python</button>'
-        f'<dialog aria-label="as Python"><p>These lines make this result again. They read <b>{file}</b> '
-        f'(PNG with recipe) and the folder checkpoints.</p><pre tabindex="0">{lines}</pre>'
-        f'<div class="ll-row"><button class="ll-button" data-act="copy">Copy</button>'
-        f'<button class="ll-button" data-act="close">Close</button></div></dialog>'
-    )
-
-
-def past(session: Session) -> str:
-    """The last views, the newest first; a click goes back to one."""
-    now = verbs.current(session)
-    return joined(
-        f'<button class="ll-thumb" data-key="{moment.number}" aria-pressed="{str(moment is now).lower()}" '
-        f'title="{text(told(moment))}">{image(moment.small[0], told(moment))}</button>'
-        for moment in reversed(session.past)
-    )
-
-
-def told(moment: verbs.Moment) -> str:
-    return f"{moment.model}: {caption(moment.tool)}"
-
-
 def note(message: str) -> str:
-    return f'<p class="ll-note" role="alert">{text(message)}</p>' if message else ""
+    """One line, or several as a list."""
+    lines = message.splitlines()
+    if len(lines) < 2:
+        return f'<p class="ll-note" role="alert">{text(message)}</p>' if message else ""
+    return f'<ul class="ll-note" role="alert">{joined(f"<li>{text(line)}</li>" for line in lines)}</ul>'

@@ -1,4 +1,4 @@
-"""How the page looks: system letters, one accent, both themes; the rest is in assets/page.css."""
+"""How the page looks: system letters, one accent, both themes; the rest is in assets/page.css and a tab-*.css a tab."""
 
 from __future__ import annotations
 
@@ -38,5 +38,6 @@ def look() -> dict[str, Any]:
         spacing_size=sizes.spacing_sm,
         radius_size=sizes.radius_sm,
     )
-    style = (ASSETS / "page.css").read_text()
+    sheets = [ASSETS / "page.css", ASSETS / "plot.css", *sorted(ASSETS.glob("tab-*.css"))]
+    style = "\n".join(sheet.read_text() for sheet in sheets)
     return {"theme": theme, "head": f"<style>{style}</style>"}  # as `css` Gradio would rewrite its media queries

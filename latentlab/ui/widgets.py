@@ -21,6 +21,16 @@ def choices(**options: Any) -> gr.HTML:
     return gr.HTML(js_on_load=(ASSETS / "choices.js").read_text(), **options)
 
 
+def paired(**options: Any) -> gr.HTML:
+    """Choices of which those of one pair light up together."""
+    return gr.HTML(js_on_load="\n".join((ASSETS / name).read_text() for name in ("choices.js", "plan.js")), **options)
+
+
+def lesson_board(**options: Any) -> gr.HTML:
+    """Questions: `pick` tells the `key` of a click, `go` that a move is wanted, `back` what the browser kept."""
+    return gr.HTML(js_on_load="\n".join((ASSETS / name).read_text() for name in ("lessons.js", "plan.js")), **options)
+
+
 def stage(**options: Any) -> gr.HTML:
     """What is shown; `settled` when it has not changed for a moment."""
     return gr.HTML(js_on_load=(ASSETS / "stage.js").read_text(), **options)
@@ -29,6 +39,16 @@ def stage(**options: Any) -> gr.HTML:
 def away(**options: Any) -> gr.HTML:
     """What can be taken away: a file, the address, lines of Python."""
     return gr.HTML(js_on_load=(ASSETS / "away.js").read_text(), **options)
+
+
+def offers(value: str, **options: Any) -> gr.HTML:
+    """Files that are made when they are asked for; `pick` tells which."""
+    return gr.HTML(value, js_on_load=(ASSETS / "offer.js").read_text(), **options)
+
+
+def alive(**options: Any) -> gr.HTML:
+    """A line when the server is away; the page opens its view again when it is back."""
+    return gr.HTML('<p role="alert" hidden></p>', js_on_load=(ASSETS / "alive.js").read_text(), **options)
 
 
 def cropper(**options: Any) -> gr.HTML:

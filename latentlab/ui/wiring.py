@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,9 +13,8 @@ from gradio.blocks import BlockContext
 from gradio.components import Component
 
 from latentlab.errors import UserError
-from latentlab.operators import Adversary
-from latentlab.session import Desk, Session, attack, remembered
-from latentlab.ui import film, show
+from latentlab.session import Desk, Session
+from latentlab.ui import bench, show
 
 QUEUE: dict[str, Any] = {"concurrency_id": "torch", "concurrency_limit": 1}
 Widget = Component | BlockContext  # a tab bar is no component, but it can be written
@@ -34,20 +34,27 @@ class Page:
     film: gr.HTML
     away: gr.HTML
     past: gr.HTML
+    chosen: gr.HTML  # the selection
+    file: gr.DownloadButton  # the last file that was made on demand
+    owner: gr.BrowserState  # the secret name of whose runs these are
+    names: Follower = field(default_factory=lambda: ([], nothing))  # world, space and classifier as dropdowns
     followers: list[Follower] = field(default_factory=list)
     later: list[Callable[[], None]] = field(default_factory=list)
 
     @property
     def always(self) -> list[Widget]:
-        return [self.session, self.stage, self.status]
+        return [self.session, self.stage, self.status, self.chosen]
 
-    def paint(self, session: Session) -> list[Any]:
-        return [session, show.stage(self.desk, session), show.status(self.desk, session)]
+    def paint(self, session: Session, before: Session | None = None) -> list[Any]:
+        """The selection is drawn again only where it is another one than before."""
+        same = before is not None and before.selection == session.selection and before.source is session.source
+        held = gr.skip() if same else bench.selection(self.desk, session)
+        return [session, show.stage(self.desk, session), show.status(self.desk, session), held]
 
     @property
     def picture(self) -> Follower:
         """What follows a new picture."""
-        return [self.models, self.slots], lambda s: [show.models(self.desk, s), show.slots(s)]
+        return [self.models, self.slots], lambda s: [bench.models(self.desk, s), bench.slots(s)]
 
     def follow(self, outputs: Sequence[Widget], values: Callable[[Session], Sequence[Any]]) -> None:
         """From now on these components show `values(session)` whenever world, space or classifier change."""
@@ -108,7 +115,8 @@ def on(
             after = timed(verb, session, *([event(told)] if event else []), *values)
             if after is session:
                 return [*kept(outputs[: -1 - len(empty)]), *(None for _ in empty), ""]
-            return [*page.paint(after), *more[1](after), *(None for _ in empty), show.note(after.notice)]
+            painted = page.paint(after, before=session)
+            return [*painted, *more[1](after), *(None for _ in empty), show.note(after.notice)]
         except UserError as error:
             return [*kept(outputs[: -1 - len(empty)]), *(None for _ in empty), show.note(str(error))]
 
@@ -125,20 +133,22 @@ def entered(tools: tuple[type, ...], verb: Callable[..., Session]) -> Callable[.
 
 
 def wired(
-    triggers: Sequence[Callable[..., Any]], run: Callable[..., Any], reads: list[Any], outputs: list[Any]
-) -> None:
+    triggers: Sequence[Callable[..., Any]],
+    run: Callable[..., Any],
+    reads: list[Any],
+    outputs: list[Any],
+    mode: str = "always_last",
+) -> list[Any]:
     """Gradio's own events together, so that a bank of sliders is one queue; those of our scripts one by one."""
     how: dict[str, Any] = {
-        "trigger_mode": "always_last",
+        "trigger_mode": mode,
         "show_progress": "hidden",
         "api_visibility": "private",
         **QUEUE,
     }
-    if native := [trigger for trigger in triggers if hasattr(trigger, "has_trigger")]:
-        gr.on(native, run, reads, outputs, **how)
-    for trigger in triggers:
-        if trigger not in native:
-            trigger(run, reads, outputs, **how)
+    native = [trigger for trigger in triggers if hasattr(trigger, "has_trigger")]
+    wires = [gr.on(native, run, reads, outputs, **how)] if native else []
+    return [*wires, *(trigger(run, reads, outputs, **how) for trigger in triggers if trigger not in native)]
 
 
 def stream(
@@ -159,48 +169,14 @@ def stream(
         try:
             for state in verb(session, *values):
                 state = replace(state, milliseconds=1000 * (time.perf_counter() - start))
-                yield [*page.paint(state), *more[1](state), ""]
+                yield [*page.paint(state, before=session), *more[1](state), ""]
         except UserError as error:
             yield [*kept(outputs[:-1]), show.note(str(error))]
 
-    return gr.on(
-        list(triggers),
-        run,
-        inputs=[page.session, *reads],
-        outputs=outputs,
-        trigger_mode="once",
-        show_progress="hidden",
-        api_visibility="private",
-        **QUEUE,
-    )
+    steps = inspect.unwrap(run)  # a type checker's wrapper would hide from Gradio that this is a generator
+    return wired(triggers, steps, [page.session, *reads], outputs, mode="once")[0]
 
 
-def settle(page: Page, opening: gr.HTML) -> None:
-    """When the pictures have come to rest: the strip below them, what can be taken away, and the view remembered.
-
-    What was said at the opening is gone with the next move.
-    """
-    outputs = [page.session, page.film, page.away, page.past, opening]
-
-    def run(session: Session | None) -> list[Any]:
-        if session is None:
-            return kept(outputs)
-        session = remembered(with_track(page.desk, session))
-        said = gr.skip() if session.notice else ""
-        return [session, film.film(page.desk, session), show.away(page.desk, session), show.past(session), said]
-
-    wired([page.stage.settled], run, [page.session], outputs)
-
-
-def with_track(desk: Desk, session: Session) -> Session:
-    """An attack that was repeated on another picture gets its steps, too."""
-    tool = session.result.tool
-    if not isinstance(tool, Adversary) or session.track is not None:
-        return session
-    *_, last = attack(desk, session, tool)
-    return last
-
-
-def kept(outputs: Sequence[Widget]) -> list[Any]:
+def kept(outputs: Sequence[object]) -> list[Any]:
     """Everything stays as it is."""
     return [gr.skip() for _ in outputs]

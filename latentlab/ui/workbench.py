@@ -16,6 +16,8 @@ from latentlab.ui.form import number, widget
 from latentlab.ui.widgets import boxed, choices, crop_frame, cropper, drop, picked
 from latentlab.ui.wiring import Page, joined, on
 
+ROWS = "numbers and ranges: 0-63, 70; of drawn samples their seeds"
+
 
 def build(page: Page) -> None:
     """Widgets first, events last."""
@@ -30,6 +32,12 @@ def build(page: Page) -> None:
             drawn, draw = number(DRAW, "draw"), gr.Button("Draw", elem_id="draw", size="sm")
     with gr.Accordion("Take from the data set", open=False, elem_id="take-from"), gr.Row(elem_classes="ll-pair"):
         index, take = number(INDEX, "data"), gr.Button("Take", elem_id="take", size="sm")
+    with gr.Accordion("Select many", open=False, elem_id="select-from"):
+        source = gr.Radio(["test", "train", "drawn"], value="test", label="from", elem_id="many-source")
+        with gr.Row(elem_classes="ll-pair"):
+            rows = gr.Textbox("0-31", label="rows", info=ROWS, max_length=200, elem_id="many-rows", min_width=100)
+            many = gr.Button("Select", elem_id="many", size="sm")
+    page.chosen.render()
     seed = number(SEED, "bench")
     gr.HTML("<h2>Last views</h2>")
     page.past.render()
@@ -42,8 +50,10 @@ def build(page: Page) -> None:
     page.follow(*framed)
     lit = ([examples], lambda s: [show.thumbs(desk.examples(s.world), s.source)])
     new = joined(page.picture, framed, lit)
+    on(page, [many.click, rows.submit], bench.many, [source, rows], note)
+    on(page, [page.chosen.pick], bench.chosen, [], note, lambda: page.situation, picked)
     after_draw = joined(new, ([drawn], lambda s: [s.drawn + 1]))
-    on(page, [page.slots.pick], bench.slot, [], note, page.picture, picked)
+    on(page, [page.slots.pick], bench.slot, [], note, lambda: page.situation, picked)
     on(page, [examples.pick], bench.example, [], note, new, picked)
     on(page, [dropped.input], bench.dropped, [dropped], note, lambda: page.situation, clear=dropped)
     on(page, [crop.crop], bench.cropped, [], note, joined(page.picture, lit), boxed)
@@ -61,7 +71,23 @@ class Bench:
         self.desk = desk
 
     def slot(self, session: Session, key: str) -> Session:
+        match key:
+            case "pin-input" | "pin-result":
+                return verbs.pin(session, key.removeprefix("pin-"), show.caption(session.result.tool))
+            case "unpin":
+                return verbs.unpin(session)
+            case "pinned":
+                return verbs.take_pinned(self.desk, session)
         return replace(session, filling="partner" if key == "partner" else "input", notice="")
+
+    def many(self, session: Session, source: Any, rows: Any) -> Session:
+        return verbs.select(self.desk, session, str(source), verbs.rows_of(str(rows)))
+
+    def chosen(self, session: Session, key: str) -> Session:
+        """One of the selection, or the selection put away."""
+        if key == "clear":
+            return verbs.select(self.desk, session, "test", ())
+        return verbs.pick(self.desk, session, int(key) if key[:9].isdecimal() else -1)
 
     def example(self, session: Session, key: str) -> Session:
         known = self.desk.examples(session.world)

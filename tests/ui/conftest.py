@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ BROWSER = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PATIENCE = 180_000  # ms: a busy machine is no error of the page
 CUT_OFF = ("AbortError", "Connection errored out")  # what Gradio says of a request that a reload cut off
 
 
@@ -35,7 +37,14 @@ def served(small_world: Path) -> Iterator[str]:
 
 @pytest.fixture
 def view(served: str, chromium: str | None) -> Iterator[Any]:
-    """A page of a fresh visitor in Chromium. At the end: no error in its console, no request to another host.
+    """A page of a fresh visitor in Chromium."""
+    with watched(served, chromium) as page:
+        yield page
+
+
+@contextmanager
+def watched(address: str, chromium: str | None) -> Iterator[Any]:
+    """A page in a browser of its own. At the end: no error in its console, no request to another host.
 
     An aborted request is no error: Gradio's stream of results is cut off by a reload.
     """
@@ -49,11 +58,13 @@ def view(served: str, chromium: str | None) -> Iterator[Any]:
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER)
-        page = browser.new_page(viewport={"width": 1400, "height": 900}, accept_downloads=True)
-        page.on("console", lambda line: complain(line.text) if line.type == "error" else None)
-        page.on("pageerror", lambda error: complain(str(error)))
-        page.on("request", lambda request: complaints.append(request.url) if not own(request.url, served) else None)
-        page.goto(served)
+        context = browser.new_context(viewport={"width": 1400, "height": 900}, accept_downloads=True)
+        context.on("console", lambda line: complain(line.text) if line.type == "error" else None)
+        context.on("weberror", lambda told: complain(str(told.error)))
+        context.on("request", lambda request: complaints.append(request.url) if not own(request.url, address) else None)
+        context.set_default_timeout(PATIENCE)
+        page = context.new_page()
+        page.goto(address)
         page.wait_for_selector(".ll-tile img")
         yield page
         browser.close()

@@ -60,7 +60,7 @@ def test_a_photo_goes_through_every_model_and_operator_and_comes_back(view: Any,
     view.get_by_role("tab", name="Attack").click()
     caption(view, "attacked, ε 1, 3 steps")
     view.locator("#attack-go").click()
-    view.wait_for_selector(".ll-plot")
+    view.wait_for_selector("#attack-verdict dl")
     view.get_by_role("tab", name="Explore").click()
     view.get_by_text("along directions").click()
     slide(view, "bank-1", 2.5)

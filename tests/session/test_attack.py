@@ -1,0 +1,259 @@
+"""An attack as a visitor sees it: steps that are what they say, a stop, an independent opinion, success over many."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from latentlab.errors import UserError
+from latentlab.operators import METHODS, Adversary
+
+TOOL = Adversary(epsilon=2.0, steps=4)
+COUNT = 10  # images; more than one chunk
+
+
+@pytest.fixture
+def session(desk: Any) -> Any:
+    from latentlab.session import choose, open_world
+
+    return choose(desk, open_world(desk, "digits"), model="digits-glow")
+
+
+@pytest.fixture
+def two(small_world: Path) -> Any:
+    """A desk of its own, to add classifiers to."""
+    from latentlab.session import Desk
+    from latentlab.store import Store
+
+    return Desk(Store(small_world, "cpu"))
+
+
+def last(states: Any) -> Any:
+    *_, state = states
+    return state
+
+
+def test_every_step_of_the_track_is_what_its_own_tool_makes(desk: Any, session: Any) -> None:
+    from latentlab.session import act, attack
+
+    ours, _ = last(attack(desk, session, TOOL)).track
+    assert [done.tool.steps for done in ours.steps] == [0, 0, 1, 2, 3, 4]
+    assert ours.steps[-1].tool == TOOL
+    assert ours.steps[0].image.equal(desk.rebuilt(session.model, session.source.image).image)
+    for done in ours.steps:
+        torch.testing.assert_close(act(desk, session, done.tool).result.image, done.image, atol=1.01 / 255, rtol=0)
+
+
+def test_a_step_on_the_stage_leaves_the_track_whole(desk: Any, session: Any) -> None:
+    from latentlab.session import attack
+    from latentlab.session.attack import at_step
+
+    done = last(attack(desk, session, TOOL))
+    shown = at_step(done, 2)
+    assert shown.result is done.track[0].steps[2]
+    assert shown.track is done.track
+    for wrong in (6, -1, 1.5, float("nan"), "2", None, True):
+        with pytest.raises(UserError, match="step is"):
+            at_step(done, wrong)
+    with pytest.raises(UserError, match="press Attack"):
+        at_step(session, 0)
+
+
+def test_a_stopped_attack_keeps_its_steps(desk: Any, session: Any) -> None:
+    from latentlab.session import attack
+
+    running = attack(desk, session, Adversary(steps=200))
+    states = [next(running) for _ in range(4)]
+    running.close()
+    ours, control = states[-1].track
+    assert control is ours
+    assert len(ours.steps) == 4
+    assert states[-1].result.tool.steps == 2
+
+
+@pytest.mark.parametrize("name", ["adversarial-la", "advmix", "pixel-pgd"])
+def test_a_published_attack_stands_in_its_own_space(desk: Any, session: Any, name: str) -> None:
+    from latentlab.session.attack import prepare, preset, preset_of
+
+    ready = prepare(desk, session, name)
+    assert desk.store.card(ready.model).kind == METHODS[name].space
+    assert preset_of(desk, ready.model, ready.result.tool) == name
+    assert preset_of(desk, ready.model, replace(ready.result.tool, steps=9)) == ""
+    assert preset(name)[0].epsilon == METHODS[name].operator.epsilon
+
+
+def test_only_attacks_can_be_prepared(desk: Any, session: Any) -> None:
+    from latentlab.session.attack import prepare
+
+    with pytest.raises(UserError, match="no attack 'mixup'"):
+        prepare(desk, session, "mixup")
+
+
+class Linear(nn.Module):
+    """Logits of the mean colours; `sure` makes them probabilities, `noise` draws some on top, `flat` cuts them off."""
+
+    def __init__(self, sure: bool = False, noise: bool = False, flat: bool = False) -> None:
+        super().__init__()
+        self.head = nn.Linear(3, 10)
+        self.head.weight.data = torch.linspace(-4, 4, 30).sin().view(10, 3) * 9
+        self.sure, self.noise, self.flat = sure, noise, flat
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits = self.head(images.mean((2, 3)))
+        if self.noise:
+            logits = logits + torch.randn_like(logits)
+        if self.flat:
+            logits = logits.clamp(-1e-9, 1e-9)
+        return logits.softmax(1) if self.sure else logits
+
+
+class Turned(torch.autograd.Function):
+    """The identity with a gradient that points the wrong way."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        return -grad
+
+
+class Backwards(Linear):
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(Turned.apply(images))
+
+
+@pytest.mark.parametrize(
+    ("net", "sign"),
+    [
+        (Linear(noise=True), "The classifier is random"),
+        (Linear(sure=True), "probabilities, not logits"),
+        (Linear(flat=True), "The gradient is zero"),
+        (Backwards(), "Random moves in the same ball hurt more"),
+    ],
+)
+def test_each_doubt_is_said_beside_the_attack(two: Any, net: nn.Module, sign: str) -> None:
+    from latentlab.session import attack, choose, open_world
+    from latentlab.ui.chase import verdict
+
+    two.store.add("strange", net, [str(k) for k in range(10)])
+    session = choose(two, open_world(two, "digits"), model="digits-pixels", classifier="strange")
+    done = last(attack(two, session, Adversary(epsilon=3.0, steps=4)))
+    assert any(sign in line for line in done.doubts)
+    assert sign in verdict(done, None)
+
+
+def test_the_independent_classifier_shares_no_network_with_the_attacked(two: Any) -> None:
+    from latentlab.session import open_world
+    from latentlab.session.attack import independent, witness
+
+    session = open_world(two, "digits")
+    assert independent(two, session) is None
+    assert witness(two, session) is None
+    two.store.add("other-classes", Linear(), [f"class {k}" for k in range(10)])
+    assert independent(two, session) is None
+    two.store.add("second", Linear(), [str(k) for k in range(10)])
+    assert independent(two, session) == "second"
+    found = witness(two, session)
+    assert found.after == two.reading("digits", "second", session.result.image)
+
+
+@pytest.mark.parametrize(("hits", "count"), [(0, 8), (3, 8), (8, 8), (40, 100)])
+def test_the_interval_is_wilsons(hits: int, count: int) -> None:
+    from latentlab.session.success import wilson
+
+    z, share = 1.959964, hits / count
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    assert wilson(hits, count) == pytest.approx((max(middle - half, 0), min(middle + half, 1)), abs=1e-6)
+
+
+@pytest.fixture(scope="module")
+def curves(small_world: Path) -> Any:
+    from latentlab.session import Desk, choose, open_world
+    from latentlab.session.success import success
+    from latentlab.store import Store
+
+    two = Desk(Store(small_world, "cpu"))
+    two.store.add("second", Linear(), [str(k) for k in range(10)])
+    session = choose(two, open_world(two, "digits"), model="digits-glow")
+    return list(success(two, session, Adversary(epsilon=8.0, steps=2), COUNT))
+
+
+def test_success_grows_from_nothing_as_the_images_move(curves: Any) -> None:
+    end = curves[-1]
+    assert end.done == end.total == 2 * 6 * COUNT
+    assert [state.done for state in curves] == sorted(state.done for state in curves)
+    first, *_, far = end.ours
+    assert (first.epsilon, first.distance, first.hits, first.count) == (0.0, 0.0, 0, COUNT)
+    assert far.epsilon == 16.0
+    assert far.hits > 0
+    assert [rate.distance for rate in end.ours] == sorted(rate.distance for rate in end.ours)
+    for ours, beside in zip(end.ours, end.pixels, strict=True):
+        assert beside.distance == pytest.approx(ours.distance, rel=0.1, abs=0.02)
+    assert end.ours[0].kept == end.ours[0].agreed
+
+
+def test_the_counts_are_those_of_the_attack_itself(two: Any, curves: Any) -> None:
+    """The last point again, image by image of its 256 levels."""
+    from latentlab.operators import decode
+    from latentlab.session.desk import levels
+    from latentlab.session.success import CHUNK
+    from latentlab.types import Batch
+
+    pictures, _ = two.rows("digits", "test", range(COUNT))
+    tool, won = Adversary(epsilon=16.0, steps=2), 0
+    bench = two.store.bench("digits-glow", "digits-resnet", 0)
+    for start in range(0, COUNT, CHUNK):
+        chunk = pictures[start : start + CHUNK]
+        label = bench.classifier(chunk).argmax(1)
+        codes = tool.move(bench.model.encode(chunk), Batch(chunk, torch.eye(10)[label]), bench)[0]
+        won += int((bench.classifier(levels(decode(bench.model, codes))).argmax(1) != label).sum())
+    assert curves[-1].ours[-1].hits == won
+
+
+def test_the_selection_is_attacked_where_there_is_one(desk: Any, session: Any) -> None:
+    from latentlab.session.state import Selection
+    from latentlab.session.success import success
+
+    chosen = replace(session, selection=Selection("test", (3, 5, 8, 13, 21)))
+    assert next(success(desk, chosen, TOOL, 4)).images == "4 of the 5 selected images"
+    drawn = replace(session, selection=Selection("drawn", (1, 2, 3, 4)))
+    told = next(success(desk, drawn, replace(TOOL, label="true"), 4)).images
+    assert "no true label" in told
+
+
+def test_a_count_that_cannot_be_is_refused(desk: Any, session: Any) -> None:
+    from latentlab.session.success import success
+
+    with pytest.raises(UserError, match="images is 3"):
+        next(success(desk, session, TOOL, 3))
+
+
+def test_true_labels_are_found_by_the_names_of_the_classes(two: Any) -> None:
+    from latentlab.session import choose, open_world
+    from latentlab.session.success import _true
+
+    names = [str(k) for k in reversed(range(10))]
+    two.store.add("turned", Linear(), names)
+    session = choose(two, open_world(two, "digits"), classifier="turned")
+    assert _true(two, session, torch.tensor([0, 9, 4])).tolist() == [9, 0, 5]
+    two.store.add("strangers", Linear(), [f"class {k}" for k in range(10)])
+    session = choose(two, session, classifier="strangers")
+    with pytest.raises(UserError, match="has no class '0'"):
+        _true(two, session, torch.tensor([0]))
+
+
+def test_a_quick_run_shows_its_first_and_its_last_state_and_few_between() -> None:
+    from latentlab.ui.tabs.attack import paced
+
+    assert list(paced(iter(range(1000)))) == [0, 999]
+    assert list(paced(iter([7]))) == [7]
+    assert list(paced(iter([]))) == []

@@ -1,0 +1,152 @@
+"""The lessons: every answer comes from the networks, and on the shipped digits it goes the way that is taught."""
+
+from __future__ import annotations
+
+import json
+import re
+import string
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
+SEEN = {  # of the shipped digits networks: the option that the numbers bear out
+    "surprise": "With noise on the pixels",
+    "changed": "Noise on the code",
+    "worst": "The one that follows the gradient",
+    "rival": "Pixel PGD",
+    "traces": "Pixel PGD",
+    "halfway": "Mixed pixels",
+    "transport": "50 to 90 %",
+    "classes": "More often",
+    "shortcut": "Clearly worse, yet better than chance",
+    "styles": "The biased one's",
+    "premise": "At least 8 of 10: the premise holds",
+}
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Iterator[Any]:
+    from latentlab.session import Desk
+    from latentlab.session.lessons import Lessons
+    from latentlab.store import Store
+
+    return Lessons(Desk(Store(CHECKPOINTS, "cpu")))
+
+
+@pytest.fixture(scope="module")
+def small(desk: Any) -> Any:
+    from latentlab.session.lessons import Lessons
+
+    return Lessons(desk)
+
+
+def steps() -> dict[str, Any]:
+    from latentlab.session.lessons import lessons
+
+    return {step.question: step for lesson in lessons() for step in lesson.steps}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("question", SEEN)
+def test_the_shipped_digits_go_the_way_that_is_taught(shipped: Any, question: str) -> None:
+    step, answer = steps()[question], shipped.answer(question, "digits")
+    assert step.options[answer.seen] == SEEN[question]
+
+
+def test_every_question_has_a_computation_and_a_text_for_every_outcome(small: Any) -> None:
+    from latentlab.session.answers import ANSWERS
+
+    assert set(steps()) == set(ANSWERS) == set(SEEN)
+    for step in steps().values():
+        assert len(step.options) == len(step.seen) == 3
+        assert "{" not in step.text + step.ask + "".join(step.options)  # nothing is computed before the prediction
+        assert "!" not in step.text + step.ask + "".join((*step.options, *step.seen))
+
+
+NEEDS_NO_OTHER = [name for name in SEEN if name not in ("shortcut", "styles", "premise")]
+
+
+@pytest.mark.parametrize("question", NEEDS_NO_OTHER)
+def test_untrained_networks_get_their_own_answer_with_every_number_of_the_text(small: Any, question: str) -> None:
+    step, answer = steps()[question], small.answer(question, "digits")
+    assert answer.strips or answer.plan or answer.mixes
+    for said in step.seen:
+        names = [name for _, name, _, _ in string.Formatter().parse(said) if name]
+        assert set(names) <= set(answer.numbers)
+        assert not re.search(r"nan|inf", said.format_map(answer.numbers))
+
+
+def test_the_numbers_are_those_of_the_operators(small: Any, desk: Any) -> None:
+    """The second question of the first lesson, by hand."""
+    from latentlab.operators import Noise, clean, distance
+    from latentlab.session.desk import levels
+    from latentlab.types import Batch
+
+    images, _ = desk.dataset("digits").test.batch(slice(0, 32))
+    bench = desk.store.bench("digits-vae", None, 0)
+    batch = Batch(images, torch.ones(32, 1))
+    tool = Noise(epsilon=0.7 * 16**0.5)
+    before, after = clean(batch, bench), tool(batch, bench).images
+    far = float(distance(levels(after), levels(before)).mean())
+    net = desk.store.load("digits-resnet")
+    changed = (net(levels(before)).argmax(1) != net(levels(after)).argmax(1)).sum()
+    answer = small.answer("changed", "digits")
+    assert answer.numbers["code"] == str(int(changed))
+    assert answer.strips[1].title == f"noise on the code, l2 {far:.2f}"
+    reached = float(answer.strips[2].title.rpartition(" ")[2])
+    assert reached == pytest.approx(far, rel=0.02)  # equal distance, up to black, white and 256 levels
+
+
+def test_without_the_biased_classifier_the_lesson_says_how_to_make_it(small: Any) -> None:
+    from latentlab.errors import UserError
+
+    with pytest.raises(UserError, match="latentlab fit resnet --data digits-biased"):
+        small.answer("styles", "digits")
+
+
+def test_a_prediction_moves_on_and_only_those_that_exist_do(small: Any) -> None:
+    from latentlab.errors import UserError
+    from latentlab.session.lessons import Progress, turn
+
+    worlds = ("digits",)
+    once = turn(Progress(), "say 2", worlds)
+    assert once.said == ((2,), (), (), ())
+    twice = turn(once, "say 0", worlds)
+    assert twice.said[0] == (2, 0)
+    assert turn(twice, "open 3", worlds).place == 3
+    assert turn(twice, "again", worlds).said[0] == ()
+    for key in ("say 3", "say -1", "say", "open 4", "open x", "world mars", "", "say 1 1", "fetch /etc"):
+        with pytest.raises(UserError):
+            turn(Progress(), key, worlds)
+    with pytest.raises(UserError, match="Every question"):
+        turn(twice, "say 0", worlds)
+
+
+def test_what_a_browser_kept_comes_back_and_nothing_else_does() -> None:
+    from latentlab.session.lessons import Progress, remembered
+
+    kept = Progress(2, "digits", ((1, 0), (), (2,), ()))
+    assert remembered(kept.to_json(), ("digits",)) == kept
+    for bad in ("", "[]", "null", "[" * 900, '{"said": 3}', json.dumps({"place": 0, "world": "digits", "said": [[]]})):
+        assert remembered(bad, ("digits",)) == Progress()
+    odd = json.dumps({"place": 9, "world": "mars", "said": [[1, 7], [True], ["x"], [0, 0, 0, 0, 0]]})
+    assert remembered(odd, ("digits",)) == Progress(said=((1,), (), (), (0, 0, 0)))
+
+
+@pytest.mark.slow
+def test_each_lesson_leads_to_its_own_move(shipped: Any) -> None:
+    from latentlab.operators import Adversary, Mix, Noise, Swap
+    from latentlab.session import open_world
+    from latentlab.session.lessons import Progress
+
+    session = open_world(shipped.desk, "digits")
+    for place, kind in enumerate((Noise, Adversary, Mix, Swap)):
+        tried = shipped.attempt(session, Progress(place))
+        assert type(tried.result.tool) is kind
+        assert tried.world == "digits"
+    assert tried.classifier == "digits-resnet-biased"
+    assert tried.model == "digits-stylegan2"

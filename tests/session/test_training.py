@@ -1,0 +1,133 @@
+"""The run that a view and a form describe."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def session(desk: Any) -> Any:
+    from latentlab.session import open_world
+
+    return open_world(desk, "digits")
+
+
+def test_the_run_has_exactly_the_move_of_the_page(desk: Any, session: Any) -> None:
+    from latentlab.operators import Noise
+    from latentlab.session import act, choose
+    from latentlab.session.training import Wish, config
+    from latentlab.training import Augmentation
+
+    there = act(desk, choose(desk, session, model="digits-glow"), Noise(epsilon=3.0, parts=("fine",)))
+    base = config(there, Wish(methods=("mixup",), probability=0.5), {"clean": 0.25, "batch": 16})
+    first, second = base.augmentations
+    assert first.operator() == there.result.tool
+    assert (first.space, first.probability) == ("digits-glow", 0.5)
+    assert second == Augmentation("mixup", probability=0.5)
+    assert (base.world, base.clean, base.batch) == ("digits", 0.25, 16)
+
+
+@pytest.mark.parametrize(
+    ("amount", "unit", "wanted"),
+    [
+        (30, "seconds", (0.5, 0, 0)),
+        (2, "minutes", (2, 0, 0)),
+        (100, "steps", (0, 100, 0)),
+        (1.5, "epochs", (0, 0, 1.5)),
+    ],
+)
+def test_one_budget_is_given_and_the_others_have_no_limit(amount: float, unit: str, wanted: tuple[float, ...]) -> None:
+    from latentlab.session.training import budget
+
+    given = budget(amount, unit)
+    assert (given["minutes"], given["steps"], given["epochs"]) == wanted
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"methods": ("rm -rf",)}, "no method"),
+        ({"probability": 2.0}, "probability is 2"),
+        ({"probability": float("nan")}, "probability is nan"),
+        ({"start": "new:vgg"}, "network"),
+        ({"start": "from:"}, "network"),
+        ({"budget": 0.0}, "budget is 0"),
+        ({"unit": "years"}, "unit"),
+        ({"selected": True}, "No training images are selected"),
+    ],
+)
+def test_a_bad_wish_is_one_clear_line(session: Any, change: dict[str, Any], line: str) -> None:
+    from latentlab.errors import UserError
+    from latentlab.session.training import Wish, config
+
+    with pytest.raises(UserError, match=line):
+        config(session, replace(Wish(), **change), {})
+
+
+def test_the_maps_selection_is_what_is_learned_from(session: Any) -> None:
+    from latentlab.session import Selection
+    from latentlab.session.training import Wish, config
+
+    lassoed = replace(session, selection=Selection("train", (1, 5, 8)))
+    assert config(lassoed, Wish(selected=True), {}).rows == (1, 5, 8)
+    assert config(lassoed, Wish(), {}).rows == ()
+
+
+def test_a_baseline_differs_in_the_moves_alone(session: Any) -> None:
+    from latentlab.session.training import Wish, config, family
+
+    base = config(session, Wish(methods=("mixup",)), {})
+    runs = dict(family(base, (3, 4), True, "mine"))
+    assert list(runs) == ["mine, seed 3", "baseline of mine, seed 3", "mine, seed 4", "baseline of mine, seed 4"]
+    assert runs["mine, seed 4"] == replace(base, seed=4)
+    assert runs["baseline of mine, seed 4"] == replace(base, seed=4, augmentations=())
+
+
+def test_names_stay_within_their_length(session: Any) -> None:
+    from latentlab.session.training import MOST_LETTERS, Wish, config, family
+
+    for name, _ in family(config(session, Wish(), {}), (123456789, 2), True, "x" * MOST_LETTERS):
+        assert len(name) <= MOST_LETTERS
+        assert "seed" in name
+
+
+def test_a_run_without_a_move_is_its_own_baseline(session: Any) -> None:
+    from latentlab.errors import UserError
+    from latentlab.session.training import Wish, config, family
+
+    with pytest.raises(UserError, match="its own baseline"):
+        family(config(session, Wish(move=False), {}), (0,), True, "plain")
+
+
+@pytest.mark.parametrize(("words", "wanted"), [("0", (0,)), ("2, 0,2", (2, 0)), (" 7 ", (7,))])
+def test_seeds(words: str, wanted: tuple[int, ...]) -> None:
+    from latentlab.session.training import seeds
+
+    assert seeds(words) == wanted
+
+
+@pytest.mark.parametrize("words", ["", "1;2", "-1", "1,2,3,4,5,6", "1e3", "9" * 12, None, "０x"])
+def test_other_seeds_are_refused(words: Any) -> None:
+    from latentlab.errors import UserError
+    from latentlab.session.training import seeds
+
+    with pytest.raises(UserError, match="seeds"):
+        seeds(words)
+
+
+def test_the_batch_shown_before_is_the_batch_of_that_update(desk: Any, session: Any) -> None:
+    import torch
+
+    from latentlab.session.training import Wish, config, preview
+    from latentlab.training import batch_at
+
+    base = config(session, Wish(methods=("mixup",)), {"batch": 16})
+    shown, real = preview(desk, base, 3), batch_at(base, desk.store, 3)
+    assert shown.rows == tuple(real.rows[: len(shown.rows)].tolist())
+    torch.testing.assert_close(shown.images, real.batch.images[: len(shown.images)].cpu(), atol=1 / 255, rtol=0)
+    assert shown.targets.equal(real.batch.targets[: len(shown.targets)].cpu())
+    assert shown.targets.sum(1).tolist() == pytest.approx([1] * len(shown.targets))
+    assert not preview(desk, base, 4).images.equal(shown.images)

@@ -1,0 +1,253 @@
+"""Beside the picture: a better encoding, the reference, the selection; its path, the other spaces, the heat."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+
+@pytest.fixture
+def session(desk: Any) -> Any:
+    from latentlab.session import open_world
+
+    return open_world(desk, "digits")
+
+
+@pytest.fixture(scope="module")
+def refined(desk: Any) -> Any:
+    from latentlab.session import open_world, refine
+
+    *_, last = refine(desk, open_world(desk, "digits"))
+    return last
+
+
+def test_a_refined_encoding_is_nearer_and_is_the_one_that_moves(desk: Any, session: Any, refined: Any) -> None:
+    from latentlab.operators import Noise
+    from latentlab.session import act
+
+    assert refined.rebuilt["digits-stylegan2"].psnr > session.rebuilt["digits-stylegan2"].psnr
+    still = act(desk, refined, Noise(epsilon=0.0)).result.image
+    assert still.equal(refined.rebuilt["digits-stylegan2"].image)
+    assert refined.rebuilt["digits-glow"] is session.rebuilt["digits-glow"]
+
+
+def test_refining_shows_its_steps_and_changes_nothing_before_its_end(desk: Any, session: Any) -> None:
+    from latentlab.session import refine
+
+    steps = refine(desk, session)
+    first, second = next(steps), next(steps)
+    steps.close()
+    assert [state.refining.step for state in (first, second)] == [0, 5]
+    assert second.refined == frozenset()
+    assert second.result is session.result
+
+
+def test_a_refined_encoding_is_one_visitors_and_one_pictures(desk: Any, refined: Any) -> None:
+    from latentlab.session import open_world, put, unrefined
+
+    other = open_world(desk, "digits")
+    assert other.rebuilt["digits-stylegan2"].psnr < refined.rebuilt["digits-stylegan2"].psnr
+    assert put(desk, refined, desk.examples("digits")[3]).refined == frozenset()
+    assert unrefined(desk, refined).result.image.equal(other.result.image)
+
+
+def test_a_refined_view_comes_back_by_png_link_and_lines(
+    desk: Any, refined: Any, small_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from urllib.parse import parse_qsl
+
+    from latentlab.session import as_python, file_name, link, open_link, open_world, png, restore
+
+    back = restore(desk, open_world(desk), png(desk, refined))
+    assert back is not None
+    linked = open_link(desk, dict(parse_qsl(link(refined))))
+    for view in (back, linked):
+        assert view.result.image.equal(refined.result.image)
+        assert view.refined == {"digits-stylegan2"}
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "checkpoints").symlink_to(small_world)
+    (tmp_path / file_name(refined)).write_bytes(png(desk, refined))
+    exec(as_python(desk, refined), {})
+    with Image.open(file_name(refined)) as a, Image.open("again.png") as b:
+        assert np.array_equal(np.array(a), np.array(b))
+
+
+def test_only_a_style_space_can_be_refined(desk: Any, session: Any) -> None:
+    from latentlab.errors import UserError
+    from latentlab.session import choose, refine
+
+    with pytest.raises(UserError, match="cannot be refined"):
+        list(refine(desk, choose(desk, session, model="digits-glow")))
+
+
+def test_a_pinned_picture_stays_while_all_else_changes(desk: Any, session: Any) -> None:
+    from latentlab.errors import UserError
+    from latentlab.session import change_world, choose, pin, put, take_pinned, unpin
+
+    pinned = pin(session, "result", "pc1 +2.0 σ")
+    later = put(desk, choose(desk, pinned, model="digits-glow"), desk.examples("digits")[4])
+    assert later.pinned is pinned.pinned
+    assert take_pinned(desk, later).source.image.equal(session.result.image)
+    assert change_world(desk, later, "digits").pinned is pinned.pinned  # the same world
+    assert unpin(later).pinned is None
+    with pytest.raises(UserError, match="Nothing is pinned"):
+        take_pinned(desk, unpin(later))
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"), [("0-3, 7", (0, 1, 2, 3, 7)), ("5", (5,)), ("3,1 , 2", (1, 2, 3)), ("2–4, 3-5", (2, 3, 4, 5))]
+)
+def test_ranges_are_read_as_people_write_them(text: str, rows: tuple[int, ...]) -> None:
+    from latentlab.session import rows_of
+
+    assert rows_of(text) == rows
+
+
+@pytest.mark.parametrize("text", ["", "a", "5-2", "-1", "0-99999", "1.5", "1e3", "9" * 30, "0-4095, 5000"])
+def test_what_is_no_range_is_one_line(text: str) -> None:
+    from latentlab.errors import UserError
+    from latentlab.session import rows_of
+
+    with pytest.raises(UserError, match=r"^[^\n]{1,120}$"):
+        rows_of(text)
+
+
+def test_a_selected_row_becomes_the_picture(desk: Any, session: Any) -> None:
+    from latentlab.errors import UserError
+    from latentlab.session import pick, select
+
+    held = select(desk, session, "test", (7, 3))
+    assert held.selection.rows == (3, 7)
+    assert pick(desk, held, 7).source.name == "test 7"
+    drawn = select(desk, session, "drawn", (5,))
+    assert pick(desk, drawn, 5).source.image.equal(desk.rows("digits", "drawn", (5,))[0])
+    with pytest.raises(UserError, match="not in the selection"):
+        pick(desk, held, 4)
+    with pytest.raises(UserError, match="numbered 0 to"):
+        select(desk, session, "test", (0, 10**8))
+    with pytest.raises(UserError, match="choose test, train or drawn"):
+        select(desk, session, "secret", (0,))
+
+
+@pytest.mark.parametrize("place", [-3.0, 0.0, 1.5])
+def test_a_jump_is_the_same_as_the_slider(desk: Any, session: Any, place: float) -> None:
+    from latentlab.operators import Shift
+    from latentlab.session import act, jump
+
+    there = jump(desk, session, place)
+    assert there.result.tool == Shift(direction="pc1", amount=place)
+    assert there.result.image.equal(act(desk, session, Shift(direction="pc1", amount=place)).result.image)
+
+
+@pytest.mark.parametrize("place", [9.0, float("nan"), float("inf")])
+def test_a_jump_off_the_path_is_one_line(desk: Any, session: Any, place: float) -> None:
+    from latentlab.errors import UserError
+    from latentlab.session import jump
+
+    with pytest.raises(UserError, match="path goes from -3 to 3"):
+        jump(desk, session, place)
+
+
+def test_the_course_reads_what_each_place_shows(desk: Any, session: Any) -> None:
+    from latentlab.session import choose, course, jump, path_of
+
+    session = jump(desk, choose(desk, session, model="digits-glow"), 0.25)
+    path = path_of(session.result.tool)
+    assert path is not None
+    along = course(desk, session, path)
+    assert 0.25 in along.places
+    assert len(along.places) == 14  # seven marks, six middles, where it stands
+    for place in (-3.0, 0.25, 2.5):
+        there = jump(desk, session, place).result.reading
+        here = along.readings[along.places.index(place)]
+        assert here.probabilities == pytest.approx(there.probabilities, abs=2e-3)
+        assert here.bits == pytest.approx(there.bits, abs=2e-2)
+
+
+def test_what_is_usual_is_the_central_range_of_the_test_images(desk: Any, session: Any) -> None:
+    from latentlab.session.path import usual
+
+    found = usual(desk, "digits")
+    assert found is not None
+    bits = desk.bits("digits-glow", desk.rows("digits", "test", range(64))[0])
+    inside = sum(found.low <= value <= found.high for value in bits)
+    assert inside == 56  # of 64: the edges lie between the fourth and the fifth value at either end
+    assert "64 test images" in found.words
+
+
+def test_where_the_path_leaves_what_is_usual_is_said() -> None:
+    from latentlab.operators import Shift
+    from latentlab.session import Course, Reading, path_of
+    from latentlab.session.path import Usual
+    from latentlab.ui.course import leaves
+
+    path = path_of(Shift(direction="pc1", amount=0.0))
+    assert path is not None
+    bits = (4.2, 3.9, 3.5, 3.0, 3.5, 3.9, 4.2)
+    usual = Usual(2.9, 4.0, "so many images")
+    course = Course(path.marks, tuple(Reading((), value) for value in bits), usual)
+    assert "Leaves the manifold at -3 σ, +3 σ" in leaves(path, course)
+    calm = Course(path.marks, tuple(Reading((), 3.0) for _ in bits), usual)
+    assert "Stays within" in leaves(path, calm)
+    wild = Course(path.marks, tuple(Reading((), 9.0) for _ in bits), usual)
+    assert "All of it is outside" in leaves(path, wild)
+
+
+@pytest.mark.parametrize("amount", [1.5, -1.5])
+def test_side_by_side_every_space_travels_as_far(desk: Any, session: Any, amount: float) -> None:
+    from latentlab.operators import Shift
+    from latentlab.session import act, choose, elsewhere
+
+    session = act(desk, choose(desk, session, model="digits-glow"), Shift(direction="pc2", amount=amount))
+    own, *others = elsewhere(desk, session, same_distance=True)
+    assert own.model == "digits-glow"
+    there = {one.model: one for one in others}
+    assert "no direction" in there["digits-pixels"].why
+    reached = [one for one in others if one.result is not None]
+    assert reached
+    for one in reached:
+        assert one.far == pytest.approx(own.far, rel=0.03)  # pictures are rounded to 256 levels
+        assert one.result is not None
+        assert np.sign(one.result.tool.amount) == np.sign(amount)
+
+
+def test_side_by_side_with_equal_knobs_is_what_each_space_shows(desk: Any, session: Any) -> None:
+    from latentlab.operators import Noise
+    from latentlab.session import act, choose, elsewhere
+
+    session = act(desk, session, Noise(epsilon=0.5))
+    for one in elsewhere(desk, session, same_distance=False):
+        assert one.result is not None
+        assert one.result.image.equal(choose(desk, session, model=one.model).result.image)
+
+
+def test_the_heat_is_where_the_move_went(desk: Any, session: Any) -> None:
+    from latentlab.operators import Noise
+    from latentlab.session import act, choose, heat
+
+    session = act(desk, choose(desk, session, model="digits-glow"), Noise(epsilon=2.0, parts=("fine",)))
+    parts = heat(desk, session)
+    assert sum(part.share for part in parts) == pytest.approx(1)
+    assert [part.rms > 0 for part in parts] == [False, False, True]
+    sizes = [part.numel() for part in desk.latents("digits-glow", session.source.image).parts.values()]
+    whole = sum(part.rms**2 * size for part, size in zip(parts, sizes, strict=True)) ** 0.5
+    assert whole == pytest.approx(2.0, rel=1e-3)  # ε is the length of δ
+    still = heat(desk, act(desk, session, Noise(epsilon=0.0)))
+    assert all(torch.count_nonzero(part.grid) == 0 for part in still)
+
+
+def test_what_lies_beside_the_picture_stays_through_the_past(desk: Any, session: Any) -> None:
+    from latentlab.session import go_back, pin, remembered, select
+
+    first = remembered(session)
+    later = pin(select(desk, first, "test", (1, 2)), "input", "")
+    back = go_back(desk, later, 0)
+    assert back.selection.rows == (1, 2)
+    assert back.pinned is later.pinned
+    assert replace(back, pinned=None).result.image.equal(first.result.image)
