@@ -61,7 +61,7 @@ def _views(desk: Desk, session: Session) -> list[Session]:
 
 
 def _latents(desk: Desk, views: Sequence[Session]) -> bytes:
-    """Every part before and after, a row a picture."""
+    """Every part before and after, a row a picture; the metadata keep the parts' order, which the file does not."""
     before = [code(desk, view) for view in views]
     after = [moved(desk, view, view.result.tool)[0] for view in views]
     parts = {
@@ -69,7 +69,8 @@ def _latents(desk: Desk, views: Sequence[Session]) -> bytes:
         for when, rows in (("before", before), ("after", after))
         for name in rows[0].parts
     }
-    return save(parts, {"model": views[0].model, "unit": "prior standard deviations"})
+    order = " ".join(before[0].parts)
+    return save(parts, {"model": views[0].model, "unit": "prior standard deviations", "coarse to fine": order})
 
 
 def _labels(desk: Desk, views: dict[str, Session]) -> str:

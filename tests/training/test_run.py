@@ -227,12 +227,12 @@ def test_a_half_written_line_and_what_came_after_the_state_are_taken_back(tmp_pa
 @pytest.mark.slow
 def test_killed_at_random_moments_a_run_ends_with_the_same_bits(order, words):
     """kill −9, again and again, before and after states; after each, the directory is whole."""
-    chance, whole, killed = random.Random(0), order("whole", steps=150), order("killed", steps=150)
+    chance, whole, killed = random.Random(0), order("whole", steps=300), order("killed", steps=300)
     assert main(words(whole)) == 0
     for _ in range(KILLS):
         process, before = start(words(killed)), number(killed / "events.jsonl")
         wait_for(partial(changed, killed / "events.jsonl", before), process)
-        time.sleep(chance.uniform(0, 8))
+        time.sleep(chance.uniform(0, 2))
         process.send_signal(signal.SIGKILL)
         process.wait()
         check_whole(killed)

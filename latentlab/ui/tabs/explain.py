@@ -53,6 +53,9 @@ def build(page: Page, tab: gr.Tab) -> None:
     view = gr.HTML(elem_id="explain-view")
     seen, last = gr.Checkbox(False, visible=False), gr.State(None)
 
+    def compute(*given: Any) -> Iterator[list[Any]]:
+        yield from tab_of.compute(*given)
+
     widgets = [widget for form in forms.values() for widget in form.widgets]
     tab_of = Explain(page, forms)
     reads, outputs = [page.session, seen, last, method, asked, *widgets], [last, view, note]
@@ -61,7 +64,7 @@ def build(page: Page, tab: gr.Tab) -> None:
     page.follow([asked], lambda session: [classes(session)])
     page.stage.settled_maps(tab_of.look, reads, outputs, js=SEEN, trigger_mode="always_last", **HOW, **QUEUE)
     wired([tab.select, *touched([method, asked, *widgets])], tab_of.open, reads, outputs)
-    go.click(tab_of.compute, reads, outputs, trigger_mode="once", **HOW, **QUEUE)
+    go.click(compute, reads, outputs, trigger_mode="once", **HOW, **QUEUE)
     over.change(None, over, js=FADE, api_visibility="private")
 
 

@@ -1,0 +1,110 @@
+"""From a hand's event to the changed picture, in real Chromium: median and p95 of each tab.
+
+python -m benchmarks.clicks [--times 20] [--world cifar10 --space cifar10-glow], with Chromium and the test requirements
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+from urllib.error import URLError
+from urllib.request import urlopen
+
+PORT = 7899
+# Milliseconds from the event to the frame after the last change of what is watched; -1 if nothing came in 60 s.
+CLOCK = """([act, watched, value]) => new Promise(done => {
+  const start = performance.now(), seen = document.querySelector(watched);
+  const watch = new MutationObserver(() => {
+    watch.disconnect();
+    requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - start)));
+  });
+  watch.observe(seen, { subtree: true, childList: true, attributes: true, characterData: true });
+  setTimeout(() => { watch.disconnect(); done(-1); }, 60000);
+  const control = document.querySelector(act);
+  if (value === null) return control.click();
+  Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set.call(control, value);
+  control.dispatchEvent(new Event('input', { bubbles: true }));
+})"""
+
+
+class Hand(NamedTuple):
+    tab: str
+    control: str
+    watched: str
+    values: tuple[float, ...] = ()  # of a slider, in turn; none for a button
+
+
+STAGE = "#stage .ll-pictures"
+HANDS = (
+    Hand("Explore", "#bank-0 input[type=range]", "#stage", (0.5, 1.0, 1.5, 2.0)),
+    Hand("Mix", "#mix-weight input[type=range], #mix-lam input[type=range]", "#stage", (0.2, 0.4, 0.6, 0.8)),
+    Hand("Attack", "#attack-go", "#stage"),
+    Hand("Toy room", "#toys-k input[type=range]", "#toys-k-mixup", (2, 8, 30, 60)),
+)
+
+
+def measure(page: Any, hand: Hand, times: int) -> list[float]:
+    page.get_by_role("tab", name=hand.tab, exact=True).click()
+    page.wait_for_timeout(3000)
+    taken = []
+    for turn in range(times + 2):
+        value = hand.values[turn % len(hand.values)] if hand.values else None
+        taken.append(page.evaluate(CLOCK, [hand.control, hand.watched, value]))
+        page.wait_for_timeout(700)  # the strip below follows; a hand does not wait for it, a fair clock does
+    return [milliseconds for milliseconds in taken[2:] if milliseconds >= 0]
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    address, started = f"http://127.0.0.1:{PORT}/", time.perf_counter()
+    with tempfile.TemporaryDirectory() as runs:
+        command = [sys.executable, "app.py", "--port", str(PORT), "--runs", runs]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        try:
+            while not answers(address):
+                time.sleep(0.05)
+            print(f"{'app.py until the page answers':40} {time.perf_counter() - started:8.1f} s")
+            yield address
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def answers(address: str) -> bool:
+    try:
+        return urlopen(address, timeout=5).status == 200
+    except (URLError, ConnectionError, TimeoutError):
+        return False
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--times", type=int, default=20)
+    parser.add_argument("--world", default="cifar10")
+    parser.add_argument("--space", default="cifar10-glow")
+    args = parser.parse_args()
+    from playwright.sync_api import sync_playwright  # type: ignore[import-not-found]
+
+    with served() as address, sync_playwright() as player:
+        browser = player.chromium.launch(executable_path=shutil.which("chromium") or shutil.which("google-chrome"))
+        page = browser.new_page(viewport={"width": 1360, "height": 1000})
+        page.goto(f"{address}?world={args.world}&model={args.space}")
+        page.wait_for_selector(STAGE, timeout=120_000)
+        page.wait_for_timeout(5000)
+        for hand in HANDS:
+            taken = measure(page, hand, args.times)
+            p95 = statistics.quantiles(taken, n=20)[-1] if len(taken) > 1 else float("nan")
+            print(f"{hand.tab:40} {statistics.median(taken):8.0f} ms  p95 {p95:8.0f} ms  of {len(taken)}")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
