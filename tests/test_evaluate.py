@@ -154,3 +154,15 @@ def test_few_images_do_not_break_the_distance() -> None:
     """Fewer than features: the covariances are singular."""
     images = data.load("digits").test.images[:20].float().flatten(1)[:, :50]
     assert frechet_distance(images, images + 1) == pytest.approx(50, rel=1e-3)
+
+
+def test_under_torchrun_the_first_process_alone_measures(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ["evaluate", str(CHECKPOINTS / "digits-vae.safetensors")]
+    monkeypatch.setenv("RANK", "1")
+    assert main(line) == 0
+    assert not capsys.readouterr().out
+    monkeypatch.setenv("RANK", "0")
+    assert main(line) == 0
+    assert "PSNR" in capsys.readouterr().out

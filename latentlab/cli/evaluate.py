@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -22,6 +23,8 @@ def flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if os.environ.get("RANK", "0") != "0":  # under torchrun, one process measures and speaks
+        return 0
     from latentlab.evaluation import TOLERANCE, evaluate
 
     found = evaluate(args.checkpoint)

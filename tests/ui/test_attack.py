@@ -16,6 +16,7 @@ def tab(view: Any) -> Any:
     choose(view, "space", "Glow")
     view.get_by_role("tab", name="Attack").click()
     view.wait_for_selector("#attack-verdict dl", timeout=SLOW)
+    view.wait_for_timeout(1000)  # Gradio shows the parts of one answer one after another
     return view
 
 
@@ -36,23 +37,23 @@ def test_it_opens_with_a_whole_attack_and_its_verdict(tab: Any) -> None:
 
 def test_a_step_is_put_on_the_stage_by_the_slider_and_by_a_click_on_the_curve(tab: Any) -> None:
     slide(tab, "attack-step", 2)
-    caption(tab, "attacked, ε 1, 1 steps")
+    caption(tab, "attacked, ε 1, 1 steps", SLOW)
     second = result(tab)
     tab.wait_for_timeout(800)
     assert tab.locator("#attack-step input[type=number]").input_value() == "2"
     slide(tab, "attack-step", 4)
-    caption(tab, "attacked, ε 1, 3 steps")
+    caption(tab, "attacked, ε 1, 3 steps", SLOW)
     assert result(tab) != second
     point = tab.locator("#attack-curve .scatterlayer .trace").first.locator(".point").nth(2).bounding_box()
     tab.mouse.click(point["x"] + point["width"] / 2, point["y"] + point["height"] / 2)
-    caption(tab, "attacked, ε 1, 1 steps")
+    caption(tab, "attacked, ε 1, 1 steps", SLOW)
     assert result(tab) == second
 
 
 def test_a_published_attack_brings_its_settings_and_its_space(tab: Any) -> None:
     tab.locator("#attack-method").get_by_text("pixel PGD").click()
     tab.wait_for_selector(".ll-model[aria-pressed=true] b:text-is('Pixels')")
-    caption(tab, "attacked, ε 0.0314, 7 steps")
+    caption(tab, "attacked, ε 0.0314, 7 steps", SLOW)
     assert tab.locator("#adversary-steps input[type=number]").input_value() == "7"
     steps(tab, 8)
     slide(tab, "adversary-steps", 9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import time
 from collections.abc import Iterator
@@ -215,7 +216,8 @@ def success_view(page: Page, form: Form) -> None:
         if state is not None:
             yield [gr.skip(), success_words(state, False), "", OFF]
 
-    running = go.click(run, [page.session, count, *form.widgets], outputs, trigger_mode="once", **HOW)
+    steps = inspect.unwrap(run)  # a type checker's wrapper would hide from Gradio that it is a generator
+    running = go.click(steps, [page.session, count, *form.widgets], outputs, trigger_mode="once", **HOW)
     halted = '<p class="ll-quiet" role="status">Stopped. What is drawn stays.</p>'
     halt = stop.click(None, cancels=[running], api_visibility="private")
     halt.then(lambda: [halted, OFF], None, [note, stop], **HOW)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -64,7 +65,8 @@ def build(page: Page, tab: gr.Tab) -> None:
     page.follow([asked], lambda session: [classes(session)])
     page.stage.settled_maps(tab_of.look, reads, outputs, js=SEEN, trigger_mode="always_last", **HOW, **QUEUE)
     wired([tab.select, *touched([method, asked, *widgets])], tab_of.open, reads, outputs)
-    go.click(compute, reads, outputs, trigger_mode="once", **HOW, **QUEUE)
+    steps = inspect.unwrap(compute)  # a type checker's wrapper would hide from Gradio that it is a generator
+    go.click(steps, reads, outputs, trigger_mode="once", **HOW, **QUEUE)
     over.change(None, over, js=FADE, api_visibility="private")
 
 
