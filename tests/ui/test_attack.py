@@ -44,6 +44,7 @@ def test_a_step_is_put_on_the_stage_by_the_slider_and_by_a_click_on_the_curve(ta
     slide(tab, "attack-step", 4)
     caption(tab, "attacked, ε 1, 3 steps", SLOW)
     assert result(tab) != second
+    tab.locator("#attack-curve").scroll_into_view_if_needed()
     point = tab.locator("#attack-curve .scatterlayer .trace").first.locator(".point").nth(2).bounding_box()
     tab.mouse.click(point["x"] + point["width"] / 2, point["y"] + point["height"] / 2)
     caption(tab, "attacked, ε 1, 1 steps", SLOW)
@@ -83,9 +84,11 @@ def test_success_is_drawn_as_it_grows_and_can_be_stopped(tab: Any) -> None:
     slide(tab, "success-images", 8)
     tab.locator("#success-go").click()
     tab.get_by_text("96 attacks, on the first 8 test images of digits").wait_for(timeout=2 * SLOW)
-    names = tab.locator("#success-curve .legendtext").all_inner_texts()
+    tab.locator("#success-curve .legendtext").first.wait_for()
+    names = tab.locator("#success-curve .legendtext").all_text_contents()
     assert names == ["attack: success", "pixel PGD: success"]
-    assert tab.locator("#success-curve .scatterlayer .trace").first.locator(".point").count() == 6
+    points = "document.querySelector('#success-curve .scatterlayer .trace')?.querySelectorAll('.point').length === 6"
+    tab.wait_for_function(points)
     slide(tab, "success-images", 400)
     tab.locator("#success-go").click()
     tab.get_by_text("of 4260 attacks").wait_for(timeout=SLOW)

@@ -17,7 +17,7 @@ from latentlab.session import Session
 from latentlab.session.attack import at_step, prepare, preset_of, witness
 from latentlab.session.success import COUNT, success
 from latentlab.ui import show
-from latentlab.ui.chase import ROWS, place_of, step_name, success_figure, success_words, track_figure, verdict
+from latentlab.ui.chase import place_of, step_name, success_figure, success_words, track_figure, verdict
 from latentlab.ui.film import film
 from latentlab.ui.form import Form, widget
 from latentlab.ui.inputs import Slide
@@ -186,8 +186,8 @@ class TrackView:
 
 
 def clicked(session: Session, chosen: list[tuple[int, int]]) -> Session:
-    """To the step that was clicked; the control's curves tell of another space and stay where they are."""
-    if not chosen or session.track is None or chosen[0][0] >= len(ROWS):
+    """To the attack's step that was clicked, on whichever curve; the control may have gone on for longer."""
+    if not chosen or session.track is None or chosen[0][1] >= len(session.track[0].steps):
         return session
     return at_step(session, chosen[0][1])
 
