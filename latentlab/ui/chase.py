@@ -115,7 +115,7 @@ def _ticks(track: Track) -> list[int]:
 
 
 def _tick(k: int) -> str:
-    return step_name(k + 1) if k < 1 else str(k)
+    return step_name(0) if k < 0 else str(k)
 
 
 def verdict(session: Session, witness: Witness | None) -> str:
