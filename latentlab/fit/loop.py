@@ -60,6 +60,7 @@ def run(plan: Plan, fitter: Fitter, world: World) -> Card:
     progress = _begin(plan, fitter, everything, resume, world)
     progress = _learn(plan, fitter, everything, progress, world, resume if rank == 0 else None, (rank, count))
     card = _ship(plan, fitter, average.eval(), progress, world) if rank == 0 else None
+    parallel.agree(1.0)  # the others wait until the first has written what they read
     parallel.stop()
     resume.unlink(missing_ok=True)
     return card or models.read_card(plan.out)
