@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 import zipfile
 from collections.abc import Sequence
@@ -69,8 +70,8 @@ def _latents(desk: Desk, views: Sequence[Session]) -> bytes:
         for when, rows in (("before", before), ("after", after))
         for name in rows[0].parts
     }
-    order = " ".join(before[0].parts)
-    return save(parts, {"model": views[0].model, "unit": "prior standard deviations", "coarse to fine": order})
+    about = {"model": views[0].model, "unit": "prior standard deviations", "coarse to fine": list(before[0].parts)}
+    return save(parts, {"about": json.dumps(about)})  # several entries would stand in any order
 
 
 def _labels(desk: Desk, views: dict[str, Session]) -> str:

@@ -68,7 +68,8 @@ def test_the_latents_of_a_zip_decode_to_its_pictures(desk: Any, session: Any) ->
     files = unpacked(bundle(desk, select(desk, made(desk, session, "shift"), "test", (1, 4))))
     tensors = load(files["latents.safetensors"])
     size = int.from_bytes(files["latents.safetensors"][:8], "little")
-    order = json.loads(files["latents.safetensors"][8 : 8 + size])["__metadata__"]["coarse to fine"].split(" ")
+    header = json.loads(files["latents.safetensors"][8 : 8 + size])
+    order = json.loads(header["__metadata__"]["about"])["coarse to fine"]
     for when, folder in (("before", "originals"), ("after", "moved")):
         parts = {name: tensors[f"{when}.{name}"] for name in order}
         decoded = desk.decode("digits-glow", Latents(parts))
