@@ -78,6 +78,21 @@ def knob_flag(group: argparse._ArgumentGroup, setting: Setting, default: Any) ->
     group.add_argument(flag, dest=KNOB + setting.name, default=argparse.SUPPRESS, **options)
 
 
+def flags_of(parser: argparse.ArgumentParser, cls: type, skip: Sequence[str] = ()) -> None:
+    """A flag for every knob of a tool but these."""
+    from latentlab.knobs import settings
+
+    group = parser.add_argument_group("knobs")
+    for setting in settings(cls):
+        if setting.name not in skip:
+            knob_flag(group, setting, setting.default)
+
+
+def given(args: argparse.Namespace) -> dict[str, Any]:
+    """The knobs that were set, by name."""
+    return {key.removeprefix(KNOB): value for key, value in vars(args).items() if key.startswith(KNOB)}
+
+
 def _name(args: argparse.Namespace) -> str | None:
     return args.operator or args.method
 
@@ -91,14 +106,13 @@ def run(args: argparse.Namespace) -> None:
 
     store = Store(args.checkpoints, args.device)
     classifier = bring.classifier(store, args)
-    knobs = {key.removeprefix(KNOB): value for key, value in vars(args).items() if key.startswith(KNOB)}
     recipe = Recipe(
         model=args.model,
         model_digest=store.digest(args.model),
         classifier=classifier,
         classifier_digest=store.digest(classifier) if classifier else None,
         operator=_name(args) or "",
-        settings=to_json(make(_name(args) or "", knobs)),
+        settings=to_json(make(_name(args) or "", given(args))),
         seed=args.seed,
     )
     done, skipped = folder.augment(args.source, args.out, recipe, store, args.batch)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latentlab.cli import child
-from latentlab.cli.augment import KNOB, knob_flag
+from latentlab.cli.augment import flags_of, given
 
 if TYPE_CHECKING:
     from latentlab.training import Event
@@ -21,17 +21,13 @@ OWN = ("classifiers", "world")  # knobs whose flags are written out here
 
 def flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     from latentlab.comparison import Comparison
-    from latentlab.knobs import settings
 
     parser.add_argument("names", nargs="*", metavar="NAME", help="classifiers that `latentlab list` shows, and runs")
     parser.add_argument("--run", dest="folder", type=Path, metavar="DIR", help="do what config.json in DIR says")
     parser.add_argument("--data", metavar="WORLD", default="digits", help="whose test images (default: digits)")
     parser.add_argument("--json", action="store_true", help="print the events for a program")
     child.flags(parser)
-    group = parser.add_argument_group("knobs")
-    for setting in settings(Comparison):
-        if setting.name not in OWN:
-            knob_flag(group, setting, setting.default)
+    flags_of(parser, Comparison, skip=OWN)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -41,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     show = _json if args.json else _table
     if args.folder:
         return _in_directory(args, show)
-    knobs = {key.removeprefix(KNOB): value for key, value in vars(args).items() if key.startswith(KNOB)}
+    knobs = given(args)
     config = from_json(Comparison, {"classifiers": args.names, "world": args.data, **knobs})
     for event in compare(config, child.store(args)):
         show(event)

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from latentlab.cli.augment import KNOB
+from latentlab.cli.augment import given
 from latentlab.errors import UserError
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _tool(args: argparse.Namespace) -> Projection:
     from latentlab.knobs import from_json
     from latentlab.projections import PROJECTIONS
 
-    knobs = {key.removeprefix(KNOB): value for key, value in vars(args).items() if key.startswith(KNOB)}
+    knobs = given(args)
     return from_json(PROJECTIONS[args.method], knobs)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latentlab.cli import child
-from latentlab.cli.augment import KNOB, knob_flag
+from latentlab.cli.augment import flags_of, given
 from latentlab.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ OWN = ("world", "augmentations", "rows")  # knobs whose flags are written out he
 
 
 def flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
-    from latentlab.knobs import settings
     from latentlab.training import Config
 
     parser.add_argument(
@@ -46,10 +45,7 @@ def flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     parser.add_argument("--rows", type=_rows, default=(), metavar="N,N,…", help="training images to learn from")
     parser.add_argument("--json", action="store_true", help="print the events for a program")
     child.flags(parser)
-    group = parser.add_argument_group("knobs")
-    for setting in settings(Config):
-        if setting.name not in OWN:
-            knob_flag(group, setting, setting.default)
+    flags_of(parser, Config, skip=OWN)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -80,7 +76,7 @@ def _config(args: argparse.Namespace) -> Config:
     from latentlab.knobs import from_json
     from latentlab.training import Config
 
-    knobs = {key.removeprefix(KNOB): value for key, value in vars(args).items() if key.startswith(KNOB)}
+    knobs = given(args)
     if {"steps", "minutes"} & set(knobs) and "epochs" not in knobs:
         knobs["epochs"] = 0  # the budget that is asked for is the only one
     moves = [_augmentation(text) for text in args.augment]

@@ -8,6 +8,7 @@ computes the networks again on the way back: its memory does not grow with their
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from typing import Any
@@ -19,9 +20,6 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from latentlab.models.glow import (
-    BOUND,
-    LEVELS,
-    MARGIN,
     Coupling,
     Glow,
     Kept,
@@ -31,7 +29,12 @@ from latentlab.models.glow import (
     State,
     Step,
     ZeroConv,
+    bounded,
+    logit,
+    prior_of,
+    spread,
     squeeze,
+    unlogit,
     unsqueeze,
 )
 from latentlab.models.modules import Stack, channels_last
@@ -56,7 +59,7 @@ class FoldedCoupling(nn.Module):
         x = a.permute(0, 3, 1, 2).to(first.weight.dtype, memory_format=torch.channels_last)
         out = last(F.relu_(second(F.relu_(first(x)))))
         raw, shift = out.permute(0, 2, 3, 1).float().chunk(2, -1)
-        return BOUND * torch.tanh(raw / BOUND), shift
+        return bounded(raw), shift
 
 
 class FoldedStep(nn.Module):
@@ -89,16 +92,16 @@ class FoldedLevel(nn.Module):
         super().__init__()
         self.steps = Stack(FoldedStep(step, dtype) for step in level.steps)
         self.kept = level.kept
-        self.prior = level.prior if isinstance(level.prior, nn.Parameter) else channels_last(_plain(level.prior))
+        self.prior = copy.deepcopy(level.prior)
 
     def encode(self, x: State) -> tuple[Kept, Leaving]:
         x = in_chunks(self._through, squeeze(x))
         kept, leaving = x[..., : self.kept], x[..., self.kept :]
-        mean, log_scale = self._prior(kept)
+        mean, log_scale = prior_of(self.prior, kept)
         return kept, (leaving - mean) * torch.exp(-log_scale)
 
     def decode(self, kept: Kept, leaving: Leaving) -> State:
-        mean, log_scale = self._prior(kept)
+        mean, log_scale = prior_of(self.prior, kept)
         x = torch.cat([kept, mean + leaving * torch.exp(log_scale)], -1)
         return unsqueeze(in_chunks(self._back, x))
 
@@ -111,14 +114,6 @@ class FoldedLevel(nn.Module):
         for step in reversed(self.steps):
             x = checkpoint(step.decode, x, use_reentrant=False) if x.requires_grad else step.decode(x)
         return x
-
-    def _prior(self, kept: Kept) -> tuple[Tensor, Tensor]:
-        prior = self.prior
-        if isinstance(prior, nn.Parameter):
-            mean, log_scale = prior.chunk(2, -1)
-        else:
-            mean, log_scale = prior(kept.permute(0, 3, 1, 2)).permute(0, 2, 3, 1).chunk(2, -1)
-        return mean, log_scale.clamp(-7, 7)
 
 
 class FoldedGlow(nn.Module):
@@ -133,9 +128,7 @@ class FoldedGlow(nn.Module):
         self.sample = glow.sample
 
     def encode(self, images: Images) -> Latents:
-        inside = (1 - 2 * MARGIN) * (images * (LEVELS - 1) + 0.5) / LEVELS + MARGIN
-        x = torch.log(inside / (1 - inside)).permute(0, 2, 3, 1)
-        parts = []
+        x, parts = logit(spread(images, 0.5)), []
         with _own_precision(images):
             for level in self.levels:
                 x, leaving = level.encode(x)
@@ -148,8 +141,7 @@ class FoldedGlow(nn.Module):
         with _own_precision(x):
             for level, state in zip(reversed(self.levels), states, strict=True):
                 x = level.decode(x, state)
-        y = (torch.sigmoid(x.permute(0, 3, 1, 2)) - MARGIN) / (1 - 2 * MARGIN)
-        return (y * LEVELS - 0.5) / (LEVELS - 1)
+        return unlogit(x)
 
 
 @torch.no_grad()
@@ -173,13 +165,13 @@ def _affine(x: State, matrix: Any, offset: Any) -> State:
 def _plain(conv: nn.Module) -> nn.Conv2d:
     """A copy; the gain of a ZeroConv goes into its weight and bias."""
     assert isinstance(conv, nn.Conv2d)
-    copy = nn.Conv2d(conv.in_channels, conv.out_channels, conv.weight.shape[2], padding=conv.weight.shape[2] // 2)
-    copy.requires_grad_(False).load_state_dict({name: conv.state_dict()[name] for name in ("weight", "bias")})
+    plain = nn.Conv2d(conv.in_channels, conv.out_channels, conv.weight.shape[2], padding=conv.weight.shape[2] // 2)
+    plain.requires_grad_(False).load_state_dict({name: conv.state_dict()[name] for name in ("weight", "bias")})
     if isinstance(conv, ZeroConv):
         gain = torch.exp(3 * conv.gain)
-        copy.weight.mul_(gain[..., None])
-        copy.get_parameter("bias").mul_(gain.flatten())
-    return copy
+        plain.weight.mul_(gain[..., None])
+        plain.get_parameter("bias").mul_(gain.flatten())
+    return plain
 
 
 def _own_precision(x: Tensor) -> torch.autocast:

@@ -49,6 +49,36 @@ def conditioned(net: nn.Module, x: State, fast: bool) -> tuple[Float[Tensor, "B 
     return first, second
 
 
+def spread(images: Images, noise: float | Tensor) -> Images:
+    """[0, 1] with 256 grey levels to the open unit interval."""
+    return (images * (LEVELS - 1) + noise) / LEVELS
+
+
+def logit(y: Images) -> State:
+    inside = (1 - 2 * MARGIN) * y + MARGIN
+    return torch.log(inside / (1 - inside)).permute(0, 2, 3, 1)
+
+
+def unlogit(x: State) -> Images:
+    """The way back from `logit` and `spread`, to the middle of each grey level."""
+    y = (torch.sigmoid(x.permute(0, 3, 1, 2)) - MARGIN) / (1 - 2 * MARGIN)
+    return (y * LEVELS - 0.5) / (LEVELS - 1)
+
+
+def bounded(raw: Tensor) -> Tensor:
+    """The log scale of a coupling."""
+    return BOUND * torch.tanh(raw / BOUND)
+
+
+def prior_of(prior: nn.Module | nn.Parameter, kept: Kept) -> tuple[Tensor, Tensor]:
+    """Mean and log scale of what leaves a level, given what goes on."""
+    if isinstance(prior, nn.Parameter):
+        mean, log_scale = prior.chunk(2, -1)
+    else:
+        mean, log_scale = conditioned(prior, kept, fast=False)
+    return mean, log_scale.clamp(-7, 7)
+
+
 class Coupling(nn.Module):
     """Half of the channels scales and shifts the other half."""
 
@@ -81,7 +111,7 @@ class Coupling(nn.Module):
 
     def _net(self, a: State) -> tuple[Float[Tensor, "B H W E"], Float[Tensor, "B H W E"]]:
         raw, shift = conditioned(self.net, a, self.fast)
-        return BOUND * torch.tanh(raw / BOUND), shift
+        return bounded(raw), shift
 
 
 class ZeroConv(nn.Conv2d):
@@ -143,22 +173,15 @@ class Level(nn.Module):
             x, log_det = step.encode(x)
             total = total + log_det
         kept, leaving = x[..., : self.kept], x[..., self.kept :]
-        mean, log_scale = self._prior(kept)
+        mean, log_scale = prior_of(self.prior, kept)
         return kept, (leaving - mean) * torch.exp(-log_scale), total - log_scale.expand_as(leaving).flatten(1).sum(1)
 
     def decode(self, kept: Kept, leaving: Leaving) -> State:
-        mean, log_scale = self._prior(kept)
+        mean, log_scale = prior_of(self.prior, kept)
         x = torch.cat([kept, mean + leaving * torch.exp(log_scale)], -1)
         for step in reversed(self.steps):
             x = step.decode(x)
         return unsqueeze(x)
-
-    def _prior(self, kept: Kept) -> tuple[Tensor, Tensor]:
-        if isinstance(self.prior, nn.Parameter):
-            mean, log_scale = self.prior.chunk(2, -1)
-        else:
-            mean, log_scale = conditioned(self.prior, kept, fast=False)
-        return mean, log_scale.clamp(-7, 7)
 
 
 class Glow(nn.Module):
@@ -188,8 +211,7 @@ class Glow(nn.Module):
         x = states[0][..., :0]
         for level, state in zip(reversed(self.levels), states, strict=True):
             x = level.decode(x, state)
-        y = (torch.sigmoid(x.permute(0, 3, 1, 2)) - MARGIN) / (1 - 2 * MARGIN)
-        return ((y * LEVELS - 0.5) / (LEVELS - 1)).to(self._parameter.dtype)
+        return unlogit(x).to(self._parameter.dtype)
 
     def sample(self, count: int, rng: torch.Generator) -> Latents:
         return Latents(
@@ -204,14 +226,14 @@ class Glow(nn.Module):
         squares = sum((state.square().flatten(1).sum(1) for state in states), torch.zeros_like(log_det))
         size = math.prod(self.image_shape)
         inside = (1 - 2 * MARGIN) * y + MARGIN
-        logit = (math.log(1 - 2 * MARGIN) - torch.log(inside * (1 - inside))).flatten(1).sum(1)
-        nats = -0.5 * squares + log_det + logit - size * (0.5 * math.log(2 * math.pi) + math.log(LEVELS))
+        stretch = (math.log(1 - 2 * MARGIN) - torch.log(inside * (1 - inside))).flatten(1).sum(1)
+        nats = -0.5 * squares + log_det + stretch - size * (0.5 * math.log(2 * math.pi) + math.log(LEVELS))
         return nats.to(self._parameter.dtype)
 
     @torch.no_grad()
     def initialise(self, images: Images) -> None:
         """Data-dependent initialisation of every actnorm from one batch."""
-        x = self._logit(self._spread(images, 0.5)).to(self._parameter.dtype)
+        x = logit(self._spread(images, 0.5)).to(self._parameter.dtype)
         for level in self.levels:
             x = squeeze(x)
             for step in level.steps:
@@ -243,17 +265,11 @@ class Glow(nn.Module):
         return self._parameter.dtype if self.fast else torch.float64
 
     def _spread(self, images: Images, noise: float | Tensor) -> Images:
-        """[0, 1] with 256 grey levels to the open unit interval."""
-        return (images.to(self._state_dtype) * (LEVELS - 1) + noise) / LEVELS
-
-    @staticmethod
-    def _logit(y: Images) -> State:
-        inside = (1 - 2 * MARGIN) * y + MARGIN
-        return torch.log(inside / (1 - inside)).permute(0, 2, 3, 1)
+        return spread(images.to(self._state_dtype), noise)
 
     def _flow(self, y: Images) -> tuple[list[Tensor], LogDet]:
         """States that left, fine to coarse, and the log-determinant after the logit."""
-        x = self._logit(y)
+        x = logit(y)
         total, states = x.new_zeros(len(x)), []
         for level in self.levels:
             x, leaving, log_det = level.encode(x)

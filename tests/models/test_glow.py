@@ -8,7 +8,7 @@ import torch
 
 from latentlab import chance, data, models
 from latentlab.models import Glow
-from latentlab.models.glow import squeeze
+from latentlab.models.glow import logit, squeeze
 from latentlab.types import DensityModel, DirectedModel
 
 CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
@@ -71,7 +71,7 @@ def test_initialise_gives_every_actnorm_unit_output():
     images = chance.uniform((64, 3, 8, 8), chance.seeded(0))
     model.initialise(images)
     step = model.levels[0].steps[0]
-    x = squeeze(model._logit(model._spread(images, 0.5))).float()
+    x = squeeze(logit(model._spread(images, 0.5))).float()
     y = ((x + step.shift) * step.log_scale.exp()).flatten(0, 2)
     assert torch.allclose(y.mean(0), torch.zeros(12), atol=1e-4)
     assert torch.allclose(y.std(0), torch.ones(12), atol=1e-3)
