@@ -30,7 +30,7 @@ def flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
         dest="folder",
         type=Path,
         metavar="DIR",
-        help="do what config.json in DIR says; under torchrun: torchrun … -m -- latentlab train --run DIR",
+        help="do what config.json in DIR says; under torchrun: torchrun --standalone … -m -- latentlab train --run DIR",
     )
     parser.add_argument("--data", metavar="WORLD", help="digits, cifar10, mnist, faces, or one's own")
     parser.add_argument("--out", type=Path, metavar="FILE", help="the classifier that is made")

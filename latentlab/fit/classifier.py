@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from latentlab.data import World
 from latentlab.fit import parallel
-from latentlab.fit.schedule import crop, flip, set_rate
+from latentlab.fit.schedule import crop, flip, set_rate, turn
 from latentlab.models.classifiers import ResNet18, SmallResNet
 from latentlab.models.modules import channels_last
 from latentlab.models.precision import autocast
@@ -33,13 +33,15 @@ class ClassifierFitter:
         self.modules = nn.ModuleDict({"network": self.network})
         sgd = torch.optim.SGD(self.network.parameters(), self.peak, 0.9, weight_decay=self.decay, nesterov=True)
         self.optimisers = {"sgd": sgd}
-        self.mirrored = world.mirrored
+        self.mirrored, self.few = world.mirrored, world.multilabel
 
     def begin(self, images: Images) -> None:
         pass
 
     def step(self, images: Images, labels: Tensor, rng: torch.Generator, progress: float) -> dict[str, float]:
-        images = crop(flip(images, rng) if self.mirrored else images, images.shape[2] // 10, rng)
+        images = flip(images, rng) if self.mirrored else images
+        images = turn(images, 10, 0.1, rng) if self.few else images  # faces: 40 labels an image and few images
+        images = crop(images, images.shape[2] // 10, rng)
         with autocast(images.device.type):
             logits = self.network(images)
         error = loss(logits, labels)

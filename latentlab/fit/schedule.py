@@ -37,3 +37,13 @@ def crop(images: Images, margin: int, rng: torch.Generator) -> Images:
     corners = torch.randint(2 * margin + 1, (len(images), 2), generator=rng)
     moved = [image[:, y : y + size, x : x + size] for image, (y, x) in zip(padded, corners.tolist(), strict=True)]
     return torch.stack(moved).contiguous(memory_format=torch.channels_last)
+
+
+def turn(images: Images, degrees: float, zoom: float, rng: torch.Generator) -> Images:
+    """Each image turned by up to `degrees` and made larger or smaller by up to the share `zoom`, the border reflected."""
+    angle, share = (2 * chance.uniform((2, len(images)), rng) - 1).to(images.device)
+    angle, scale = angle * math.radians(degrees), 1 + zoom * share
+    cos, sin, none = scale * angle.cos(), scale * angle.sin(), torch.zeros_like(angle)
+    maps = torch.stack([cos, -sin, none, sin, cos, none], 1).view(-1, 2, 3)
+    grid = F.affine_grid(maps, list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)

@@ -299,7 +299,7 @@ def test_two_processes_go_on_when_one_is_killed(order, words, small_world):
     """torchrun starts both again from the last state; one directory, one story."""
     folder = order(steps=400, augmentations=[{"method": "mixup"}], minutes=0)
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--max-restarts", "2"]
-    command += ["--master_port", "29613", "-m", "--", "latentlab", *words(folder)]
+    command += ["--standalone", "-m", "--", "latentlab", *words(folder)]
     process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     wait_for((folder / "resume.safetensors").exists, process)
     workers = children(process.pid)

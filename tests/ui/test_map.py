@@ -165,8 +165,9 @@ def test_fifty_thousand_points_are_drawn_kept_in_zoom_and_restyled(plots: Any) -
     page.keyboard.press("+")
     page.wait_for_timeout(300)
     before = page.evaluate(f"{PLOT}._fullLayout.xaxis.range")
+    first = page.evaluate(f"{PLOT}._fullData[0].x[0]")
     page.locator("#new").click()
-    page.wait_for_function(f"{PLOT}._fullData[0].x[0] !== {page.evaluate(f'{PLOT}._fullData[0].x[0]')}")
+    page.wait_for_function(f"{PLOT}._fullData[0].x[0] !== {first}")
     assert page.evaluate(f"{PLOT}._fullLayout.xaxis.range") == before
     light = page.evaluate(f"{PLOT}._fullData[0].marker.color")
     page.evaluate("document.body.classList.toggle('dark')")
