@@ -40,7 +40,7 @@ def crop(images: Images, margin: int, rng: torch.Generator) -> Images:
 
 
 def turn(images: Images, degrees: float, zoom: float, rng: torch.Generator) -> Images:
-    """Each image turned by up to `degrees` and made larger or smaller by up to the share `zoom`, the border reflected."""
+    """Each image turned by up to `degrees` and scaled by up to the share `zoom`, the border reflected."""
     angle, share = (2 * chance.uniform((2, len(images)), rng) - 1).to(images.device)
     angle, scale = angle * math.radians(degrees), 1 + zoom * share
     cos, sin, none = scale * angle.cos(), scale * angle.sin(), torch.zeros_like(angle)
