@@ -12,6 +12,7 @@ from latentlab import session as verbs
 from latentlab.errors import UserError
 from latentlab.operators import Adversary
 from latentlab.session import Desk, Session, attack, course, elsewhere, heat, path_of, remembered
+from latentlab.session.attack import at_step
 from latentlab.session.path import places_of
 from latentlab.ui import away, bench, show, widgets
 from latentlab.ui.course import beside, figure, leaves, maps
@@ -120,6 +121,8 @@ class Closer:
             place = float(key)
         except ValueError as error:
             raise UserError("This is no place on the path; click a picture of the strip.") from error
+        if isinstance(session.result.tool, Adversary):
+            return at_step(session, place)
         return verbs.jump(self.page.desk, session, place)
 
     def jump_to_point(self, session: Session, chosen: list[tuple[int, int]]) -> Session:

@@ -74,26 +74,27 @@ def tile(session: Session, done: Result, note: str, here: bool = False, more: st
 
 
 def chase(desk: Desk, session: Session) -> str:
-    """The attack's steps, and below them its control in pixels; the tab has their curves."""
+    """The attack's steps, a click goes there, and below them its control in pixels; the tab has their curves."""
     if session.track is None:
         return ""
     ours, control = session.track
-    strips = heading(f"attack in {short(desk, session.model, session.world)}, step by step") + pursuit(session, ours)
+    title = f"attack in {short(desk, session.model, session.world)}, step by step"
+    strips = heading(title) + pursuit(session, ours, leads=True)
     if control is not ours:
         strips += heading(f"pixel PGD to the same distance, l2 {control.distances[-1]:.2f}") + pursuit(session, control)
     return f'<div class="ll-chase">{strips}</div>'
 
 
-def pursuit(session: Session, track: Track) -> str:
+def pursuit(session: Session, track: Track, leads: bool = False) -> str:
     """All steps of a short attack, an even choice of a long one."""
     last = len(track.steps) - 1
     chosen = sorted({round(place * last / (MOST - 1)) for place in range(MOST)}) if last >= MOST else range(last + 1)
-    return row(step(session, track, k) for k in chosen)
+    return row(step(session, track, k, str(k) if leads else "") for k in chosen)
 
 
-def step(session: Session, track: Track, k: int) -> str:
+def step(session: Session, track: Track, k: int, key: str) -> str:
     here = track.steps[k] is session.result
-    return tile(session, track.steps[k], step_name(k), here, f"l2 {track.distances[k]:.2f}")
+    return tile(session, track.steps[k], step_name(k), here, f"l2 {track.distances[k]:.2f}", key)
 
 
 def step_name(k: int) -> str:

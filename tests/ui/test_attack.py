@@ -51,6 +51,22 @@ def test_a_step_is_put_on_the_stage_by_the_slider_and_by_a_click_on_the_curve(ta
     assert result(tab) == second
 
 
+def test_a_click_on_a_picture_of_the_film_goes_to_its_step(tab: Any) -> None:
+    assert tab.locator("#film .ll-jump").count() == 5  # the control's pictures lead nowhere
+    last = result(tab)
+    for key, words in (("2", "attacked, ε 1, 1 steps"), ("0", "attacked, ε 0, 0 steps")):
+        tab.locator(f"#film .ll-jump[data-key='{key}']").click()
+        caption(tab, words, SLOW)
+        tab.wait_for_function(
+            "key => document.querySelector('#attack-step input[type=number]').value === key", arg=key, timeout=SLOW
+        )
+        tab.wait_for_selector(f"#film .ll-tile.ll-here .ll-jump[data-key='{key}']", timeout=SLOW)
+    assert tab.locator("#adversary-steps input[type=number]").input_value() == "3"  # the settings stay
+    tab.locator("#film .ll-jump[data-key='4']").click()
+    caption(tab, "attacked, ε 1, 3 steps", SLOW)
+    assert result(tab) == last
+
+
 def test_a_published_attack_brings_its_settings_and_its_space(tab: Any) -> None:
     tab.locator("#attack-method").get_by_text("pixel PGD").click()
     tab.wait_for_selector(".ll-model[aria-pressed=true] b:text-is('Pixels')")

@@ -6,6 +6,7 @@ import inspect
 import math
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import gradio as gr
@@ -98,6 +99,8 @@ class Hand:
             return ""
 
     def shown(self, session: Session) -> list[Any]:
+        if session.track is not None:  # an earlier step is on the stage: the settings are still the whole attack's
+            session = replace(session, result=session.track[0].result)
         tool = session.result.tool
         choices = [(show.name(name), place) for place, name in enumerate(session.classes)]
         target = tool.target if isinstance(tool, Adversary) else 0
@@ -141,7 +144,7 @@ class TrackView:
                 )
                 self.steps = Slide(
                     0, 4, value=4, step=1, label="step on the stage", elem_id="attack-step",
-                    info="0: no move, 1: the start in the ball; a click on the curves jumps there",
+                    info="0: no move, 1: the start in the ball; a click on the curves or a picture jumps there",
                 )  # fmt: skip
             with gr.Column(min_width=260, scale=2):
                 self.said = gr.HTML(elem_id="attack-verdict")
@@ -151,6 +154,7 @@ class TrackView:
         page = self.page
         wired([page.away.change], self.settled, [page.session, self.drawn], self.outputs)
         curve = ([self.curve], lambda session: [track_figure(session)])
+        page.follow([self.curve, self.steps], self.jumped)  # a click on the film goes to a step, too
         on(page, [self.steps.input, self.steps.release], at_step, [self.steps], note, curve)
         on(page, [self.curve.click], clicked, [], note, ([self.curve, self.steps], self.jumped), points)
 
