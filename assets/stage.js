@@ -4,6 +4,7 @@ function keep() {
   const shown = element.querySelector('[data-view]');
   if (!shown) return;
   const view = new URLSearchParams(shown.dataset.view), address = new URL(location.href);
+  for (const name of [...address.searchParams.keys()]) if (name !== 'tab' && !name.startsWith('__')) address.searchParams.delete(name);
   view.forEach((value, name) => address.searchParams.set(name, value));
   address.hash = '';
   history.replaceState(history.state, '', address);

@@ -7,9 +7,9 @@ from latentlab.session.choice import pick, picture, rows_of, select
 from latentlab.session.desk import BANK, DRAW, INDEX, REFINE, SEED, TEMPERATURE, Desk
 from latentlab.session.elsewhere import Elsewhere, elsewhere
 from latentlab.session.heat import Heat, heat
-from latentlab.session.keep import file_name, name_of, pictures_in, png, recipe_of, restore
+from latentlab.session.keep import file_name, name_of, pictures_in, png, recipe_of, restore, restore_recipe
 from latentlab.session.lines import as_python
-from latentlab.session.link import link, open_link
+from latentlab.session.link import left_out, link, open_link
 from latentlab.session.past import KEPT, current, go_back, remembered
 from latentlab.session.path import Course, Path, course, jump, path_of
 from latentlab.session.pin import pin, take_pinned, unpin
@@ -86,6 +86,7 @@ __all__ = [
     "go_back",
     "heat",
     "jump",
+    "left_out",
     "link",
     "moved",
     "name_of",
@@ -105,6 +106,7 @@ __all__ = [
     "remembered",
     "reseed",
     "restore",
+    "restore_recipe",
     "rows_of",
     "select",
     "strip",

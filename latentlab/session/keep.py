@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import torch
@@ -24,7 +26,10 @@ from latentlab.store import world_of
 from latentlab.types import Images
 
 INPUT, PARTNER = "latentlab-input", "latentlab-partner"
+KEYS = {INPUT: "input", PARTNER: "partner"}
 MAX_LETTERS = 200_000  # of a picture of 128 pixels in base64
+IN_ZIP = re.compile(r"\d{3}-(.+)")  # how a zip names its pictures
+Pictures = Mapping[str, Found]  # by their place, input or partner
 
 
 def recipe_of(desk: Desk, session: Session) -> Recipe:
@@ -39,7 +44,7 @@ def recipe_of(desk: Desk, session: Session) -> Recipe:
         settings=to_json(tool),
         seed=session.seed,
         refine=REFINE if session.model in session.refined else 0,
-        images=tuple(source.origin for source in _sources(session)),
+        images=tuple(source.name or source.origin for source in _sources(session)),
     )
 
 
@@ -58,7 +63,7 @@ def notes_of(desk: Desk, session: Session) -> PngInfo:
     """What a PNG carries so that its view can be restored."""
     notes = PngInfo()
     notes.add_itxt(images.RECIPE_KEY, recipe_of(desk, session).to_json())
-    for key, source in zip((INPUT, PARTNER), _sources(session), strict=False):
+    for key, source in zip(KEYS, _sources(session), strict=False):
         notes.add_text(key, base64.b64encode(images.png(source.image[0])).decode())
     return notes
 
@@ -76,7 +81,42 @@ def restore(desk: Desk, session: Session, data: bytes) -> Session | None:
     text = images.recipe_of(data)
     if text is None:
         return None
+    inner = {place: picture for key, place in KEYS.items() if (picture := _picture(data, key)) is not None}
+
+    def pictures(world: str) -> tuple[Pictures, str]:
+        shape = desk.store.image_shape(world)
+        return {place: found(images.fit_to(picture, shape), "restored") for place, picture in inner.items()}, ""
+
+    return _view(desk, session, recipe.from_json(text), pictures)
+
+
+def restore_recipe(desk: Desk, session: Session, text: str) -> Session:
+    """The view of a recipe alone, on the pictures that it names; for one that is not here the one at hand stays."""
     made = recipe.from_json(text)
+
+    def pictures(world: str) -> tuple[Pictures, str]:
+        wanted, lines = _wanted(made), []
+        here = {"partner": session.partner, "input": session.source} if session.world == world else {}
+        for place, name in wanted.items():
+            try:
+                here |= {place: desk.named(world, name)}
+            except UserError:
+                stays = "the one at hand" if session.world == world else "an example"
+                lines.append(f"The recipe's picture {name[:60]!r} is not inside it, and not here; {stays} stands in.")
+        return here, "\n".join(lines)
+
+    return _view(desk, session, made, pictures)
+
+
+def _wanted(made: Recipe) -> dict[str, str]:
+    """The recipe's pictures by name and place; of a zip's many the first, as they are no partners."""
+    plain = [match[1].replace("-", " ") if (match := IN_ZIP.fullmatch(name)) else name for name in made.images]
+    zipped = any(IN_ZIP.fullmatch(name) for name in made.images)
+    return dict(zip(("input",) if zipped else ("input", "partner"), plain, strict=False))
+
+
+def _view(desk: Desk, session: Session, made: Recipe, pictures: Callable[[str], tuple[Pictures, str]]) -> Session:
+    """The recipe's move in its situation, on these pictures of its world."""
     tool = made.tool()
     if not isinstance(tool, Move):
         raise UserError(f"The recipe's operator is {made.operator}; the page restores {', '.join(OPERATORS)}.")
@@ -84,14 +124,13 @@ def restore(desk: Desk, session: Session, data: bytes) -> Session | None:
     known("space", model, desk.store.models(world))
     known("classifier", classifier or None, desk.store.classifiers(world))
     fresh = beside(open_world(desk, world, model, classifier, made.seed), session)
-    for key, place in ((PARTNER, "partner"), (INPUT, "input")):
-        if (picture := _picture(data, key)) is not None:
-            fitted = found(images.fit_to(picture, desk.store.image_shape(world)), "restored")
-            fresh = put(desk, replace(fresh, filling=place), fitted)
+    given, said = pictures(world)
+    fresh = replace(fresh, partner=given.get("partner", fresh.partner))
+    fresh = put(desk, fresh, given["input"]) if "input" in given else fresh
     back = again(desk, replace(fresh, result=replace(fresh.result, tool=tool)))
     if made.refine and model == made.model:
         back = improved(desk, back)
-    lines = [*differences(desk, made), back.notice]
+    lines = [*differences(desk, made), said, back.notice]
     return replace(back, notice="\n".join(line for line in lines if line))
 
 
@@ -128,7 +167,7 @@ def _difference(desk: Desk, name: str, expected: str) -> str:
 
 def pictures_in(data: bytes) -> Images:
     """The input inside an exported PNG and, where one was used, the partner."""
-    inner = [picture for key in (INPUT, PARTNER) if (picture := _picture(data, key)) is not None]
+    inner = [picture for key in KEYS if (picture := _picture(data, key)) is not None]
     if not inner:
         raise UserError("This PNG has no input inside; export it from LatentLab with its recipe.")
     return torch.stack([images.fit_to(picture, (3, picture.height, picture.width)) for picture in inner])

@@ -33,11 +33,13 @@ FILMS: Kinds = {
 def away(desk: Desk, session: Session) -> str:
     """The result as a file: an exact PNG with its recipe inside; the view as an address; both as lines of Python."""
     data, file = base64.b64encode(verbs.png(desk, session)).decode(), text(verbs.file_name(session))
-    lines = text(verbs.as_python(desk, session))
+    lines, lacks = text(verbs.as_python(desk, session)), text(verbs.left_out(session))
+    line = f'<p class="ll-note" role="status" hidden>{lacks}</p>' if lacks else ""
     return (
         f'<a class="ll-button" id="take-png" download="{file}" href="data:image/png;base64,{data}" '
         f'title="The result, exact, with its recipe inside: drop it on the page to come back here.">PNG with recipe</a>'
-        f'<button class="ll-button" id="take-link" title="Copy the address of this view.">Link</button>'
+        f'<button class="ll-button" id="take-link" title="{lacks or "Copy the address of this view."}">Link</button>'
+        f"{line}"
         f'<button class="ll-button" id="take-python" title="The lines that make this result again.">Python</button>'
         f'<dialog aria-label="as Python"><p>These lines make this result again. They read <b>{file}</b> '
         f'(PNG with recipe) and the folder checkpoints.</p><pre tabindex="0">{lines}</pre>'

@@ -64,9 +64,17 @@ def drop(**options: Any) -> Drop:
         sources=["upload", "clipboard", "webcam"],
         height=88,
         show_label=False,
-        placeholder="Drop a picture here,\nor an exported PNG",
+        placeholder="Drop a picture here,\nor an exported PNG or recipe",
         **options,
     )
+
+
+def recipes(**options: Any) -> gr.HTML:
+    """A button for a recipe.json; `recipe` tells its text, also of one that is dropped among the pictures."""
+    words = "Shows the view of a recipe.json again; it can be dropped among the pictures, too."
+    button = f'<button class="ll-small" title="{words}">Open a recipe</button>'
+    field = '<input type="file" accept=".json,application/json" hidden>'
+    return gr.HTML(button + field, js_on_load=(ASSETS / "recipe.js").read_text(), **options)
 
 
 def crop_frame(photo: Photo | None) -> str:
@@ -101,6 +109,14 @@ def picked(event: gr.EventData) -> str:
     if not isinstance(key, str) or len(key) > 200:
         raise UserError("Nothing was chosen; click a picture.")
     return key
+
+
+def written(event: gr.EventData) -> str:
+    """The text of a file: a visitor's, to be checked by whoever reads it."""
+    text = event._data.get("text") if isinstance(event._data, dict) else None
+    if not isinstance(text, str):
+        raise UserError("Nothing was read; choose the file again.")
+    return text
 
 
 def boxed(event: gr.EventData) -> tuple[float, float, float, float]:

@@ -13,7 +13,7 @@ from latentlab.errors import UserError
 from latentlab.session import DRAW, INDEX, SEED, TEMPERATURE, Desk, Session
 from latentlab.ui import show
 from latentlab.ui.form import number, widget
-from latentlab.ui.widgets import boxed, choices, crop_frame, cropper, drop, picked
+from latentlab.ui.widgets import boxed, choices, crop_frame, cropper, drop, picked, recipes, written
 from latentlab.ui.wiring import Page, joined, on
 
 ROWS = "numbers and ranges: 0-63, 70; of drawn samples their seeds"
@@ -24,7 +24,7 @@ def build(page: Page) -> None:
     gr.HTML("<h2>Picture</h2>")
     page.slots.render()
     examples = choices(elem_id="examples", elem_classes="ll-examples")
-    dropped, crop = drop(elem_id="drop"), cropper(elem_id="crop")
+    dropped, recipe, crop = drop(elem_id="drop"), recipes(elem_id="recipe"), cropper(elem_id="crop")
     note = gr.HTML(elem_id="bench-note")
     with gr.Accordion("Draw from the prior", open=False, elem_id="draw-from"):
         temperature = widget(TEMPERATURE, "draw")
@@ -56,6 +56,7 @@ def build(page: Page) -> None:
     on(page, [page.slots.pick], bench.slot, [], note, lambda: page.situation, picked)
     on(page, [examples.pick], bench.example, [], note, new, picked)
     on(page, [dropped.input], bench.dropped, [dropped], note, lambda: page.situation, clear=dropped)
+    on(page, [recipe.recipe], bench.recipe, [], note, lambda: page.situation, written)
     on(page, [crop.crop], bench.cropped, [], note, joined(page.picture, lit), boxed)
     on(page, [draw.click, drawn.submit], bench.draw, [drawn, temperature], note, after_draw)
     on(page, [take.click, index.submit], bench.take, [index], note, new)
@@ -101,6 +102,9 @@ class Bench:
             return session
         data = Path(path).read_bytes()
         return verbs.restore(self.desk, session, data) or verbs.receive(self.desk, session, data)
+
+    def recipe(self, session: Session, text: str) -> Session:
+        return verbs.restore_recipe(self.desk, session, text)
 
     def cropped(self, session: Session, box: tuple[float, float, float, float]) -> Session:
         return verbs.crop(self.desk, session, box)

@@ -215,3 +215,48 @@ def renamed(data: bytes, recipe: str) -> bytes:
         notes.add_text("latentlab-input", picture.info["latentlab-input"])
         picture.save(file, "PNG", pnginfo=notes)
     return file.getvalue()
+
+
+@pytest.mark.parametrize("operator", ["noise", "shift", "adversary", "mix", "swap"])
+def test_a_recipe_alone_restores_its_view(desk: Any, session: Any, operator: str) -> None:
+    from latentlab.session import open_world, put, recipe_of, restore_recipe
+
+    session = put(desk, session, desk.named("digits", "test 7"))
+    session = made(desk, replace(session, partner=desk.named("digits", "example 5")), operator)
+    back = restore_recipe(desk, open_world(desk, "digits"), recipe_of(desk, session).to_json())
+    assert back.result.image.equal(session.result.image)
+    assert (back.result.tool, back.seed, back.source.name) == (session.result.tool, 3, "test 7")
+    assert back.notice == ""
+
+
+def test_a_recipe_of_a_zip_opens_its_first_picture(desk: Any, session: Any) -> None:
+    from latentlab.session import bundle, restore_recipe, select
+
+    taken = select(desk, made(desk, session, "noise"), "test", (5, 2))
+    back = restore_recipe(desk, session, unpacked(bundle(desk, taken))["recipe.json"].decode())
+    assert (back.source.name, back.partner, back.notice) == ("test 2", session.partner, "")
+    assert back.result.tool == taken.result.tool
+
+
+def test_a_recipe_whose_picture_is_not_here_moves_the_one_at_hand(desk: Any, session: Any) -> None:
+    from latentlab.session import put, recipe_of, restore_recipe
+
+    session = put(desk, made(desk, session, "noise"), desk.named("digits", "test 9"))
+    recipe = replace(recipe_of(desk, session), images=("upload 20 × 20",), model_digest="0" * 16)
+    back = restore_recipe(desk, session, recipe.to_json())
+    assert back.source is session.source
+    first, second = back.notice.split("\n")
+    assert "expected hash 0000" in first
+    assert "'upload 20 × 20' is not inside it" in second
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "\x00\xff", '{"version": 1}', '{"version": 2}', "[" * 9000, "x" * 70_000]
+)
+def test_rubbish_is_no_recipe_in_one_line(desk: Any, session: Any, text: str) -> None:
+    from latentlab.errors import UserError
+    from latentlab.session import restore_recipe
+
+    with pytest.raises(UserError, match="recipe") as error:
+        restore_recipe(desk, session, text)
+    assert "\n" not in str(error.value)

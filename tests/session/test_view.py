@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from dataclasses import replace
 from pathlib import Path
@@ -51,16 +52,84 @@ def test_a_link_opens_the_view_that_it_was_made_from(desk: Any, session: Any, op
     assert len(link(session)) < 400
 
 
-def test_an_upload_is_not_in_the_link_and_that_is_said(desk: Any, session: Any) -> None:
-    from latentlab.session import open_link, receive
-
+def noise(seed: int) -> bytes:
+    """The picture that compresses least."""
     file = io.BytesIO()
-    Image.linear_gradient("L").save(file, "PNG")
-    session = made(desk, receive(desk, session, file.getvalue()), "noise")
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (32, 32, 3), np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+def with_uploads(desk: Any, session: Any) -> Any:
+    from latentlab.session import receive
+
+    session = receive(desk, replace(session, filling="partner"), noise(1))
+    return made(desk, receive(desk, replace(session, filling="input"), noise(2)), "mix")
+
+
+def test_uploaded_pictures_are_in_the_link_exactly(desk: Any, session: Any) -> None:
+    from latentlab.session import left_out, link, open_link
+
+    session = with_uploads(desk, session)
     back = open_link(desk, query(session))
+    assert back.source.image.equal(session.source.image)
+    assert back.partner.image.equal(session.partner.image)
+    assert back.result.image.equal(session.result.image)
+    assert back.notice == left_out(session) == ""
+    assert link(back) == link(session)
+    assert len(link(session)) <= 12_000
+
+
+def test_a_picture_that_is_too_large_is_left_out_and_that_is_said(desk: Any, session: Any) -> None:
+    from latentlab.session import Found, left_out, link, open_link
+
+    large = Found(torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)), "upload 64 × 64")
+    view = replace(made(desk, session, "noise"), source=large)
+    assert len(link(view)) < 400
+    assert "too large" in left_out(view)
+    back = open_link(desk, query(view))
     assert back.source is desk.examples("digits")[0]
+    assert back.result.tool == view.result.tool
+    assert back.notice == "An uploaded picture is too large for the address; an example stands in for it."
+
+
+def webp(wide: int, high: int, mode: str = "RGB", lossless: bool = True) -> str:
+    file = io.BytesIO()
+    Image.new(mode, (wide, high)).save(file, "WEBP", lossless=lossless)
+    return base64.urlsafe_b64encode(file.getvalue()).decode().rstrip("=")
+
+
+def bomb() -> str:
+    """A picture of 32 × 32 whose header is changed to the largest size that a WebP can have."""
+    data = bytearray(base64.urlsafe_b64decode(webp(32, 32) + "=="[: -len(webp(32, 32)) % 4]))
+    data[21:25] = (0x3FFF | 0x3FFF << 14).to_bytes(4, "little")
+    return base64.urlsafe_b64encode(bytes(data)).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        "x",
+        "A" * 400,
+        "%%%",
+        "²" * 80,
+        "A" * 20_000,
+        webp(32, 31),
+        webp(2000, 2000),
+        webp(32, 32)[:-8],
+        webp(32, 32, lossless=False),
+        base64.urlsafe_b64encode(noise(0)).decode().rstrip("="),
+        bomb(),
+    ],
+)
+def test_a_bad_picture_is_one_line_and_the_rest_of_the_view_opens(desk: Any, session: Any, picture: str) -> None:
+    from latentlab.session import open_link
+
+    session = with_uploads(desk, session)
+    back = open_link(desk, query(session) | {"input-picture": picture})
     assert back.result.tool == session.result.tool
-    assert "An uploaded picture is not kept in the address" in back.notice
+    assert back.source is desk.examples("digits")[0]
+    assert "an example stands in for it" in back.notice
+    assert "\n" not in back.notice
 
 
 def test_a_world_alone_opens_its_first_view(desk: Any, session: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -14,6 +15,7 @@ from ui.hand import caption, choose, drop, result, slide
 
 pytestmark = pytest.mark.browser
 FIRST = ".ll-tile img"
+SHOWN = "src => document.querySelector('.ll-card.ll-accent img').src === src"
 
 
 def values(view: Any) -> dict[str, str]:
@@ -63,15 +65,22 @@ def test_a_link_opens_its_tab_for_another_visitor(view: Any, served: str) -> Non
     assert other.get_by_role("tab", name="Mix").get_attribute("aria-selected") == "true"
 
 
-def test_an_upload_does_not_survive_a_reload_and_that_is_said(view: Any, tmp_path: Path) -> None:
+def test_an_upload_survives_a_reload_and_one_that_is_damaged_is_said(view: Any, tmp_path: Path) -> None:
     Image.linear_gradient("L").save(tmp_path / "grey.png")
     drop(view, tmp_path / "grey.png")
     view.get_by_text("upload 256 × 256").first.wait_for()
     at_rest(view)
+    before = result(view)
     view.reload()
     view.wait_for_selector(FIRST)
     at_rest(view)
-    assert "not kept in the address" in view.locator("#header-note").inner_text()
+    assert result(view) == before
+    assert view.locator("#header-note .ll-note").count() == 0
+    view.goto(view.url.replace("input-picture=", "input-picture=AAAA"))
+    view.wait_for_selector("#header-note .ll-note")
+    assert "damaged; an example stands in" in view.locator("#header-note").inner_text()
+    at_rest(view)
+    assert "input-picture" not in view.url
     slide(view, "bank-0", 1)
     caption(view, "pc1 +1.0 σ")
     view.wait_for_function("!document.querySelector('#header-note .ll-note')")
@@ -119,6 +128,41 @@ def test_the_lines_of_python_are_shown_and_make_the_picture(
     with Image.open(file) as a, Image.open("again.png") as b:
         assert np.array_equal(np.array(a), np.array(b))
     assert file in lines
+
+
+def test_a_recipe_alone_is_opened_by_its_button_and_by_a_drop(view: Any, tmp_path: Path) -> None:
+    slide(view, "bank-1", -1.25)
+    caption(view, "pc2 -1.2 σ")
+    at_rest(view)
+    before = result(view)
+    with view.expect_download() as download:
+        view.locator("#pack [data-key=zip]").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        archive.extract("recipe.json", tmp_path)
+    recipe = (tmp_path / "recipe.json").read_text()
+    choose(view, "space", "Glow")
+    view.wait_for_selector(".ll-model[aria-pressed=true] b:text-is('Glow')")
+    view.set_input_files("#recipe input[type=file]", str(tmp_path / "recipe.json"))
+    view.wait_for_function(SHOWN, arg=before)
+    assert view.locator("#space input").first.input_value() == "StyleGAN2"
+    assert view.locator("#bank-1 input[type=number]").input_value() == "-1.25"
+    fall(view, recipe.replace('"model_digest": "', '"model_digest": "00'))
+    view.wait_for_selector("#bench-note .ll-note:has-text('expected hash 00')")
+    fall(view, recipe.replace('"model_digest": "', '"model_digest": "00').replace("example-1", "cat"))
+    view.wait_for_selector("#bench-note .ll-note li:has-text('not inside it')")  # several lines are seen, too
+    fall(view, "no recipe")
+    view.wait_for_selector("#bench-note .ll-note:has-text('This is no recipe')")
+    assert result(view) == before
+
+
+def fall(view: Any, text: str) -> None:
+    """A file recipe.json let fall on the place for pictures."""
+    view.evaluate(
+        "text => { const held = new DataTransfer(); held.items.add(new File([text], 'recipe.json'));"
+        "document.querySelector('#drop button').dispatchEvent("
+        "new DragEvent('drop', { dataTransfer: held, bubbles: true, cancelable: true })); }",
+        text,
+    )
 
 
 def test_the_last_views_are_kept_and_come_back_by_click_and_by_keyboard(view: Any) -> None:

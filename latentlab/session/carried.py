@@ -1,0 +1,46 @@
+"""A picture inside of an address: lossless WebP in base64url, read back as the stranger's word that it is."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+
+from PIL import Image
+
+from latentlab import images
+from latentlab.errors import UserError
+from latentlab.images import Picture
+from latentlab.types import Images, ImageShape
+
+LETTERS = re.compile(r"[A-Za-z0-9_-]+")
+DAMAGED = "The picture in the address is damaged; an example stands in for it."
+HEAD = 25  # bytes: RIFF, size, WEBP, VP8L, size, signature, width and height
+
+
+def to_letters(picture: Images) -> str:
+    """One picture of 256 levels, exact."""
+    plain, file = Image.open(io.BytesIO(images.png(picture[0]))).convert("RGB"), io.BytesIO()
+    plain.save(file, "WEBP", lossless=True, quality=100, method=6)
+    return base64.urlsafe_b64encode(file.getvalue()).decode().rstrip("=")
+
+
+def from_letters(text: str, shape: ImageShape) -> Picture:
+    """The picture, which must be of exactly this shape: its header is read before a pixel is decoded."""
+    if not LETTERS.fullmatch(text) or len(text) % 4 == 1:
+        raise UserError(DAMAGED)
+    data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if size_of(data) != (shape[2], shape[1]):
+        raise UserError(DAMAGED)
+    try:
+        return images.fit_to(images.read(data), shape)
+    except UserError as error:
+        raise UserError(DAMAGED) from error
+
+
+def size_of(data: bytes) -> tuple[int, int] | None:
+    """Width and height of a WebP of one lossless frame, None for anything else (RFC 9649, section 3.4)."""
+    if len(data) < HEAD or data[:4] != b"RIFF" or data[8:16] != b"WEBPVP8L" or data[20] != 0x2F:
+        return None
+    bits = int.from_bytes(data[21:HEAD], "little")
+    return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
