@@ -39,7 +39,7 @@ class Store:
         self._entries: dict[str, Entry] = {}
         self._added: dict[str, tuple[Card, Any]] = {}
         self._loaded: dict[str, Any] = {}
-        self._folded: dict[str, tuple[Any, Any]] = {}  # a Glow and its fast form
+        self._fast: dict[str, tuple[Any, Any]] = {}  # a network and its fast form
         self._digests: dict[str, str] = {}
         self._ran: dict[str, tuple[int, int]] = {}
         self._lock = RLock()
@@ -139,16 +139,14 @@ class Store:
             return self._loaded[name]
 
     def fast(self, name: str) -> Any:
-        """The same network where some grey levels do not matter: a Glow folded, anything else as it is."""
+        """The same network where some grey levels, or a turn of a gradient by some degrees, do not matter."""
         network = self.load(name)
-        if not isinstance(network, models.Glow):
-            return network
         with self._lock:
-            known, folded = self._folded.get(name, (None, None))
+            known, fast = self._fast.get(name, (None, None))
             if known is not network:
-                folded = models.fold(network)
-                self._folded[name] = network, folded
-            return folded
+                fast = models.fast_form(network)
+                self._fast[name] = network, fast
+            return fast
 
     def _read(self, name: str) -> Any:
         base, _, attribute = name.partition(":")
@@ -180,8 +178,8 @@ class Store:
 
     def bench(self, model: str, classifier: str | None = None, seed: int = 0, fast: bool = False) -> Bench:
         """What an operator needs, by name; `fast` where a few grey levels do not matter."""
-        space = self.fast(model) if fast else self.load(model)
-        return Bench(space, self.load(classifier) if classifier else None, seeded(seed))
+        get = self.fast if fast else self.load
+        return Bench(get(model), get(classifier) if classifier else None, seeded(seed))
 
     def add(
         self,

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from benchmarks.speed.peers import HIDDEN, PEERS, SHAPE, STEPS
 from latentlab import chance
-from latentlab.models import Glow, ResNet18, StyleGAN2, fold
+from latentlab.models import Glow, ResNet18, StyleGAN2, fast_form
 from latentlab.models.modules import channels_last
 from latentlab.models.precision import autocast
 from latentlab.models.style_layers import GAIN, StyledConv, blur
@@ -39,7 +39,7 @@ def glow() -> Glow:
 def flow(entrant: str) -> tuple[Callable[[Any], Any], Callable[[Any], Tensor]]:
     """Encoder and decoder, whatever the codes are."""
     if entrant == "ours, fast":
-        fast = fold(glow())
+        fast = fast_form(glow())
         return fast.encode, fast.decode
     if entrant == "ours, exact":
         exact = glow()
@@ -67,7 +67,8 @@ def gradient(entrant: str, batch: int) -> Call:
     """Of a loss through the decoder and a ResNet-18, with respect to the codes."""
     encode, decode = flow(entrant)
     classifier = ResNet18(SHAPE, CLASSES).eval().requires_grad_(False)
-    quick = "bf16" in entrant or entrant == "ours, fast"
+    classifier = fast_form(classifier) if entrant == "ours, fast" else classifier
+    quick = "bf16" in entrant
     classifier = channels_last(classifier) if quick else classifier
     with torch.no_grad():
         codes = encode(images(batch))
@@ -89,19 +90,15 @@ def leaves_of(codes: Any) -> list[Tensor]:
 
 
 def synthesis(entrant: str, batch: int) -> Call:
-    network = channels_last(StyleGAN2(SHAPE, CHANNELS, encoder=False).eval().requires_grad_(False))
+    network = StyleGAN2(SHAPE, CHANNELS, encoder=False).eval().requires_grad_(False)
     latents = network.sample(batch, chance.seeded(0))
-    if entrant == "one weight an image":
-        network = network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    if entrant == "ours":
+        network = fast_form(channels_last(network))
+    else:
         for layer in network.convs:
             assert isinstance(layer, StyledConv)
             layer.forward = published(layer)
-
-    def run() -> Tensor:
-        with autocast("cpu") if entrant == "ours" else torch.no_grad(), torch.no_grad():
-            return network.decode(latents)
-
-    return run
+    return torch.no_grad()(lambda: network.decode(latents))
 
 
 def published(layer: StyledConv) -> Callable[..., Tensor]:
@@ -126,15 +123,9 @@ def published(layer: StyledConv) -> Callable[..., Tensor]:
 
 def input_gradient(entrant: str, batch: int) -> Call:
     network = ResNet18(SHAPE, CLASSES).eval().requires_grad_(False)
-    network = channels_last(network) if entrant == "ours" else network
+    network = fast_form(network) if entrant == "ours" else network
     pictures = images(batch).requires_grad_()
-
-    def run() -> Any:
-        with torch.autocast("cpu", torch.bfloat16, enabled=entrant == "ours"):
-            loss = network(pictures).logsumexp(1).sum()
-        return torch.autograd.grad(loss, pictures)
-
-    return run
+    return lambda: torch.autograd.grad(network(pictures).logsumexp(1).sum(), pictures)
 
 
 def partners(entrant: str, batch: int, k: int) -> Call:
@@ -155,17 +146,14 @@ def training_step(entrant: str, batch: int) -> Call:
     """Of a ResNet-18 in bf16: plain, or on images moved by `adversarial-la` through a flow of the shipped size."""
     network = channels_last(ResNet18(SHAPE, CLASSES))
     sgd = torch.optim.SGD(network.parameters(), 0.01, 0.9)
-    space = fold(Glow(SHAPE).eval().requires_grad_(False))
+    space = fast_form(Glow(SHAPE).eval().requires_grad_(False))
     pictures, labels = images(batch), torch.arange(batch) % 10
     rng, attack = chance.seeded(0), METHODS["adversarial-la"].operator
 
     def run() -> None:
         moved = pictures
         if entrant == "adversarial-la":
-            network.eval().requires_grad_(False)
-            with autocast("cpu"):
-                moved = attack(Batch(pictures, F.one_hot(labels, 10).float()), Bench(space, network, rng)).images
-            network.train().requires_grad_(True)
+            moved = attack(Batch(pictures, F.one_hot(labels, 10).float()), Bench(space, fast_form(network), rng)).images
         with autocast("cpu"):
             loss = F.cross_entropy(network(moved), labels)
         sgd.zero_grad()

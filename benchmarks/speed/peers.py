@@ -34,12 +34,13 @@ def freia(steps: int = STEPS) -> Flow:
     import FrEIA.modules as Fm  # type: ignore[import-not-found]
 
     block = {"subnet_constructor": coupling_network, "permute_soft": True}
-    nodes, leaving = [Ff.InputNode(*SHAPE)], []
+    nodes: list[Any] = [Ff.InputNode(*SHAPE)]
+    leaving: list[Any] = []
     for level in range(LEVELS):
         nodes.append(Ff.Node(nodes[-1], Fm.IRevNetDownsampling, {}))
         nodes += _chain(Ff, Fm.AllInOneBlock, block, nodes[-1], steps)
         if level < LEVELS - 1:
-            split = Ff.Node(nodes[-1], Fm.Split, {})
+            split: Any = Ff.Node(nodes[-1], Fm.Split, {})
             leaving.append(Ff.OutputNode(split.out1))
             nodes += [split, Ff.Node(split.out0, Fm.PermuteRandom, {"seed": level})]
     network = Ff.GraphINN([*nodes, *leaving, Ff.OutputNode(nodes[-1])], verbose=False)

@@ -12,7 +12,9 @@ from latentlab.models import checkpoint
 from latentlab.models.airbench import Airbench
 from latentlab.models.checkpoint import DIRECTION, Card, digest, read_card
 from latentlab.models.classifiers import Attribute, Normalised, ResNet18, SmallResNet
-from latentlab.models.folded import FoldedGlow, fold
+from latentlab.models.fast import fast_form
+from latentlab.models.folded import FoldedGlow
+from latentlab.models.folded_classifier import FoldedClassifier
 from latentlab.models.glow import Glow
 from latentlab.models.modules import channels_last
 from latentlab.models.pixels import Pixels
@@ -26,6 +28,7 @@ __all__ = [
     "Airbench",
     "Attribute",
     "Card",
+    "FoldedClassifier",
     "FoldedGlow",
     "Glow",
     "Normalised",
@@ -34,7 +37,7 @@ __all__ = [
     "SmallResNet",
     "StyleGAN2",
     "digest",
-    "fold",
+    "fast_form",
     "load",
     "read_card",
     "save",

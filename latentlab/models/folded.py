@@ -38,7 +38,6 @@ from latentlab.models.glow import (
     unsqueeze,
 )
 from latentlab.models.modules import Stack, channels_last
-from latentlab.models.precision import gains_from_bf16
 from latentlab.types import Images, ImageShape, Latents
 
 PIXELS = 2048  # that go through a coupling network at once: 512 channels of them in bf16 are 2 MB
@@ -142,14 +141,6 @@ class FoldedGlow(nn.Module):
             for level, state in zip(reversed(self.levels), states, strict=True):
                 x = level.decode(x, state)
         return unlogit(x)
-
-
-@torch.no_grad()
-def fold(glow: Glow) -> FoldedGlow:
-    """The fast form of these weights: bf16 where the device gains from it, else fp32."""
-    device = next(glow.parameters()).device
-    dtype = torch.bfloat16 if gains_from_bf16(device.type) else torch.float32
-    return FoldedGlow(glow, dtype).to(device).eval().requires_grad_(False)
 
 
 def in_chunks(function: Callable[[Squeezed], Squeezed], x: Squeezed) -> Squeezed:

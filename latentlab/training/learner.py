@@ -16,7 +16,7 @@ from latentlab import chance
 from latentlab.data import World
 from latentlab.fit import parallel
 from latentlab.fit.schedule import cycle
-from latentlab.models import Pixels
+from latentlab.models import Pixels, fast_form
 from latentlab.models.precision import autocast
 from latentlab.operators import Adversary, Mix, Standard, Swap
 from latentlab.training.config import Config
@@ -78,6 +78,8 @@ class Learner:
             batch = self.standard(batch, Bench(Pixels(self.task.world.image_shape), None, rng))
         clean = round(self.config.clean * len(batch))
         left, taken = _rows(batch, slice(0, clean)), _rows(batch, slice(clean, None))
+        if self.config.bf16 and any(adapts(move.operator) for move in self.task.moves):
+            classifier = fast_form(classifier)  # of these weights; folding is a small part of one step of an attack
         for move in self.task.moves if len(taken) else ():
             taken = _through(move, taken, classifier, rng)
         return Batch(torch.cat([left.images, taken.images]), torch.cat([left.targets, taken.targets]))

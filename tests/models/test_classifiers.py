@@ -3,9 +3,11 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import cosine_similarity, cross_entropy
 
 from latentlab import chance
-from latentlab.models import Airbench, Attribute, Normalised, ResNet18, SmallResNet
+from latentlab.models import Airbench, Attribute, FoldedClassifier, Normalised, ResNet18, SmallResNet
+from latentlab.store import Store
 
 SHAPE = (3, 32, 32)
 
@@ -60,3 +62,69 @@ class Mean(nn.Module):
 def test_a_brought_classifier_sees_its_own_size_normalised():
     wrapped = Normalised(Mean(), (3, 8, 8), "rgb", (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
     assert torch.allclose(wrapped(torch.full((1, 3, 32, 32), 0.75)), torch.ones(1, 3), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [ResNet18, SmallResNet, Airbench])
+def test_folded_in_fp32_it_is_the_same_map(kind):
+    """Also after its batch norms have moved, and nothing of it is left in the one that it was made from."""
+    network = moved(kind(SHAPE, ("cat", "dog", "hen")))
+    images = chance.uniform((4, *SHAPE), chance.seeded(0))
+    fast = FoldedClassifier(network, torch.float32)
+    assert fast.classes == network.classes
+    assert torch.allclose(fast(images), network(images), atol=1e-4)
+    assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_every_batch_norm_of_a_resnet_is_folded():
+    fast = FoldedClassifier(ResNet18(SHAPE, "ab", width=4), torch.float32)
+    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in fast.modules())
+
+
+def test_folding_follows_new_weights():
+    network, images = moved(SmallResNet(SHAPE, "ab")), chance.uniform((4, *SHAPE), chance.seeded(0))
+    before = FoldedClassifier(network, torch.float32)(images)
+    moved(network, seed=2)
+    assert not torch.allclose(network(images), before, atol=1e-3)
+    assert torch.allclose(network(images), FoldedClassifier(network, torch.float32)(images), atol=1e-4)
+
+
+def moved(network, seed=1):
+    """Statistics and weights as training leaves them, not as they begin."""
+    torch.manual_seed(seed)
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.running_mean.normal_(0, 0.1)
+            layer.running_var.uniform_(0.5, 2)
+            layer.weight.data.uniform_(0.5, 1.5)
+            layer.bias.data.normal_(0, 0.1)
+    return network.requires_grad_(True).eval()
+
+
+@pytest.mark.parametrize("name", ["cifar10-resnet", "cifar10-airbench", "digits-resnet", "faces-resnet18:Smiling"])
+def test_the_shipped_classifiers_gradients_point_the_same_way(name):
+    """In bf16, against fp32, of the loss with respect to test images; prints what the page's documents state."""
+    store = Store(device="cpu")
+    exact, fast, images = store.load(name), store.fast(name), pictures(store.card(name).data)
+    logits = [network(images) for network in (exact, fast)]
+    labels = logits[0].argmax(1)
+    slopes = [slope(network, images, labels).flatten(1) for network in (exact, fast)]
+    cosines = cosine_similarity(*slopes)
+    print(
+        f"{name}: gradient cosine {cosines.median():.4f}, at least {cosines.min():.4f}, "
+        f"equal signs {(slopes[0].sign() == slopes[1].sign()).float().mean():.1%}, "
+        f"logits off by {(logits[0] - logits[1]).abs().max():.3f} at most"
+    )
+    assert cosines.median() > 0.98
+    assert cosines.min() > 0.9
+
+
+def pictures(world):
+    """Samples of the world's flow: they need no data."""
+    flow = Store(device="cpu").load(f"{world}-glow")
+    with torch.no_grad():
+        return flow.decode(flow.sample(16, chance.seeded(0)).map(lambda part: 0.7 * part)).clamp(0, 1)
+
+
+def slope(network, images, labels):
+    images = images.clone().requires_grad_()
+    return torch.autograd.grad(cross_entropy(network(images), labels, reduction="sum"), images)[0]

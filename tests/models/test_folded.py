@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import cosine_similarity
 
 from latentlab import chance
-from latentlab.models import FoldedGlow, Glow, fold
+from latentlab.models import FoldedGlow, Glow, fast_form
 from latentlab.store import Store
 from latentlab.types import LatentModel
 
@@ -103,4 +103,6 @@ def test_a_store_folds_once():
     assert isinstance(store.bench("digits-glow", fast=True).model, FoldedGlow)
     assert isinstance(store.bench("digits-glow").model, Glow)
     assert store.fast("digits-vae") is store.load("digits-vae")
-    assert isinstance(fold(store.load("digits-glow")), FoldedGlow)
+    assert store.fast("digits-resnet") is store.bench("digits-glow", "digits-resnet", fast=True).classifier
+    assert store.bench("digits-glow", "digits-resnet").classifier is store.load("digits-resnet")
+    assert isinstance(fast_form(store.load("digits-glow")), FoldedGlow)
