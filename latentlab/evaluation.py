@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from latentlab import chance, data, models
 from latentlab.data import World
 from latentlab.errors import UserError
+from latentlab.fit import parallel
+from latentlab.fit.parallel import ALONE, Place
 from latentlab.fit.scores import SCORES
 from latentlab.models import LATENT_KINDS, Airbench, Card, ResNet18, SmallResNet
 from latentlab.types import Flat, Images, LatentModel
@@ -51,15 +54,20 @@ class Evaluation:
 
 
 def evaluate(checkpoint: Path) -> Evaluation:
-    """The card's figures; for a generative model, with a classifier of its world beside it, the Fréchet distances."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    """The card's figures; for a generative model, with a classifier of its world beside it, the Fréchet distances.
+
+    Under torchrun every process measures its share of the images, and each has the figures of all.
+    """
+    device = parallel.device()
     card = models.read_card(checkpoint)
     world = _world(checkpoint, card)
     card, network = models.load(checkpoint, device)
-    again = SCORES[card.kind](network, world)
+    place = parallel.start(device)
+    again = SCORES[card.kind](network, world, place)
     if card.kind in LATENT_KINDS and (describe := _classifier(checkpoint, card, device)) is not None:
         assert isinstance(network, LatentModel)
-        again |= frechet(network, describe, world)
+        again |= frechet(network, describe, world, place=place)
+    parallel.stop()
     names = dict.fromkeys([*card.scores, *again])
     figures = tuple(Figure(name, card.scores.get(name), again.get(name)) for name in names)
     return Evaluation(checkpoint, card.data, figures)
@@ -93,7 +101,11 @@ def _classifier(checkpoint: Path, card: Card, device: str) -> Airbench | ResNet1
 
 @torch.no_grad()
 def frechet(
-    model: LatentModel, classifier: Airbench | ResNet18 | SmallResNet, world: World, samples: int = SAMPLES
+    model: LatentModel,
+    classifier: Airbench | ResNet18 | SmallResNet,
+    world: World,
+    samples: int = SAMPLES,
+    place: Place = ALONE,
 ) -> dict[str, float]:
     """Distance of drawn images to as many test images, which neither network has seen, in the classifier's features;
     that of training images is the yardstick. More images make it smaller: compare distances of the same number only.
@@ -101,21 +113,23 @@ def frechet(
     count = min(samples, len(world.test), len(world.train))
     rows = chance.permutation(len(world.train), chance.seeded(0))[:count]
 
-    def described(images: Iterable[Images]) -> Flat:
-        return torch.cat([classifier.features(few.to(classifier.mean)).cpu() for few in images])
+    def features(images: Images) -> Flat:
+        return classifier.features(images.to(classifier.mean))
 
-    test = described(world.test.batch(few)[0] for few in torch.arange(count).split(100))
-    train = described(world.train.batch(few)[0] for few in rows.split(100))
+    def drawn(few: Tensor) -> Images:
+        """Every few have chance of their own, whichever process draws them."""
+        return model.decode(model.sample(len(few), chance.seeded(int(few[0])))).clamp(0, 1)
+
+    def described(images: Callable[[Tensor], Images]) -> Flat:
+        return parallel.deal(lambda few: features(images(few)), count, place, width=width)
+
+    width = features(world.test.batch([0])[0]).shape[1:]
+    test = described(lambda few: world.test.batch(few)[0])
+    train = described(lambda few: world.train.batch(rows[few])[0])
     return {
-        f"Fréchet distance of {count} samples": frechet_distance(described(_drawn(model, count)), test),
+        f"Fréchet distance of {count} samples": frechet_distance(described(drawn), test),
         f"Fréchet distance of {count} training images": frechet_distance(train, test),
     }
-
-
-def _drawn(model: LatentModel, count: int) -> Iterator[Images]:
-    rng = chance.seeded(0)
-    for first in range(0, count, 100):
-        yield model.decode(model.sample(min(100, count - first), rng)).clamp(0, 1)
 
 
 def frechet_distance(a: Flat, b: Flat) -> float:

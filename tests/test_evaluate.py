@@ -1,58 +1,33 @@
-"""The shipped cards tell the truth, and one that does not is noticed."""
+"""A card that does not tell the truth is noticed, in one process as in several."""
 
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from latentlab import chance, data, models
 from latentlab.cli import main
 from latentlab.data import Split
-from latentlab.evaluation import SHARE, SLACK, Figure, evaluate, frechet_distance
-from latentlab.fit import FITTERS, loop
+from latentlab.evaluation import SHARE, SLACK, Figure, frechet_distance
+from latentlab.fit import FITTERS, loop, parallel
 from latentlab.fit.loop import Plan
+from latentlab.fit.parallel import ALONE
 from latentlab.fit.scores import SCORES
 from latentlab.models import Card
 
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
-SHIPPED = sorted(path.stem for path in CHECKPOINTS.glob("*.safetensors"))
-QUICK = {"digits-glow", "digits-vae", "digits-resnet"}  # the figures of a StyleGAN2 need a hundred steps of inversion
-
-
-def alone(name: str, folder: Path) -> Path:
-    """A copy without the classifier beside it, whose features take time and are on no card."""
-    return Path(shutil.copy(CHECKPOINTS / f"{name}.safetensors", folder))
 
 
 def first(half: Split, count: int) -> Split:
     return Split(half.images[:count], half.labels[:count])
-
-
-@pytest.mark.parametrize("name", sorted(QUICK))
-def test_cards_of_the_digits_agree(name: str, tmp_path: Path) -> None:
-    found = evaluate(alone(name, tmp_path))
-    assert found.figures
-    assert not found.wrong
-
-
-@pytest.mark.slow
-@pytest.mark.data
-@pytest.mark.parametrize("name", [name for name in SHIPPED if name not in QUICK])
-def test_every_other_card_agrees(
-    name: str, tmp_path: Path, real_data: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    checkpoint = alone(name, tmp_path)
-    if (world := models.read_card(checkpoint).data) != "digits":
-        monkeypatch.setenv("LATENTLAB_DATA", str(real_data(world)))
-    found = evaluate(checkpoint)
-    assert all(figure.card is not None for figure in found.figures), "the fit has not written its scores yet"
-    assert not found.wrong
 
 
 def test_a_tampered_card_is_noticed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -156,13 +131,40 @@ def test_few_images_do_not_break_the_distance() -> None:
     assert frechet_distance(images, images + 1) == pytest.approx(50, rel=1e-3)
 
 
-def test_under_torchrun_the_first_process_alone_measures(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["glow", "resnet"])
+def test_two_processes_share_the_images_and_find_the_same(
+    kind: str, small_world: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    line = ["evaluate", str(CHECKPOINTS / "digits-vae.safetensors")]
-    monkeypatch.setenv("RANK", "1")
-    assert main(line) == 0
-    assert not capsys.readouterr().out
-    monkeypatch.setenv("RANK", "0")
-    assert main(line) == 0
-    assert "PSNR" in capsys.readouterr().out
+    """Noise included: an image has the same in whichever process it is measured. One process speaks."""
+    words = ["evaluate", str(small_world / f"digits-{kind}.safetensors"), "--json"]
+    assert main(words) == 0
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "--"]
+    done = subprocess.run(
+        [*command, "latentlab", *words],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout) == json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("processes", [2, 3, 7])
+def test_every_image_is_measured_by_one_process_in_the_same_company(
+    processes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hands: list[list[int]] = []
+
+    def measure(rows: Tensor) -> Tensor:
+        hands.append(rows.tolist())
+        return 1 + rows.float()
+
+    whole, alone = parallel.deal(measure, 25, ALONE, size=4), sorted(hands)
+    assert whole.tolist() == list(range(1, 26))
+    hands.clear()
+    monkeypatch.setattr(parallel.dist, "all_reduce", lambda values: None)
+    parts = [parallel.deal(measure, 25, (rank, processes), size=4) for rank in range(processes)]
+    assert sorted(hands) == alone
+    assert torch.equal(sum(parts, torch.zeros(25)), whole)

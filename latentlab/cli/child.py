@@ -28,16 +28,11 @@ def flags(parser: argparse.ArgumentParser) -> None:
 
 
 def store(args: argparse.Namespace) -> Store:
-    """Under torchrun each process has an accelerator of its own, where there are some."""
-    import torch
-
+    from latentlab.fit import parallel
     from latentlab.store import Store
 
     runs = args.runs or (args.folder.parent if args.folder else "runs")
-    place, device = os.environ.get("LOCAL_RANK"), args.device
-    if place and device in (None, "cuda") and torch.cuda.is_available():
-        device = f"cuda:{place}"
-    return Store(args.checkpoints, device, runs=runs)
+    return Store(args.checkpoints, parallel.device(args.device), runs=runs)
 
 
 def follow(directory: Directory, begin: Callable[[Asked], Iterator[Event]], show: Callable[[Event], None]) -> int:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from latentlab.evaluation import Evaluation
 
-HELP = "measure the figures of a card again, from the data; exit code 1 where one differs"
+HELP = "measure the figures of a card again, from the data, also under torchrun; exit code 1 where one differs"
 
 
 def flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
@@ -23,11 +23,11 @@ def flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    if os.environ.get("RANK", "0") != "0":  # under torchrun, one process measures and speaks
-        return 0
     from latentlab.evaluation import TOLERANCE, evaluate
 
     found = evaluate(args.checkpoint)
+    if os.environ.get("RANK", "0") != "0":  # under torchrun, one process speaks
+        return 0
     print(_json(found) if args.json else _table(found))
     if found.wrong:
         names = ", ".join(figure.name for figure in found.wrong)

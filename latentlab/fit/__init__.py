@@ -10,6 +10,7 @@ import torch
 
 from latentlab import data
 from latentlab.errors import UserError
+from latentlab.fit import parallel
 from latentlab.fit.airbench import AirbenchFitter
 from latentlab.fit.classifier import resnet18, small_resnet
 from latentlab.fit.glow import GlowFitter
@@ -48,7 +49,7 @@ def fit(
     if not (minutes or steps) or (minutes or 1) <= 0 or (steps or 1) <= 0 or (batch or 1) <= 0:
         raise UserError("A fit needs a budget above 0: --minutes or --steps (and a batch above 0).")
     loaded = data.load(world)
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = parallel.device(device)
     torch.manual_seed(seed)  # initial weights; every later draw has its own generator
     flags = {"minutes": minutes, "steps": steps, "batch": batch, "seed": seed}
     budget = "".join(f" --{name} {value}" for name, value in flags.items() if value is not None)

@@ -1,16 +1,26 @@
-"""The few words that data-parallel fits need; without torchrun each is nothing."""
+"""The few words that work in several processes needs; without torchrun each is nothing."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+Place = tuple[int, int]  # rank and number of processes
+ALONE: Place = (0, 1)
 
-def start(device: str) -> tuple[int, int]:
+
+def device(asked: str | None = None) -> str:
+    """An accelerator where there is one; under torchrun each process has its own."""
+    there, own = torch.cuda.is_available(), os.environ.get("LOCAL_RANK")
+    name = asked or ("cuda" if there else "cpu")
+    return f"cuda:{own}" if name == "cuda" and there and own else name
+
+
+def start(device: str) -> Place:
     """Rank and number of processes, as torchrun gives them."""
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count > 1 and not dist.is_initialized():
@@ -49,3 +59,19 @@ def agree(value: float) -> float:
     shared = torch.tensor(value, dtype=torch.float64)
     dist.all_reduce(shared, dist.ReduceOp.MAX)
     return float(shared)
+
+
+def deal(
+    measure: Callable[[Tensor], Tensor], count: int, place: Place, size: int = 100, width: tuple[int, ...] = ()
+) -> Tensor:
+    """What `measure` says of rows 0 … count − 1, in their order: `size` at a time, dealt out like cards.
+
+    The hands are the same whoever holds them, so that the values do not depend on the number of processes.
+    """
+    rank, processes = place
+    found = torch.zeros(count, *width)
+    for rows in torch.arange(count).split(size)[rank::processes]:
+        found[rows] = measure(rows).cpu()
+    if processes > 1:
+        dist.all_reduce(found)  # of each row all terms but one are 0, so the sum is exact
+    return found

@@ -3,53 +3,42 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from latentlab import chance
 from latentlab.data import World
+from latentlab.fit import parallel
+from latentlab.fit.parallel import ALONE, Place
 from latentlab.models import MMDVAE, Glow, StyleGAN2
 from latentlab.types import Images, Nats
 
 
-@torch.no_grad()
-def flow(network: Glow, world: World) -> dict[str, float]:
+def flow(network: Glow, world: World, place: Place = ALONE) -> dict[str, float]:
     """Bits a dimension of at most 10,000 test images, dequantised by uniform noise; the worst round trip of 1000."""
-    rng, count = chance.seeded(0), min(len(world.test), 10_000)
-    total = worst = 0.0
-    for place, images in enumerate(batches(network, world, count)):
-        total += bits_per_dim(network, images, rng).sum().item()
-        if place < 10:
-            worst = max(worst, (network.decode(network.encode(images)) - images).abs().max().item())
-    return {"bits/dim": total / count, "round trip": worst}
-
-
-@torch.no_grad()
-def autoencoder(network: MMDVAE, world: World) -> dict[str, float]:
-    ratios = [
-        psnr(network.decode(network.encode(images)).clamp(0, 1), images) for images in batches(network, world, 1000)
-    ]
-    return {"PSNR": torch.cat(ratios).mean().item()}
-
-
-@torch.no_grad()
-def generator(network: StyleGAN2, world: World) -> dict[str, float]:
-    """What the encoder rebuilds of 256 test images; what optimisation makes of 32, since its steps take long."""
-    (images,) = batches(network, world, 256, size=256)
-    latents, few = network.encode(images), slice(0, 32)
-    refined = network.refine(images[few], latents[few], 100)
     return {
-        "PSNR": psnr(network.decode(latents), images).mean().item(),
-        "PSNR after 100 steps": psnr(network.decode(refined), images[few]).mean().item(),
+        "bits/dim": bits(network, world, 10_000, place).mean().item(),
+        "round trip": round_trip(network, world, 1000, place).max().item(),
     }
 
 
-@torch.no_grad()
-def classifier(network: nn.Module, world: World) -> dict[str, float]:
-    logits = torch.cat([network(images).cpu() for images in batches(network, world, len(world.test))])
+def autoencoder(network: MMDVAE, world: World, place: Place = ALONE) -> dict[str, float]:
+    return {"PSNR": rebuilt(network, world, 1000, place).mean().item()}
+
+
+def generator(network: StyleGAN2, world: World, place: Place = ALONE) -> dict[str, float]:
+    """What the encoder rebuilds of 256 test images; what optimisation makes of 32, since its steps take long."""
+    return {
+        "PSNR": rebuilt(network, world, 256, place).mean().item(),
+        "PSNR after 100 steps": refined(network, world, 32, place).mean().item(),
+    }
+
+
+def classifier(network: nn.Module, world: World, place: Place = ALONE) -> dict[str, float]:
+    classes = (len(world.classes),)
+    logits = each(lambda images, rng: network(images), network, world, len(world.test), place, width=classes)
     labels = world.test.labels
     if not world.multilabel:
         return {"accuracy": (logits.argmax(1) == labels).float().mean().item()}
@@ -60,7 +49,7 @@ def classifier(network: nn.Module, world: World) -> dict[str, float]:
     return scores
 
 
-SCORES: dict[str, Callable[[Any, World], dict[str, float]]] = {
+SCORES: dict[str, Callable[..., dict[str, float]]] = {  # of a network, its world, and a place among processes
     "glow": flow,
     "vae": autoencoder,
     "stylegan2": generator,
@@ -70,11 +59,54 @@ SCORES: dict[str, Callable[[Any, World], dict[str, float]]] = {
 }
 
 
-def batches(network: nn.Module, world: World, count: int, size: int = 100) -> Iterator[Images]:
-    """The first `count` test images, where the network is."""
-    device, end = next(network.parameters()).device, min(count, len(world.test))
-    for first in range(0, end, size):
-        yield world.test.batch(slice(first, min(first + size, end)))[0].to(device)
+@torch.no_grad()
+def each(
+    measure: Callable[[Images, torch.Generator], Tensor],
+    network: nn.Module,
+    world: World,
+    most: int,
+    place: Place,
+    size: int = 100,
+    width: tuple[int, ...] = (),
+) -> Tensor:
+    """A value of each of the first test images; every few have chance of their own, whichever process measures them."""
+    device = next(network.parameters()).device
+
+    def few(rows: Tensor) -> Tensor:
+        return measure(world.test.batch(rows)[0].to(device), chance.seeded(int(rows[0])))
+
+    return parallel.deal(few, min(most, len(world.test)), place, size, width)
+
+
+def bits(network: Glow, world: World, most: int, place: Place = ALONE) -> Tensor:
+    return each(lambda images, rng: bits_per_dim(network, images, rng), network, world, most, place)
+
+
+def round_trip(network: Glow, world: World, most: int, place: Place = ALONE) -> Tensor:
+    """The largest error of a value of each image."""
+
+    def error(images: Images, rng: torch.Generator) -> Tensor:
+        return (network.decode(network.encode(images)) - images).abs().flatten(1).amax(1)
+
+    return each(error, network, world, most, place)
+
+
+def rebuilt(network: MMDVAE | StyleGAN2, world: World, most: int, place: Place = ALONE) -> Tensor:
+    """PSNR of each image and what its latents give back."""
+
+    def ratio(images: Images, rng: torch.Generator) -> Tensor:
+        return psnr(network.decode(network.encode(images)).clamp(0, 1), images)
+
+    return each(ratio, network, world, most, place)
+
+
+def refined(network: StyleGAN2, world: World, most: int, place: Place = ALONE) -> Tensor:
+    """The same after 100 steps of optimisation; few at a time, or there is nothing to share out."""
+
+    def ratio(images: Images, rng: torch.Generator) -> Tensor:
+        return psnr(network.decode(network.refine(images, network.encode(images), 100)), images)
+
+    return each(ratio, network, world, most, place, size=8)
 
 
 def bits_per_dim(network: Glow, images: Images, rng: torch.Generator) -> Nats:

@@ -1,0 +1,63 @@
+"""The shipped cards tell the truth; what would take minutes is measured on fewer images."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from torch import Tensor
+
+from latentlab import data, models
+from latentlab.evaluation import Figure, evaluate
+from latentlab.fit import scores
+from latentlab.models import Glow, StyleGAN2
+
+CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
+SHIPPED = {path.stem: models.read_card(path) for path in sorted(CHECKPOINTS.glob("*.safetensors"))}
+LONG = [name for name, card in SHIPPED.items() if card.kind in ("glow", "stylegan2") and card.data != "digits"]
+QUICK = [name for name in SHIPPED if name.startswith("digits-") and name != "digits-stylegan2"]
+SLOW = [name for name in SHIPPED if name not in LONG + QUICK]
+REAL = [pytest.mark.slow, pytest.mark.data]
+SIGMAS = 4.0  # standard errors between the mean of the first few images and the card's, of all
+
+
+@pytest.fixture(autouse=True)
+def there(name: str, real_data: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The card's data."""
+    if not name.startswith("digits-"):
+        monkeypatch.setenv("LATENTLAB_DATA", str(real_data(SHIPPED[name].data)))
+
+
+@pytest.mark.parametrize("name", [*QUICK, *(pytest.param(name, marks=REAL) for name in SLOW)])
+def test_a_card_agrees(name: str, tmp_path: Path) -> None:
+    """A copy without the classifier beside it, whose features take time and are on no card."""
+    found = evaluate(Path(shutil.copy(CHECKPOINTS / f"{name}.safetensors", tmp_path)))
+    assert found.figures
+    assert all(figure.card is not None for figure in found.figures), "the fit has not written its scores yet"
+    assert not found.wrong
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=REAL) for name in LONG])
+def test_a_card_agrees_on_fewer_images(name: str) -> None:
+    """`latentlab evaluate` takes all 10,000 of a flow, and all 32 that a StyleGAN2 optimises, a hundred steps each."""
+    card, network = models.load(CHECKPOINTS / f"{name}.safetensors")
+    world = data.load(card.data)
+    if isinstance(network, Glow):
+        assert near(scores.bits(network, world, 400), card.scores["bits/dim"])
+        worst = scores.round_trip(network, world, 200).max().item()
+        assert Figure("round trip", card.scores["round trip"], worst).agrees
+    else:
+        assert isinstance(network, StyleGAN2)
+        whole = scores.rebuilt(network, world, 256).mean().item()
+        assert Figure("PSNR", card.scores["PSNR"], whole).agrees
+        assert near(scores.refined(network, world, 8), card.scores["PSNR after 100 steps"])
+
+
+def near(values: Tensor, card: float) -> bool:
+    """A card that is wrong by a tenth would be noticed."""
+    error = values.std().item() / math.sqrt(len(values))
+    assert SIGMAS * error < 0.1 * card, "too few images to tell"
+    return abs(values.mean().item() - card) < SIGMAS * error
