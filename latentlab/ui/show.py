@@ -50,12 +50,17 @@ def stage(desk: Desk, session: Session) -> str:
         card("input", source, session.source.origin),
         card("rebuilt", clean.image[0], fidelity(desk, session, clean), warn=clean.psnr < POOR, raw=True),
         card("result", done.image[0], caption(done.tool), accent=True),
+    ]
+    differences = [
         card(f"error × {GAIN}", difference(clean.image[0], source), f"l2 {far(clean, source):.2f} · |rebuilt − input|"),
         card(f"change × {GAIN}", difference(done.image[0], source), f"l2 {done.distance:.2f} · |result − input|"),
     ]
     readings = bars(session, done) + numbers(session, clean)
     view = text(verbs.link(session))
-    return f'<div class="ll-pictures" data-view="{view}">{joined(cards)}</div><div class="ll-readings">{readings}</div>'
+    return (
+        f'<div class="ll-pictures" data-view="{view}">{joined(cards)}<div class="ll-differences">{joined(differences)}'
+        f'</div></div><div class="ll-readings">{readings}</div>'
+    )
 
 
 def card(title: str, picture: Picture, note: str, warn: bool = False, accent: bool = False, raw: bool = False) -> str:
