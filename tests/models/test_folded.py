@@ -6,6 +6,7 @@ from torch.nn.functional import cosine_similarity
 
 from latentlab import chance
 from latentlab.models import FoldedGlow, Glow, fast_form
+from latentlab.models.bits import passed, where_passed
 from latentlab.store import Store
 from latentlab.types import LatentModel
 
@@ -58,6 +59,20 @@ def test_chunks_change_nothing(glow, images, monkeypatch):
 def test_in_fp32_the_gradient_is_autograds(glow, images):
     a, b = (gradient(model, glow, images) for model in (glow, exactly(glow)))
     assert torch.allclose(a, b, rtol=1e-3, atol=1e-4 * float(a.abs().max()))
+
+
+def test_in_fp32_the_gradient_of_encoding_is_autograds(glow, images):
+    leaf = images.clone().requires_grad_()
+    a, b = (torch.autograd.grad(model.encode(leaf).flat.square().sum(), leaf)[0] for model in (glow, exactly(glow)))
+    assert torch.allclose(a, b, rtol=1e-3, atol=1e-4 * float(a.abs().max()))
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 3, 5), (1, 4, 4, 8), (1, 1, 1, 1)])
+def test_a_bit_an_entry_is_what_a_relu_lets_through(shape, rng):
+    x, gradient = (torch.randn(shape, generator=rng) for _ in range(2))
+    bits = passed(x.relu())
+    assert bits.numel() == -(-x.numel() // 8)
+    assert torch.equal(where_passed(gradient, bits), torch.where(x > 0, gradient, torch.zeros_like(x)))
 
 
 def gradient(model: LatentModel, glow: Glow, images: torch.Tensor) -> torch.Tensor:
