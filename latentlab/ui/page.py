@@ -38,6 +38,8 @@ def build(store: Store, runs: Runs | None = None) -> gr.Blocks:
             chosen=widgets.choices(elem_id="chosen", render=False),
             file=gr.DownloadButton("The file", elem_id="file", render=False),
             owner=owner.kept(desk, "owner"),
+            tabs=gr.Tabs(elem_id="tabs", render=False),
+            tab_of=tab_of,
         )
         widgets.alive(elem_id="alive")
         note = header(page)
@@ -57,13 +59,18 @@ def build(store: Store, runs: Runs | None = None) -> gr.Blocks:
 
 
 def first_view(page: Page, blocks: gr.Blocks, note: gr.HTML) -> None:
-    """The view that the address names, else the world that this browser used last."""
+    """The view and the tab that the address names, else the world that this browser used last."""
     outputs, values = page.situation
 
     def opened(request: gr.Request) -> list[Any]:
         session = open_link(page.desk, request.query_params)
         again = timed(act, page.desk, session, session.result.tool)  # without the loading of the networks
-        return [*page.paint(replace(again, notice=session.notice)), *values(again), show.note(session.notice)]
+        key = named(request.query_params.get("tab")) or tab_of(again)
+        followed = [
+            gr.Tabs(selected=key) if part is page.tabs else value
+            for part, value in zip(outputs, values(again), strict=True)
+        ]
+        return [*page.paint(replace(again, notice=session.notice)), *followed, show.note(session.notice)]
 
     blocks.load(
         opened,
@@ -126,11 +133,19 @@ def choices(desk: Desk, session: Session) -> list[Any]:
 
 
 def tabs(page: Page) -> None:
-    with gr.Tabs(elem_id="tabs") as all_tabs:
+    keep = (widgets.ASSETS / "tab.js").read_text()
+    page.tabs.render()
+    with page.tabs:
         for module in TABS:
             with gr.Tab(module.TITLE, id=module.KEY) as tab:
                 module.build(page, tab)
-    page.follow([all_tabs], lambda session: [gr.Tabs(selected=tab_of(session))])
+            tab.select(None, js=f"() => ({keep})({module.KEY!r})", api_visibility="private")
+    page.follow([page.tabs], lambda session: [gr.Tabs(selected=tab_of(session))])
+
+
+def named(key: str | None) -> str | None:
+    """The tab of the address, if there is such a one."""
+    return next((module.KEY for module in TABS if key == module.KEY), None)
 
 
 def tab_of(session: Session) -> str:

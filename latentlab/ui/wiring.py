@@ -37,6 +37,8 @@ class Page:
     chosen: gr.HTML  # the selection
     file: gr.DownloadButton  # the last file that was made on demand
     owner: gr.BrowserState  # the secret name of whose runs these are
+    tabs: gr.Tabs
+    tab_of: Callable[[Session], str]  # the key of the tab that the session's tool belongs to
     names: Follower = field(default_factory=lambda: ([], nothing))  # world, space and classifier as dropdowns
     followers: list[Follower] = field(default_factory=list)
     later: list[Callable[[], None]] = field(default_factory=list)
@@ -64,6 +66,14 @@ class Page:
     def situation(self) -> Follower:
         """Everything that follows a new world, space or classifier."""
         return joined(self.picture, *self.followers)
+
+    def followed(self, more: Follower, before: Session, after: Session) -> list[Any]:
+        """What `more` shows; the open tab stays where the tool still belongs to the same one."""
+        stays = self.tab_of(before) == self.tab_of(after)
+        return [
+            gr.skip() if stays and part is self.tabs else value
+            for part, value in zip(more[0], more[1](after), strict=True)
+        ]
 
     def finish(self) -> None:
         """Wire the events that had to wait for all followers."""
@@ -96,14 +106,16 @@ def on(
     more: Follower | Callable[[], Follower] = ((), nothing),
     event: Callable[[gr.EventData], Any] | None = None,
     clear: Widget | None = None,
+    turn: bool = False,
 ) -> None:
     """On any of the triggers: verb(session, what `event` tells, values of `reads`) -> session, and the page is painted.
 
     Of many quick events the last always runs. What a person can mend becomes a line at `note`, and all else stays.
     `more` may be a function: it is then asked when the page is complete. `clear` is emptied in any case.
+    `turn`: the tab of the tool in use opens, also where another one of no tool was open.
     """
     if callable(more):
-        page.later.append(lambda: on(page, triggers, verb, reads, note, more(), event, clear))
+        page.later.append(lambda: on(page, triggers, verb, reads, note, more(), event, clear, turn))
         return
     empty = [clear] if clear else []
     outputs = [*page.always, *more[0], *empty, note]
@@ -116,7 +128,8 @@ def on(
             if after is session:
                 return [*kept(outputs[: -1 - len(empty)]), *(None for _ in empty), ""]
             painted = page.paint(after, before=session)
-            return [*painted, *more[1](after), *(None for _ in empty), show.note(after.notice)]
+            followed = more[1](after) if turn else page.followed(more, session, after)
+            return [*painted, *followed, *(None for _ in empty), show.note(after.notice)]
         except UserError as error:
             return [*kept(outputs[: -1 - len(empty)]), *(None for _ in empty), show.note(str(error))]
 

@@ -65,6 +65,22 @@ def test_a_link_opens_its_tab_for_another_visitor(view: Any, served: str) -> Non
     assert other.get_by_role("tab", name="Mix").get_attribute("aria-selected") == "true"
 
 
+def test_a_reload_opens_the_tab_that_one_was_on(view: Any, served: str) -> None:
+    for name, key in (("Train", "train"), ("Map", "map"), ("Compare", "compare"), ("Toy room", "toys")):
+        view.get_by_role("tab", name=name, exact=True).click()
+        view.wait_for_url(re.compile(f"tab={key}"))
+        view.reload()
+        view.wait_for_selector(FIRST)
+        view.wait_for_selector(f"#tabs [role=tab][aria-selected=true]:has-text('{name}')")
+    view.locator(".ll-model").nth(1).click()  # another space with the same move leaves the tab open
+    view.wait_for_selector(".ll-model:nth-child(2)[aria-pressed=true]")
+    at_rest(view)
+    assert view.get_by_role("tab", name="Toy room").get_attribute("aria-selected") == "true"
+    view.goto(served + "?world=digits&tab=nowhere")
+    view.wait_for_selector(FIRST)
+    view.wait_for_selector("#tabs [role=tab][aria-selected=true]:has-text('Explore')")
+
+
 def test_an_upload_survives_a_reload_and_one_that_is_damaged_is_said(view: Any, tmp_path: Path) -> None:
     Image.linear_gradient("L").save(tmp_path / "grey.png")
     drop(view, tmp_path / "grey.png")

@@ -48,4 +48,4 @@ def build(page: Page, tab: gr.Tab) -> None:
 
     wired([board.pick], answered, [progress], [board, progress])
     wired([board.back], back, [], [board, progress])
-    on(page, [board.go], go, [progress], note, lambda: page.situation)
+    on(page, [board.go], go, [progress], note, lambda: page.situation, turn=True)
