@@ -40,13 +40,14 @@ class Hand(NamedTuple):
     control: str
     watched: str
     values: tuple[float, ...] = ()  # of a slider, in turn; none for a button
+    ready: str = "body"  # what is there only when the last turn is over
 
 
 STAGE = "#stage .ll-pictures"
 HANDS = (
     Hand("Explore", "#bank-0 input[type=range]", "#stage", (0.5, 1.0, 1.5, 2.0)),
-    Hand("Mix", "#mix-weight input[type=range], #mix-lam input[type=range]", "#stage", (0.2, 0.4, 0.6, 0.8)),
-    Hand("Attack", "#attack-go", "#stage"),
+    Hand("Mix", "#mix-lam input[type=range]", "#stage", (0.2, 0.4, 0.6, 0.8)),
+    Hand("Attack", "#attack-go", "#stage", ready="#attack-verdict dl"),
     Hand("Toy room", "#toys-k input[type=range]", "#toys-k-mixup", (2, 8, 30, 60)),
 )
 
@@ -56,6 +57,7 @@ def measure(page: Any, hand: Hand, times: int) -> list[float]:
     page.wait_for_timeout(3000)
     taken = []
     for turn in range(times + 2):
+        page.wait_for_selector(hand.ready)
         value = hand.values[turn % len(hand.values)] if hand.values else None
         taken.append(page.evaluate(CLOCK, [hand.control, hand.watched, value]))
         page.wait_for_timeout(700)  # the strip below follows; a hand does not wait for it, a fair clock does
@@ -96,8 +98,9 @@ def main() -> None:
     with served() as address, sync_playwright() as player:
         browser = player.chromium.launch(executable_path=shutil.which("chromium") or shutil.which("google-chrome"))
         page = browser.new_page(viewport={"width": 1360, "height": 1000})
-        page.goto(f"{address}?world={args.world}&model={args.space}")
-        page.wait_for_selector(STAGE, timeout=120_000)
+        page.set_default_timeout(120_000)
+        page.goto(f"{address}?world={args.world}&model={args.space}&operator=shift")
+        page.wait_for_selector(STAGE)
         page.wait_for_timeout(5000)
         for hand in HANDS:
             taken = measure(page, hand, args.times)
