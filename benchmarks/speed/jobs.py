@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
+from benchmarks.speed.page import start
 from benchmarks.speed.peers import HIDDEN, PEERS, SHAPE, STEPS
 from latentlab import chance
 from latentlab.models import Glow, ResNet18, StyleGAN2, fast_form
@@ -17,6 +19,7 @@ from latentlab.models.modules import channels_last
 from latentlab.models.precision import autocast
 from latentlab.models.style_layers import GAIN, StyledConv, blur
 from latentlab.operators import METHODS, match
+from latentlab.projections import PCA, PaCMAP
 from latentlab.types import Batch, Bench
 
 Call = Callable[[], Any]
@@ -130,16 +133,40 @@ def input_gradient(entrant: str, batch: int) -> Call:
 
 def partners(entrant: str, batch: int, k: int) -> Call:
     """Assignments of a whole batch of latents in ten clusters, k at a time."""
-    rng = chance.seeded(0)
-    centres = 4 * chance.normal((10, 256), rng)
-    points = centres[torch.arange(2 * batch) % 10] + chance.normal((2 * batch, 256), rng)
-    solve = match if entrant == "ours" else by_scipy
+    points = clusters(2 * batch)
+    solve = {"ours": match, "scipy + cdist": by_scipy, "POT": by_pot}[entrant]
     pieces = [(points[i : i + k], points[batch + i : batch + i + k]) for i in range(0, batch, k)]
     return lambda: [solve(a, b) for a, b in pieces]
 
 
+def clusters(count: int) -> Tensor:
+    rng = chance.seeded(0)
+    centres = 4 * chance.normal((10, 256), rng)
+    return centres[torch.arange(count) % 10] + chance.normal((count, 256), rng)
+
+
 def by_scipy(a: Tensor, b: Tensor) -> Any:
     return linear_sum_assignment(torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist").square().numpy())
+
+
+def by_pot(a: Tensor, b: Tensor) -> Any:
+    import ot
+
+    return ot.emd([], [], ot.dist(a.numpy(), b.numpy()))
+
+
+def projection(entrant: str) -> Call:
+    points = clusters(10_000)
+    if entrant == "pacmap":
+        import pacmap
+
+        return lambda: pacmap.PaCMAP().fit_transform(points.numpy())
+    if entrant == "umap-learn":
+        import umap
+
+        return lambda: umap.UMAP().fit_transform(points.numpy())
+    ours = PaCMAP() if entrant == "ours, PaCMAP" else PCA()
+    return lambda: ours.fit(points)
 
 
 def training_step(entrant: str, batch: int) -> Call:
@@ -165,17 +192,47 @@ def training_step(entrant: str, batch: int) -> Call:
 
 FLOWS = ["ours, fast", *PEERS, *(f"{name}, bf16" for name in PEERS)]
 EXACT = ["ours, exact", *PEERS]
-Job = tuple[list[str], Callable[[str], Call], str]
+SOLVERS = ["ours", "scipy + cdist", "POT"]
+GLOW, GAN, RESNET = 8.02, 8.0, 2.23  # GFLOP an image: decode, synthesis, forward and input gradient
+
+
+class Job(NamedTuple):
+    title: str
+    entrants: list[str]  # ours first
+    prepare: Callable[[str], Call]
+    gflop: float = 0  # that its products take at least, in bf16; 0 where products are not what it takes
+    exact: bool = False  # in fp32
+    within: str = ""  # the job of which it is a part
+
+
 JOBS: dict[str, Job] = {
-    "decode-64": (FLOWS, lambda entrant: decoding(entrant, 64), "Glow K 32, 512 channels: decode, batch 64"),
-    "decode-1": (FLOWS, lambda entrant: decoding(entrant, 1), "the same, batch 1"),
-    "gradient-64": (FLOWS, lambda entrant: gradient(entrant, 64), "gradient through decode and ResNet-18, batch 64"),
-    "exact-decode-16": (EXACT, lambda entrant: decoding(entrant, 16), "exact mode: decode, batch 16"),
-    "exact-gradient-16": (EXACT, lambda entrant: gradient(entrant, 16), "exact mode: gradient, batch 16"),
-    "stylegan2-1": (["ours", "one weight an image"], lambda e: synthesis(e, 1), "StyleGAN2 synthesis 32 px, batch 1"),
-    "stylegan2-16": (["ours", "one weight an image"], lambda e: synthesis(e, 16), "the same, batch 16"),
-    "input-gradient": (["ours", "fp32"], lambda e: input_gradient(e, 64), "input gradient of ResNet-18, batch 64"),
-    "partners-16": (["ours", "scipy + cdist"], lambda e: partners(e, 512, 16), "k-mixup partners, k 16, batch 512"),
-    "partners-512": (["ours", "scipy + cdist"], lambda e: partners(e, 512, 512), "the same, k 512"),
-    "training-step": (["adversarial-la", "plain"], lambda e: training_step(e, 64), "ResNet-18 training step, batch 64"),
+    "decode-64": Job("Glow K 32, 512 channels: decode, batch 64", FLOWS, lambda e: decoding(e, 64), 64 * GLOW),
+    "decode-1": Job("the same, batch 1", FLOWS, lambda e: decoding(e, 1), GLOW),
+    "gradient-64": Job(
+        "gradient through decode and ResNet-18, batch 64", FLOWS, lambda e: gradient(e, 64), 64 * (2 * GLOW + RESNET)
+    ),
+    "exact-decode-16": Job("exact mode: decode, batch 16", EXACT, lambda e: decoding(e, 16), 16 * GLOW, exact=True),
+    "exact-gradient-16": Job(
+        "exact mode: gradient, batch 16", EXACT, lambda e: gradient(e, 16), 16 * (2 * GLOW + RESNET), exact=True
+    ),
+    "stylegan2-1": Job(
+        "StyleGAN2 synthesis 32 px, batch 1", ["ours", "one weight an image"], lambda e: synthesis(e, 1), GAN
+    ),
+    "stylegan2-16": Job("the same, batch 16", ["ours", "one weight an image"], lambda e: synthesis(e, 16), 16 * GAN),
+    "input-gradient": Job(
+        "input gradient of ResNet-18, batch 64", ["ours", "fp32"], lambda e: input_gradient(e, 64), 64 * RESNET
+    ),
+    "training-step": Job(
+        "ResNet-18 training step, batch 64", ["adversarial-la", "plain"], lambda e: training_step(e, 64)
+    ),
+    "step-512": Job("ResNet-18 training step, batch 512", ["plain"], lambda e: training_step(e, 512)),
+    **{
+        f"partners-{k}": Job(
+            f"k-mixup partners, k {k}, batch 512", SOLVERS, partial(partners, batch=512, k=k), within="step-512"
+        )
+        for k in (16, 32, 64, 128, 256, 512)
+    },
+    "picture": Job("first picture (PCA) of 10,000 × 256", ["ours"], projection),
+    "projection": Job("projection of 10,000 × 256", ["ours, PaCMAP", "pacmap", "umap-learn"], projection),
+    "start": Job("python app.py until the page answers", ["ours"], start),
 }

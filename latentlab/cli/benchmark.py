@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ def flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    sys.path.append(str(Path(__file__).parents[2]))  # the script of a checkout that is installed in place
     if importlib.util.find_spec("benchmarks") is None:
         raise UserError("The benchmarks lie beside the package; run this in a checkout of LatentLab.")
     from benchmarks.speed import jobs, table
@@ -27,7 +29,7 @@ def run(args: argparse.Namespace) -> None:
     if unknown := [name for name in wanted if name not in jobs.JOBS]:
         raise UserError(f"There is no job {unknown[0][:40]!r}; there are {', '.join(jobs.JOBS)}.")
     machine = table.limits()
-    found = list(table.rows(wanted, args.peers))
+    found = list(table.rows(wanted, args.peers, machine))
     print(table.text(found, machine))
     if args.json:
         args.json.write_text(table.as_json(found, machine))

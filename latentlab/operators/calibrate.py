@@ -9,7 +9,6 @@ from functools import cache
 from typing import TypeVar
 
 import torch
-from scipy.optimize import root_scalar
 
 from latentlab.errors import UserError
 from latentlab.knobs import Setting, settings
@@ -63,6 +62,8 @@ def _travel(operator: Operator, knob: str, batch: Batch, bench: Bench) -> Travel
 
 
 def _solve(travel: Travel, target: float, setting: Setting) -> float:
+    from scipy.optimize import root_scalar
+
     def gap(value: float) -> float:
         """0 where it is near enough, so that the search ends there."""
         missing = travel(value) - target

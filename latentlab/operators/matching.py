@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from jaxtyping import Int
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from latentlab.types import Flat
@@ -15,6 +14,8 @@ def match(a: Flat, b: Flat, apart: Tensor | None = None) -> Int[Tensor, " B"]:
 
     The squares add the same to every assignment, so minus the inner product is cost enough; centring keeps its digits.
     """
+    from scipy.optimize import linear_sum_assignment
+
     centre = b.mean(0)
     cost = -((a - centre) @ (b - centre).T).double().cpu()
     if apart is not None:

@@ -1,0 +1,52 @@
+"""The page from its command to its first answer."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+ROOT = Path(__file__).parents[2]
+
+
+@contextmanager
+def page() -> Iterator[str]:
+    """The address of a page that answers, with the shipped networks and no runs; it ends with the block."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address, environment = f"http://127.0.0.1:{port}", os.environ | {"GRADIO_ANALYTICS_ENABLED": "False"}
+    with tempfile.TemporaryDirectory() as runs:
+        command = [sys.executable, "app.py", "--port", str(port), "--runs", runs]
+        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+        try:
+            while not answers(address):
+                assert server.poll() is None, "the page has ended"
+                time.sleep(0.05)
+            yield address
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def answers(address: str) -> bool:
+    try:
+        return urlopen(address, timeout=5).status == 200
+    except (URLError, OSError):
+        return False
+
+
+def start(entrant: str) -> Callable[[], None]:
+    def run() -> None:
+        with page():
+            pass
+
+    return run
