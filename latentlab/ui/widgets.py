@@ -64,7 +64,7 @@ def drop(**options: Any) -> Drop:
         sources=["upload", "clipboard", "webcam"],
         height=88,
         show_label=False,
-        placeholder="Drop a picture here,\nor an exported PNG or recipe",
+        placeholder="Drop a picture or a recipe here",
         **options,
     )
 

@@ -1,0 +1,34 @@
+"""Every tab on a screen of 390 px, in Chromium."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.browser
+TABS = ("Explore", "Mix", "Attack", "Explain", "Map", "Train", "Compare", "Toy room", "Learn")
+BAR = ".tab-container:not(.visually-hidden)"
+WIDE = "() => document.documentElement.scrollWidth"
+CUT = "bar => { const seen = document.querySelector(bar); return seen.scrollWidth - seen.clientWidth; }"
+
+
+def opened(view: Any, name: str) -> None:
+    """By the bar, or by the menu of those that do not fit."""
+    shown = view.locator(f"{BAR} button").get_by_text(name, exact=True)
+    if not shown.count():
+        view.locator(".overflow-menu > button").click()
+        shown = view.locator(".overflow-dropdown button").get_by_text(name, exact=True)
+    shown.click()
+    view.wait_for_selector(f"{BAR} button.selected:text-is('{name}')")
+    view.wait_for_timeout(1500)
+
+
+def test_no_tab_is_wider_than_a_phone_and_no_name_is_cut(view: Any) -> None:
+    view.set_viewport_size({"width": 390, "height": 900})
+    view.reload()
+    view.wait_for_selector(".ll-tile img")
+    for name in TABS:
+        opened(view, name)
+        assert view.evaluate(WIDE) <= 390, name
+        assert view.evaluate(CUT, BAR) <= 0, name
