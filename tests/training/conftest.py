@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,3 +38,29 @@ def trained(store: Any, tmp_path: Path) -> Callable[..., list[dict[str, Any]]]:
         return list(train(asked_for, store, Directory.of(tmp_path / name).files, asked))
 
     return go
+
+
+@pytest.fixture(scope="session")
+def moves() -> list[dict[str, Any]]:
+    return [{"method": "pixel-pgd", "settings": {"steps": 2}, "probability": 0.5}, {"method": "mixup"}]
+
+
+@pytest.fixture
+def order(tmp_path: Path, moves: list[dict[str, Any]]) -> Callable[..., Path]:
+    """A run's directory with this config."""
+
+    def make(name: str = "run", folder: Path = tmp_path, **config: Any) -> Path:
+        run = folder / name
+        run.mkdir()
+        quick = QUICK | {"steps": 6, "augmentations": moves} | config
+        written = {"verb": "train", "name": name, "owner": "", "config": quick}
+        (run / "config.json").write_text(json.dumps(written))
+        return run
+
+    return make
+
+
+@pytest.fixture
+def words(small_world: Path) -> Callable[[Path], list[str]]:
+    """That start its process."""
+    return lambda folder: ["train", "--run", str(folder), "--checkpoints", str(small_world), "--device", "cpu"]

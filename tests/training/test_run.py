@@ -2,57 +2,18 @@
 
 import json
 import os
-import random
-import signal
-import subprocess
-import sys
-import time
-from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors import safe_open
 from safetensors.torch import load_file
+from training.processes import same, told
 
 from latentlab import models
 from latentlab.cli import main
 from latentlab.errors import UserError
 from latentlab.training import INTERRUPT, SAVE_TOO, STOP, train
 from latentlab.training.directory import Directory
-
-KILLS = 4
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
-MOVES = [{"method": "pixel-pgd", "settings": {"steps": 2}, "probability": 0.5}, {"method": "mixup"}]
-
-
-def same(a: Path, b: Path) -> bool:
-    first, second = load_file(a), load_file(b)
-    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
-
-
-def told(folder: Path) -> list[dict]:
-    return Directory.of(folder).told()
-
-
-@pytest.fixture
-def order(tmp_path, small_world):
-    """A run's directory with this config, and the words that start its process."""
-
-    def make(name="run", verb="train", **config):
-        folder = tmp_path / name
-        folder.mkdir()
-        quick = {"fraction": 0.05, "epochs": 0, "steps": 6, "batch": 8, "augmentations": MOVES, **config}
-        written = {"verb": verb, "name": name, "owner": "", "config": quick}
-        (folder / "config.json").write_text(json.dumps(written))
-        return folder
-
-    return make
-
-
-@pytest.fixture
-def words(small_world):
-    return lambda folder: ["train", "--run", str(folder), "--checkpoints", str(small_world), "--device", "cpu"]
 
 
 def asked_at(step: int, what: str):
@@ -62,8 +23,8 @@ def asked_at(step: int, what: str):
 
 
 @pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
-def test_a_stopped_and_resumed_run_has_the_bits_of_one_that_nobody_disturbed(optimiser, config, trained, tmp_path):
-    asked_for = config(steps=7, augmentations=MOVES, optimiser=optimiser)
+def test_a_stopped_and_resumed_run_has_the_bits_of_an_undisturbed_one(optimiser, config, trained, moves, tmp_path):
+    asked_for = config(steps=7, augmentations=moves, optimiser=optimiser)
     trained(asked_for, "whole")
     for what in (STOP, INTERRUPT):
         last = trained(asked_for, "cut", asked_at(2, what))[-1]
@@ -224,66 +185,6 @@ def test_a_half_written_line_and_what_came_after_the_state_are_taken_back(tmp_pa
     assert directory.told() == []
 
 
-@pytest.mark.slow
-def test_killed_at_random_moments_a_run_ends_with_the_same_bits(order, words):
-    """kill −9, again and again, before and after states; after each, the directory is whole."""
-    chance, whole, killed = random.Random(0), order("whole", steps=300), order("killed", steps=300)
-    assert main(words(whole)) == 0
-    for _ in range(KILLS):
-        process, before = start(words(killed)), number(killed / "events.jsonl")
-        wait_for(partial(changed, killed / "events.jsonl", before), process)
-        time.sleep(chance.uniform(0, 2))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        check_whole(killed)
-    assert main(words(killed)) == 0
-    assert same(whole / "run.safetensors", killed / "run.safetensors")
-
-
-def number(path: Path) -> int:
-    """Of the file behind this name: a process that goes on puts a new one there."""
-    return path.stat().st_ino if path.exists() else 0
-
-
-def changed(path: Path, before: int) -> bool:
-    return number(path) not in (0, before)
-
-
-def check_whole(folder: Path) -> None:
-    told(folder)
-    for path in folder.glob("*.safetensors"):
-        with safe_open(path, "pt") as file:
-            assert list(file.keys())
-
-
-def test_a_signal_to_end_keeps_the_state_and_no_last_line(order, words):
-    folder = order(steps=100_000)
-    process = start(words(folder))
-    wait_for(lambda: any(event["event"] == "step" for event in told(folder)), process)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(120) == 143
-    assert told(folder)[-1]["event"] != "end"
-    assert json.loads(metadata(folder / "resume.safetensors")["progress"])["step"] >= told(folder)[-1]["step"]
-
-
-def metadata(path: Path) -> dict[str, str]:
-    with safe_open(path, "pt") as file:
-        return file.metadata()
-
-
-def start(arguments: list[str]) -> subprocess.Popen:
-    command = [sys.executable, "-m", "latentlab", *arguments]
-    return subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def wait_for(there, process: subprocess.Popen) -> None:
-    end = time.monotonic() + 300
-    while not there():
-        assert time.monotonic() < end, "it never came"
-        assert process.poll() is None or there(), "the process ended first"
-        time.sleep(0.02)
-
-
 def test_flags_train_and_the_same_command_says_that_it_is_done(tmp_path, small_world, capsys):
     out = tmp_path / "own.safetensors"
     line = f"train --data digits --augment mixup --steps 2 --batch 8 --fraction 0.05 --checkpoints {small_world}"
@@ -292,29 +193,6 @@ def test_flags_train_and_the_same_command_says_that_it_is_done(tmp_path, small_w
     assert models.read_card(out).recipe["config"]["augmentations"][0]["method"] == "mixup"
     assert "--augment mixup" in models.read_card(out).command
     assert main(["evaluate", str(out)]) == 0
-
-
-@pytest.mark.slow
-def test_two_processes_go_on_when_one_is_killed(order, words, small_world):
-    """torchrun starts both again from the last state; one directory, one story."""
-    folder = order(steps=400, augmentations=[{"method": "mixup"}], minutes=0)
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--max-restarts", "2"]
-    command += ["--standalone", "-m", "--", "latentlab", *words(folder)]
-    process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    wait_for((folder / "resume.safetensors").exists, process)
-    workers = children(process.pid)
-    assert len(workers) == 2
-    os.kill(workers[-1], signal.SIGKILL)
-    assert process.wait(600) == 0, process.stderr.read()[-2000:]
-    events = told(folder)
-    begins = [event for event in events if event["event"] == "begin"]
-    assert [(begin["processes"], begin["resumed"]) for begin in begins] == [(2, False), (2, True)]
-    assert events[-1]["state"] == "finished"
-    assert models.read_card(folder / "run.safetensors").images_seen == 400 * 8 * 2
-
-
-def children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def test_the_networks_of_the_store_stay_as_they_were(config, store, tmp_path):
