@@ -9,7 +9,7 @@ data, whose codes are large, come back. In the fast mode the state is fp32 and t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from jaxtyping import Float
@@ -137,16 +137,29 @@ class Step(nn.Module):
         self.log_scale = nn.Parameter(torch.zeros(channels))
         self.mix = nn.Parameter(torch.linalg.qr(chance.normal((channels, channels), rng))[0])
         self.coupling = Coupling(channels, hidden)
+        self._known: dict[str, tuple[object, Tensor]] = {}
 
     def encode(self, x: State) -> tuple[State, LogDet]:
         x = ((x + self.shift) * self.log_scale.exp()) @ self.mix.to(x.dtype)
         y, log_det = self.coupling.encode(x)
         pixels = x.shape[1] * x.shape[2]
-        return y, log_det + pixels * (self.log_scale.sum() + torch.linalg.slogdet(self.mix)[1])
+        turned = self._of_mix("log-determinant", lambda: torch.linalg.slogdet(self.mix)[1])
+        return y, log_det + pixels * (self.log_scale.sum() + turned)
 
     def decode(self, y: State) -> State:
-        inverse = torch.linalg.inv(self.mix.double()).to(y.dtype)
-        return (self.coupling.decode(y) @ inverse) * torch.exp(-self.log_scale) - self.shift
+        inverse = self._of_mix("inverse", lambda: torch.linalg.inv(self.mix.double()))
+        return (self.coupling.decode(y) @ inverse.to(y.dtype)) * torch.exp(-self.log_scale) - self.shift
+
+    def _of_mix(self, name: str, make: Callable[[], Tensor]) -> Tensor:
+        """Once for a frozen matrix, until it is written to or moved: a fifth of the time of a single image."""
+        if self.mix.requires_grad:
+            return make()
+        stamp = self.mix.data_ptr(), self.mix._version
+        before, value = self._known.get(name, (None, self.mix))
+        if before != stamp:
+            value = make()
+            self._known[name] = stamp, value
+        return value
 
     def initialise(self, x: State) -> None:
         """Data-dependent start: this batch leaves the actnorm with mean 0 and deviation 1 in every channel."""

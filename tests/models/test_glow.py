@@ -106,3 +106,15 @@ def test_shipped_flows_rebuild_images_far_from_their_data(path):
     disc = (ramp.square() + ramp.mT.square() < 0.5).float()
     images = torch.stack([torch.zeros(shape), torch.ones(shape), (ramp + 1) / 2, disc, (ramp > 0).float()])
     assert (model.decode(model.encode(images)) - images).abs().max() <= 1e-4
+
+
+@torch.no_grad()
+def test_a_frozen_matrix_that_is_written_to_is_inverted_again():
+    glow = Glow((3, 8, 8), levels=1, steps=1, hidden=8).eval().requires_grad_(False)
+    step, x = glow.levels[0].steps[0], chance.normal((2, 4, 4, 12), chance.seeded(0)).double()
+    for matrix in (step.mix.clone(), 2 * step.mix, torch.eye(12)):
+        step.mix.copy_(matrix)
+        y, log_det = step.encode(x)
+        assert torch.allclose(step.decode(y), x, atol=1e-5)
+        expected = 16 * torch.linalg.slogdet(matrix)[1]
+        assert torch.allclose(log_det, expected.to(log_det).expand(2), atol=1e-4)
