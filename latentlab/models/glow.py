@@ -151,7 +151,7 @@ class Step(nn.Module):
         return (self.coupling.decode(y) @ inverse.to(y.dtype)) * torch.exp(-self.log_scale) - self.shift
 
     def _of_mix(self, name: str, make: Callable[[], Tensor]) -> Tensor:
-        """Once for a frozen matrix, until it is written to or moved: a fifth of the time of a single image."""
+        """Once for a frozen matrix, until it is written to or moved: a seventh of the time of a single image."""
         if self.mix.requires_grad:
             return make()
         stamp = self.mix.data_ptr(), self.mix._version
