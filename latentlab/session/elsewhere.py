@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from latentlab.errors import UserError
-from latentlab.operators import Adversary, Move, Noise, Shift, calibrate, distance
+from latentlab.operators import Move, Noise, Shift, calibrate, distance
 from latentlab.session.desk import Desk
 from latentlab.session.state import Result, Session
 from latentlab.session.verbs import act, batch_of, clean, on_device
@@ -24,10 +24,13 @@ class Elsewhere:
 
 
 def elsewhere(desk: Desk, session: Session, same_distance: bool) -> list[Elsewhere]:
-    """The session's own space first, then the others."""
+    """The session's own space first, then the others. Mixes and attacks keep their knobs: to bring one attack to a
+    distance takes a dozen."""
     own = Elsewhere(session.model, session.result, travelled(desk, session))
     target = own.far if same_distance and type(session.result.tool) in KNOBS else None
-    others = (name for name in desk.store.models(session.world) if name != session.model)
+    others = [name for name in desk.store.models(session.world) if name != session.model]
+    if session.track is not None and session.track[0] is session.track[1]:
+        return [own, *(Elsewhere(name, why="The attack is still under way.") for name in others)]
     return [own, *(_there(desk, replace(session, model=name), target) for name in others)]
 
 
@@ -39,8 +42,6 @@ def travelled(desk: Desk, session: Session) -> float:
 def _there(desk: Desk, session: Session, target: float | None) -> Elsewhere:
     tool = session.result.tool
     try:
-        if isinstance(tool, Adversary):
-            raise UserError("The Attack tab sets an attack beside its control.")
         moved = act(desk, session, tool if target is None else equalled(desk, session, tool, target))
     except UserError as error:
         return Elsewhere(session.model, why=str(error))

@@ -24,7 +24,7 @@ from latentlab.ui.wiring import QUEUE, Page, kept, nothing, on, stream, wired
 VIEWS = {"path": "path", "beside": "side by side", "heat": "what moved"}
 HIGH = 176  # px
 ALONG = "probability of each class along the path"
-SAME = "Every space moves the picture as far as this one does; off: with the same knobs."
+SAME = "Every space moves the picture as far as this one does; off, and for mixes and attacks: with the same knobs."
 
 
 class Closer:

@@ -227,6 +227,22 @@ def test_side_by_side_with_equal_knobs_is_what_each_space_shows(desk: Any, sessi
         assert one.result.image.equal(choose(desk, session, model=one.model).result.image)
 
 
+def test_side_by_side_an_attack_is_made_in_each_space_once_it_has_ended(desk: Any, session: Any) -> None:
+    from latentlab.operators import Adversary
+    from latentlab.session import attack, choose, elsewhere
+
+    tool = Adversary(epsilon=2.0, steps=2)
+    session = choose(desk, session, model="digits-glow")
+    running, *_, ended = attack(desk, session, tool)
+    assert all("under way" in one.why for one in elsewhere(desk, running, same_distance=True)[1:])
+    own, *others = elsewhere(desk, ended, same_distance=True)
+    assert own.result is ended.result
+    assert others
+    for one in others:
+        assert one.result is not None
+        assert one.result.image.equal(choose(desk, ended, model=one.model).result.image)
+
+
 def test_the_heat_is_where_the_move_went(desk: Any, session: Any) -> None:
     from latentlab.operators import Noise
     from latentlab.session import act, choose, heat
