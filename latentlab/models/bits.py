@@ -15,6 +15,11 @@ BYTE = torch.arange(256, dtype=torch.uint8)[:, None]
 SPREAD = (BYTE >> torch.arange(8, dtype=torch.uint8) & 1).view(torch.int64)[:, 0]  # a byte's bits as eight bytes
 
 
+def size_of(entries: int) -> int:
+    """Bytes for so many."""
+    return -(-entries // 8)
+
+
 def passed(x: State) -> Bits:
     """Which entries of what comes from a ReLU are not zero."""
     flags = x.to(torch.bool).flatten()

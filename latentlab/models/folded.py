@@ -2,8 +2,8 @@
 
 The same flow as `models.glow`, folded: actnorm and 1×1 convolution are one matrix with an offset (inverted in fp64),
 the gain of the last convolution is in its weight. The state is fp32. Pictures go through a level a few at a time, so
-that what a coupling network computes stays in the cache. For a gradient each step keeps its state, and its network one
-bit of every hidden entry: nothing is computed again on the way back.
+that what a coupling network computes stays in the cache. For a gradient each step keeps half of its state, and its
+network one bit of every hidden entry: nothing is computed again on the way back.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from latentlab.models.bits import passed, where_passed
+from latentlab.models.bits import Bits, passed, size_of, where_passed
 from latentlab.models.glow import (
+    BOUND,
     Coupling,
     Glow,
     Kept,
@@ -57,8 +58,7 @@ class FoldedCoupling(nn.Module):
 
     def forward(self, a: State) -> tuple[Float[Tensor, "B H W E"], Float[Tensor, "B H W E"]]:
         """Log scale and shift."""
-        out = _Network.apply(a, self) if a.requires_grad else self.through(a)[-1]
-        raw, shift = out.float().chunk(2, -1)
+        raw, shift = self.through(a)[-1].float().chunk(2, -1)
         return bounded(raw), shift
 
     def through(self, a: State) -> tuple[Float[Tensor, "B H W N"], Float[Tensor, "B H W N"], Float[Tensor, "B H W E2"]]:
@@ -68,23 +68,12 @@ class FoldedCoupling(nn.Module):
         two = F.relu_(_over(second, one))
         return one, two, _over(last, two)
 
-
-class _Network(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, a: State, coupling: FoldedCoupling) -> Tensor:
-        one, two, out = coupling.through(a)
-        ctx.save_for_backward(passed(one), passed(two))
-        ctx.turned, ctx.dtype = coupling.turned, a.dtype
-        return out
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        one, two = ctx.saved_tensors
-        first, second, last = ctx.turned
+    def returned(self, gradient: Float[Tensor, "B H W E2"], one: Bits, two: Bits) -> Float[Tensor, "B H W A"]:
+        """The gradient with respect to `a`, from that of the last convolution and what the ReLUs let through."""
+        first, second, last = self.turned
         gradient = where_passed(_over(last, gradient), two)
         gradient = where_passed(_over(second, gradient), one)
-        return _over(first, gradient).to(ctx.dtype), None
+        return _over(first, gradient).float()
 
 
 class FoldedStep(nn.Module):
@@ -112,6 +101,48 @@ class FoldedStep(nn.Module):
         return _affine(torch.cat([a, b * torch.exp(-log_scale) - shift], -1), self.back, self.back_offset)
 
 
+class _Back(torch.autograd.Function):
+    """`decode` of all steps of a level. For its gradient it keeps a bit of each hidden entry and half of each state,
+    and computes nothing of the networks again. What it keeps has its place from the start: allocated between large
+    passing tensors, it would scatter the memory that they leave."""
+
+    @staticmethod
+    def forward(ctx: Any, x: State, steps: Stack[FoldedStep]) -> State:
+        bits, raws, halves = _room(x, steps)
+        for place, step in enumerate(reversed(steps)):
+            a, b = x[..., : step.coupling.cut], x[..., step.coupling.cut :]
+            one, two, out = step.coupling.through(a)
+            bits[place, 0], bits[place, 1] = passed(one), passed(two)
+            raws[place], shift = out.chunk(2, -1)
+            torch.mul(b, torch.exp(-bounded(raws[place].float())), out=halves[place])
+            x = _affine(torch.cat([a, halves[place] - shift.float()], -1), step.back, step.back_offset)
+        ctx.save_for_backward(bits, raws, halves)
+        ctx.steps = steps
+        return x
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: State) -> tuple[State, None]:
+        kept = (reversed(tensor.unbind()) for tensor in ctx.saved_tensors)
+        for step, (one, two), raw, half in zip(ctx.steps, *kept, strict=True):
+            cut, log_scale = step.coupling.cut, bounded(raw.float())
+            gradient = (gradient.flatten(0, 2) @ step.back.t()).view(gradient.shape)
+            of_a, of_b = gradient[..., :cut], gradient[..., cut:]
+            of_raw = -of_b * half * (1 - (log_scale / BOUND).square())
+            of_a = of_a + step.coupling.returned(torch.cat([of_raw, -of_b], -1), one, two)
+            gradient = torch.cat([of_a, of_b * torch.exp(-log_scale)], -1)
+        return gradient, None
+
+
+def _room(x: State, steps: Stack[FoldedStep]) -> tuple[Tensor, Tensor, Tensor]:
+    """For each step: bits of both hidden layers, the argument of the log scale, the half that was scaled."""
+    first, (*pixels, channels) = next(iter(steps)).coupling, x.shape
+    weight = next(iter(first.layers)).weight
+    half = (len(steps), *pixels, channels - first.cut)
+    bits = x.new_empty(len(steps), 2, size_of(math.prod(pixels) * weight.shape[0]), dtype=torch.uint8)
+    return bits, x.new_empty(half, dtype=weight.dtype), x.new_empty(half)
+
+
 class FoldedLevel(nn.Module):
     def __init__(self, level: Level, dtype: torch.dtype) -> None:
         super().__init__()
@@ -136,6 +167,8 @@ class FoldedLevel(nn.Module):
         return x
 
     def _back(self, x: Squeezed) -> Squeezed:
+        if x.requires_grad:
+            return _Back.apply(x, self.steps)
         for step in reversed(self.steps):
             x = step.decode(x)
         return x
