@@ -158,7 +158,7 @@ def by_pot(a: Tensor, b: Tensor) -> Any:
 def projection(entrant: str) -> Call:
     points = clusters(10_000)
     if entrant == "pacmap":
-        import pacmap
+        import pacmap  # type: ignore[import-not-found]
 
         return lambda: pacmap.PaCMAP().fit_transform(points.numpy())
     if entrant == "umap-learn":

@@ -212,7 +212,7 @@ def _table(names: Sequence[str], seeds: int, cells: dict[Any, dict[str, float]],
 
 
 def _words(table: list[Any]) -> str:
-    """`moved` is the distance from the clean path, which is equal for all; a rebuilding adds its own to `from image`."""
+    """`moved` is the distance from the clean path, equal for all; a rebuilding adds its own to `from image`."""
     lines = [f"{'method':16}{'moved':>7}{'from image':>12}{'accuracy':>20}{'gain':>22}{'corrupted':>20}"]
     for row in table:
         gain = _percent(row["gain"], "+") if "gain" in row else "–"
