@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.distributed_c10d import PrefixStore, Store
+from torch.distributed.rendezvous import rendezvous
 
 Place = tuple[int, int]  # rank and number of processes
 ALONE: Place = (0, 1)
@@ -24,8 +26,20 @@ def start(device: str) -> Place:
     """Rank and number of processes, as torchrun gives them."""
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count > 1 and not dist.is_initialized():
-        dist.init_process_group("cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo")
+        store, rank = _meeting()
+        backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
+        dist.init_process_group(backend, store=store, rank=rank, world_size=count)
     return int(os.environ.get("RANK", "0")), count
+
+
+def _meeting() -> tuple[Store, int]:
+    """Where the processes find each other. torchrun's store still holds the addresses of the dead after a restart, so
+    on one machine each restart has a place of its own; several machines count their restarts differently, and need
+    TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 for torchrun to make one."""
+    store, rank, _ = next(rendezvous("env://"))
+    if os.environ.get("GROUP_WORLD_SIZE", "1") == "1":
+        store = PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+    return store, rank
 
 
 def stop() -> None:
