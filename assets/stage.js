@@ -12,10 +12,12 @@ function keep() {
 }
 // An event for each listener: Gradio repeats an event for all of its listeners when one of them was late, and two that
 // were late would wake each other without end.
-watch('value', () => {
+function settle() {
   clearTimeout(wait);
   wait = setTimeout(() => { keep(); trigger('settled', {}); trigger('settled_maps', {}); trigger('settled_sets', {}); }, 250);
-});
+}
+watch('value', settle);
+if (element.querySelector('[data-view]')) settle(); // a first view that was here before this script
 element.addEventListener('click', (event) => {
   const act = event.target.closest('[data-act]')?.dataset.act;
   if (act === 'refine') trigger('refine', {});

@@ -22,8 +22,16 @@ def values(view: Any) -> dict[str, str]:
     return {name: found[0] for name, found in parse_qs(urlsplit(view.url).query).items()}
 
 
+FOLLOWED = """() => {
+  const shown = new URLSearchParams(document.querySelector('#stage [data-view]').dataset.view);
+  const address = new URL(location.href).searchParams;
+  return [...shown].every(([name, value]) => address.get(name) === value);
+}"""
+
+
 def at_rest(view: Any) -> None:
     """Until the address and what hangs on it have followed."""
+    view.wait_for_function(FOLLOWED)
     view.wait_for_timeout(900)
 
 
