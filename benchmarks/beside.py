@@ -51,16 +51,16 @@ def config(world: str) -> dict[str, object]:
 
 
 @contextmanager
-def beside(folder: Path, world: str, flags: list[str]) -> Iterator[None]:
+def beside(runs: Runs, world: str) -> Iterator[None]:
     """A run as the page starts it."""
-    runs, token = Runs(folder, flags=flags), new_token()
+    token = new_token()
     id = runs.start("train", config(world), "", token).id
     try:
         until(lambda: runs.get(id, token).latest.get("event") == "step", lambda: runs.log(id, token))
         yield
     finally:
         runs.stop(id, token)
-        until(lambda: not runs.get(id, token).active, lambda: runs.log(id, token))
+        until(lambda: not runs.get(id, token).active and not runs.taken, lambda: runs.log(id, token))
 
 
 @contextmanager
@@ -107,8 +107,6 @@ def main() -> None:
     parser.add_argument("--checkpoints", default="checkpoints")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and the run beside it is stopped on the way out
-    desk = Desk(Store(options.checkpoints, "cpu"))
-    session = choose(desk, open_world(desk, options.world), model=f"{options.world}-glow")
     flags = ["--checkpoints", str(Path(options.checkpoints).resolve()), "--device", "cpu"]
     found: dict[str, Moves] = {"alone": [], "beside a run": [], "beside an unshared run": []}
     made = 0
@@ -120,9 +118,13 @@ def main() -> None:
         line(name, found[name], found["alone"])
 
     with tempfile.TemporaryDirectory() as folder:
+        runs = Runs(Path(folder) / "runs", flags=flags)
+        runs.watch()
+        desk = Desk(Store(options.checkpoints, "cpu"), runs=runs)
+        session = choose(desk, open_world(desk, options.world), model=f"{options.world}-glow")
         for turn in range(options.rounds):
             measure("alone")
-            with beside(Path(folder) / "runs", options.world, flags):
+            with beside(runs, options.world):
                 measure("beside a run")
             with unshared(Path(folder) / f"unshared-{turn}", options.world, flags):
                 measure("beside an unshared run")

@@ -16,12 +16,12 @@ from threading import Event, Thread
 from typing import Any
 
 from latentlab.errors import UserError
-from latentlab.runs import files
+from latentlab.runs import files, process
 from latentlab.runs.crew import Crew
 from latentlab.runs.files import Tail
 from latentlab.runs.limits import Limits, checked_name
 from latentlab.runs.owner import owner_of, same
-from latentlab.runs.run import NO_WORD, Run, read, ticket
+from latentlab.runs.run import NO_WORD, Run, child_of, read, ticket
 
 PROGRAM = (sys.executable, "-m", "latentlab")
 AT_ONCE, LAUNCHED_AT_ONCE = 1, 4
@@ -47,6 +47,7 @@ class Runs:
         self._limit = limit or (LAUNCHED_AT_ONCE if launcher else AT_ONCE)
         self._crew = Crew(program, flags, launcher, self._limit)
         self._closed = Event()
+        self.taken = 0  # threads of the runs that compute on this machine, as last looked
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -146,7 +147,10 @@ class Runs:
         with suppress(files.BusyError), files.locked(self.path, patience=0) as lock:
             runs = self._all("")
             busy = [run for run in runs if run.state == "running" or (run.state == "queued" and not run.position)]
-            self._crew.tend([self.path / run.id for run in busy if run.state == "running"], self.limits.minutes)
+            running = [self.path / run.id for run in busy if run.state == "running"]
+            here = [path for path in running if (child := child_of(path)) is not None and process.is_here(child)]
+            self.taken = len(here) * process.threads(self._limit)
+            self._crew.tend(running, self.limits.minutes)
             waiting = sorted((run for run in runs if run.position), key=lambda run: run.position)
             if waiting and len(busy) < self._limit:
                 self._crew.start(self.path / waiting[0].id, waiting[0].verb, lock)

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 PROC = Path("/proc")
-NICENESS = 10  # the page goes first
+NICENESS = 19  # the page goes first
 FIRST_TO_GO = "500"  # when memory runs out, the run is ended and not the page
 
 
@@ -93,10 +93,14 @@ def kill(child: Child) -> None:
 
 
 def step_back() -> None:
-    """This process gives way to the page: in computing, and when memory runs out."""
+    """This process gives way to the page: in computing, and when memory runs out.
+
+    Linux shares the cores among sessions first and heeds niceness only within one; a run is a session of its own.
+    """
     os.nice(max(0, NICENESS - os.nice(0)))
-    with suppress(OSError):
-        (PROC / "self" / "oom_score_adj").write_text(FIRST_TO_GO)
+    for file, said in {"autogroup": str(NICENESS), "oom_score_adj": FIRST_TO_GO}.items():
+        with suppress(OSError):  # not every system has them
+            (PROC / "self" / file).write_text(said)
 
 
 def share(limit: int) -> dict[str, str]:
@@ -105,11 +109,16 @@ def share(limit: int) -> dict[str, str]:
     Two torch processes that both use all cores slow each other up to fifty-fold: threads that have done their part
     spin, and take the core from those that have not. So one core is the page's, and waiting threads sleep.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    threads = str(max(1, (cores - 1) // limit))
+    count = str(threads(limit))
     return {
-        "OMP_NUM_THREADS": threads,
-        "MKL_NUM_THREADS": threads,
+        "OMP_NUM_THREADS": count,
+        "MKL_NUM_THREADS": count,
         "OMP_WAIT_POLICY": "PASSIVE",
         "KMP_BLOCKTIME": "0",
     }
+
+
+def threads(limit: int) -> int:
+    """Of one of `limit` runs."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, (cores - 1) // limit)

@@ -62,10 +62,20 @@ class Desk:
     """The store with a memory keyed by content: a network's digest and the bytes of a picture."""
 
     def __init__(self, store: Store, examples: Path = EXAMPLES, runs: Runs | None = None) -> None:
-        self.store, self.runs = store, runs  # without runs, nobody trains here
+        self._store, self.runs = store, runs  # without runs, nobody trains here
+        self._threads = torch.get_num_threads()
         self._examples = examples
         self._memory = Memory()
         self._worlds = Memory(2)
+
+    @property
+    def store(self) -> Store:
+        """Who asks for networks is about to compute: with as many threads as the runs beside the page leave. Threads
+        wait for each other, and one that shares its core with a run makes all of them late at every step."""
+        left = max(1, self._threads - (self.runs.taken if self.runs else 0))
+        if torch.get_num_threads() != left:
+            torch.set_num_threads(left)
+        return self._store
 
     @property
     def first_world(self) -> str:

@@ -32,11 +32,14 @@ def test_a_run_goes_its_way_to_the_end(hire: Any, wait: Any) -> None:
     assert abs(run.created - time.time()) < 60
 
 
-def test_it_gives_way_to_the_page(hire: Any, begun: Any) -> None:
+def test_it_gives_way_to_the_page(hire: Any, begun: Any, wait: Any) -> None:
     runs = hire(limit=1)
-    first = runs.events(begun(runs), ALICE).events[0]
+    first = runs.events(id := begun(runs), ALICE).events[0]
     assert first["nice"] == max(process.NICENESS, os.nice(0))
     assert int(first["threads"]) == max(1, len(os.sched_getaffinity(0)) - 1)
+    wait(lambda: runs.taken == int(first["threads"]))
+    runs.stop(id, ALICE)
+    wait(lambda: runs.taken == 0)
 
 
 def test_one_runs_and_the_others_wait_in_order(hire: Any, wait: Any, begun: Any) -> None:
