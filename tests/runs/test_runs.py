@@ -37,9 +37,9 @@ def test_it_gives_way_to_the_page(hire: Any, begun: Any, wait: Any) -> None:
     first = runs.events(id := begun(runs), ALICE).events[0]
     assert first["nice"] == max(process.NICENESS, os.nice(0))
     assert int(first["threads"]) == max(1, len(os.sched_getaffinity(0)) - 1)
-    wait(lambda: runs.taken == int(first["threads"]))
+    wait(lambda: runs.get(id, ALICE).active and runs.taken == int(first["threads"]))
     runs.stop(id, ALICE)
-    wait(lambda: runs.taken == 0)
+    wait(lambda: not runs.get(id, ALICE).active and runs.taken == 0)
 
 
 def test_one_runs_and_the_others_wait_in_order(hire: Any, wait: Any, begun: Any) -> None:
