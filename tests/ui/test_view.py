@@ -25,7 +25,9 @@ def values(view: Any) -> dict[str, str]:
 FOLLOWED = """() => {
   const shown = new URLSearchParams(document.querySelector('#stage [data-view]').dataset.view);
   const address = new URL(location.href).searchParams;
-  return [...shown].every(([name, value]) => address.get(name) === value);
+  const lines = document.querySelector('#away dialog pre')?.textContent ?? '';
+  const named = Object.values(JSON.parse(shown.get('settings') || '{}')).filter(value => typeof value === 'string');
+  return [...shown].every(([name, value]) => address.get(name) === value) && named.every(word => lines.includes(word));
 }"""
 
 
