@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,13 +107,10 @@ class Crew:
         else:
             self.note(run, "failed", f"Its process ended without a result: {_last_words(run, code)}")
 
-    def tend(self, running: Sequence[Path], minutes: float) -> None:
-        """End those that do not obey, ask those whose time is up, keep their logs short."""
+    def tend(self, running: Mapping[Path, process.Child], minutes: float) -> None:
+        """End those on this machine that do not obey, ask those whose time is up, keep their logs short."""
         self._asked = {run: asked for run, asked in self._asked.items() if run in running}
-        for run in running:
-            child = child_of(run)
-            if child is None or not process.is_here(child):
-                continue
+        for run, child in running.items():
             files.shorten(run / files.LOG)
             asked = files.text(run / files.STOP)
             seen = process.look(child.pid)

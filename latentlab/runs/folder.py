@@ -147,10 +147,10 @@ class Runs:
         with suppress(files.BusyError), files.locked(self.path, patience=0) as lock:
             runs = self._all("")
             busy = [run for run in runs if run.state == "running" or (run.state == "queued" and not run.position)]
-            running = [self.path / run.id for run in busy if run.state == "running"]
-            here = [path for path in running if (child := child_of(path)) is not None and process.is_here(child)]
+            running = {self.path / run.id: child_of(self.path / run.id) for run in busy if run.state == "running"}
+            here = {path: child for path, child in running.items() if child is not None and process.is_here(child)}
             self.taken = len(here) * process.threads(self._limit)
-            self._crew.tend(running, self.limits.minutes)
+            self._crew.tend(here, self.limits.minutes)
             waiting = sorted((run for run in runs if run.position), key=lambda run: run.position)
             if waiting and len(busy) < self._limit:
                 self._crew.start(self.path / waiting[0].id, waiting[0].verb, lock)
