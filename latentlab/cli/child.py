@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from latentlab.cli.torchrun import speaks
 from latentlab.errors import UserError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def follow(directory: Directory, begin: Callable[[Asked], Iterator[Event]], show
     """
     import torch
 
-    step, first = 0, os.environ.get("RANK", "0") == "0"
+    step, first = 0, speaks()
     with _signals() as caught:
         try:
             for event in begin(lambda: "interrupt" if caught else directory.asked()):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from latentlab.cli.torchrun import speaks
 
 if TYPE_CHECKING:
     from latentlab.evaluation import Evaluation
@@ -26,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     from latentlab.evaluation import TOLERANCE, evaluate
 
     found = evaluate(args.checkpoint)
-    if os.environ.get("RANK", "0") != "0":  # under torchrun, one process speaks
+    if not speaks():
         return 0
     print(_json(found) if args.json else _table(found))
     if found.wrong:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from pathlib import Path
+
+from latentlab.cli.torchrun import speaks
 
 HELP = "train a network from scratch; the same command goes on where it was stopped"
 
@@ -28,6 +29,6 @@ def run(args: argparse.Namespace) -> None:
     card = fit(
         args.kind, args.data, args.out, args.minutes, args.steps, args.batch, args.seed, args.device, args.parent
     )
-    if os.environ.get("RANK", "0") == "0":  # under torchrun, one process speaks
+    if speaks():
         scores = ", ".join(f"{score} {value:g}" for score, value in card.scores.items())
         print(f"{args.out}: {card.images_seen:,} images in {card.seconds:.0f} s on {card.device}; {scores}")

@@ -90,8 +90,7 @@ def _tool(args: argparse.Namespace) -> Projection:
     from latentlab.knobs import from_json
     from latentlab.projections import PROJECTIONS
 
-    knobs = given(args)
-    return from_json(PROJECTIONS[args.method], knobs)
+    return from_json(PROJECTIONS[args.method], given(args))
 
 
 def _images(world: World, split: str, count: int, shape: ImageShape) -> tuple[Images, Tensor]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from latentlab.cli import child
 from latentlab.cli.augment import flags_of, given
+from latentlab.cli.torchrun import speaks
 from latentlab.errors import UserError
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _printer(as_json: bool) -> Any:
         elif line := _line(event):
             print(line, flush=True)
 
-    return show if os.environ.get("RANK", "0") == "0" else lambda event: None
+    return show if speaks() else lambda event: None
 
 
 def _line(event: Event) -> str:
