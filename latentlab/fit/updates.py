@@ -16,6 +16,7 @@ from latentlab import chance
 from latentlab.data import Split, World
 from latentlab.fit import parallel
 from latentlab.fit.state import Progress
+from latentlab.transfer import sent
 from latentlab.types import Images
 
 
@@ -85,7 +86,7 @@ def updates(
         if (share := parallel.agree(done(progress))) >= 1:
             return
         images, labels = course.data.batch(rows)
-        values = fitter.step(images.to(course.device), labels.to(course.device), course.rng(progress.step), share)
+        values = fitter.step(sent(images, course.device), sent(labels, course.device), course.rng(progress.step), share)
         now = time.monotonic()
         seen = progress.images_seen + len(rows) * course.place[1]
         progress = Progress(progress.step + 1, progress.seconds + now - clock, seen)

@@ -40,6 +40,7 @@ from latentlab.models.glow import (
     unsqueeze,
 )
 from latentlab.models.modules import Stack, channels_last
+from latentlab.models.replay import Replayed
 from latentlab.types import Images, ImageShape, Latents
 
 PIXELS = 2048  # that go through a coupling network at once: 512 channels of them in bf16 are 2 MB
@@ -184,6 +185,7 @@ class FoldedGlow(nn.Module):
         self.levels = Stack(FoldedLevel(level, dtype) for level in glow.levels)
         self.names = [name for name, _ in glow.part_shapes()]
         self.sample = glow.sample
+        self._whole = Replayed(self._decode)
 
     def encode(self, images: Images) -> Latents:
         x, parts = logit(spread(images, 0.5)), []
@@ -194,7 +196,10 @@ class FoldedGlow(nn.Module):
         return Latents(dict(zip(self.names, reversed(parts), strict=True)))
 
     def decode(self, latents: Latents) -> Images:
-        states = [part.permute(0, 2, 3, 1) for part in latents.parts.values()]  # coarse to fine
+        return self._whole(*(part.permute(0, 2, 3, 1) for part in latents.parts.values()))
+
+    def _decode(self, *states: Tensor) -> Images:
+        """From the states that left, coarse to fine."""
         x = states[0][..., :0]
         with _own_precision(x):
             for level, state in zip(reversed(self.levels), states, strict=True):

@@ -10,13 +10,14 @@ from typing import Annotated, Literal
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import normalize, one_hot
+from torch.nn.functional import normalize
 
 from latentlab.chance import uniform
 from latentlab.errors import UserError
 from latentlab.knobs import Knob, tool
 from latentlab.operators.move import Move, decode, distance, encode
 from latentlab.operators.scoring import logits_of, loss_of, margin_of
+from latentlab.transfer import sent
 from latentlab.types import GROUPS, Batch, Bench, BoundedModel, Flat, Images, LatentModel, Latents, Logits, Targets
 
 
@@ -57,12 +58,9 @@ class Adversary(Move):
     parts: Annotated[tuple[str, ...], Knob("latent parts that move", choices=GROUPS)] = GROUPS
 
     @torch.no_grad()
-    def __call__(self, batch: Batch, bench: Bench) -> Batch:
-        return Batch(self._last(encode(bench.model, batch.images), batch, bench).images, batch.targets)
-
-    @torch.no_grad()
     def move(self, latents: Latents, batch: Batch, bench: Bench) -> tuple[Latents, Targets]:
-        return self._last(latents, batch, bench).latents, batch.targets
+        *_, (delta, _) = deque(self._ascend(latents, self.goal(batch, bench), bench), maxlen=1)
+        return latents.unflat(latents.flat + delta), batch.targets
 
     def trajectory(self, batch: Batch, bench: Bench, latents: Latents | None = None) -> Iterator[Step]:
         """The clean path, the start and every step; the last has the images that the call returns for the same seed."""
@@ -70,8 +68,8 @@ class Adversary(Move):
         goal = self.goal(batch, bench)
         still = _look(latents, torch.zeros_like(latents.flat), goal, bench)
         yield _step(still, goal, still.images)
-        for point in self._ascend(latents, goal, bench):
-            yield _step(point, goal, still.images)
+        for delta, point in self._ascend(latents, goal, bench):
+            yield _step(point or _look(latents, delta, goal, bench), goal, still.images)
 
     @torch.no_grad()
     def goal(self, batch: Batch, bench: Bench) -> Targets:
@@ -83,32 +81,29 @@ class Adversary(Move):
         if self.label == "target" and self.target >= classes:
             raise UserError(f"target is {self.target}; this classifier has the classes 0 to {classes - 1}.")
         label = logits.argmax(1) if self.label == "predicted" else torch.full_like(logits[:, 0], self.target).long()
-        return one_hot(label, classes).to(logits)
+        return torch.zeros_like(logits).scatter(1, label[:, None], 1)  # one_hot would look at the numbers on the host
 
     def gradient(self, batch: Batch, bench: Bench) -> Flat:
         """Of the loss at the clean path, with respect to the latents."""
         latents = encode(bench.model, batch.images)
         return _look(latents, torch.zeros_like(latents.flat), self.goal(batch, bench), bench, gradient=True).gradient
 
-    def _last(self, latents: Latents, batch: Batch, bench: Bench) -> _Point:
-        *_, point = deque(self._ascend(latents, self.goal(batch, bench), bench), maxlen=1)
-        return point
-
-    def _ascend(self, latents: Latents, goal: Targets, bench: Bench) -> Iterator[_Point]:
+    def _ascend(self, latents: Latents, goal: Targets, bench: Bench) -> Iterator[tuple[Flat, _Point | None]]:
+        """Each offset and what was seen there; at the last one nobody has looked yet."""
         z, mask = latents.flat, latents.mask(self.parts)
         delta = self._confine(self._first(z, bench.rng) * mask, z, bench.model)
         for _ in range(self.steps):
             point = _look(latents, delta, goal, bench, gradient=True)
-            yield point
+            yield delta, point
             uphill = self._uphill(point.gradient * mask)
             delta = self._confine(delta + self.step_size * self.epsilon * uphill, z, bench.model)
-        yield _look(latents, delta, goal, bench)
+        yield delta, None
 
     def _first(self, z: Flat, rng: torch.Generator) -> Flat:
         """Uniform in the cube; l2 then scales it into the ball: in hundreds of dimensions, onto its surface."""
         if self.start == "zero":
             return torch.zeros_like(z)
-        return (2 * uniform(z.shape, rng).to(z) - 1) * self.epsilon
+        return (2 * sent(uniform(z.shape, rng), z.device).to(z.dtype) - 1) * self.epsilon
 
     def _uphill(self, gradient: Flat) -> Flat:
         """The direction of a step, of length 1 in the norm of the ball; 0 where the gradient is 0."""

@@ -9,6 +9,7 @@ import torch
 from latentlab.chance import normal
 from latentlab.knobs import Knob, tool
 from latentlab.operators.move import Move
+from latentlab.transfer import sent
 from latentlab.types import GROUPS, Batch, Bench, Flat, Latents, Targets
 
 
@@ -25,7 +26,7 @@ class Noise(Move):
 
     def move(self, latents: Latents, batch: Batch, bench: Bench) -> tuple[Latents, Targets]:
         z, mask = latents.flat, latents.mask(self.parts)
-        delta = self._length(normal(z.shape, bench.rng).to(z) * mask, mask)
+        delta = self._length(sent(normal(z.shape, bench.rng), z.device).to(z.dtype) * mask, mask)
         return latents.unflat(z + delta), batch.targets
 
     def _length(self, drawn: Flat, mask: torch.Tensor) -> Flat:
