@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from latentlab.cli.app import uncollected
+from latentlab.errors import UserError
+
 HEAVY = ("umap", "numba", "pacmap", "captum", "scipy.optimize", "scipy.stats", "sklearn", "matplotlib", "timm", "onnx")
 START = """
 import sys
-from latentlab.cli.app import trained_in
+from latentlab.cli.app import built, trained_in
 from latentlab.store import Store
-from latentlab.ui import guard
-guard.prepare()
-from latentlab import ui
-ui.build(Store(sys.argv[1], "cpu"), trained_in(sys.argv[2], "", sys.argv[1], "cpu"))
+built(Store(sys.argv[1], "cpu"), trained_in(sys.argv[2], "", sys.argv[1], "cpu"))
 print(*[name for name in sys.argv[3:] if name in sys.modules])
 """
 
@@ -23,3 +26,16 @@ def test_the_page_is_built_without_anything_heavy(small_world: Path, tmp_path: P
     command = [sys.executable, "-c", START, str(small_world), str(tmp_path / "runs"), *HEAVY]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == ""
+
+
+def test_garbage_is_looked_for_again_whatever_happens_at_the_start() -> None:
+    def start() -> None:
+        with uncollected():
+            seen.append(gc.isenabled())
+            raise UserError("no such folder")
+
+    seen: list[bool] = []
+    with pytest.raises(UserError):
+        start()
+    gc.unfreeze()
+    assert [*seen, gc.isenabled()] == [False, True]
