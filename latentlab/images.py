@@ -82,14 +82,19 @@ def centre_box(size: tuple[int, int], shape: ImageShape) -> Box:
 
 def png(image: Picture, recipe: str | None = None) -> bytes:
     """An exact 8-bit PNG of the picture with the recipe in a text chunk."""
-    levels = (image.detach().cpu().float() * 255).round().clamp(0, 255).to(torch.uint8)
-    pixels = levels.permute(1, 2, 0).numpy()
     notes, file = PngInfo(), io.BytesIO()
     if recipe is not None:
         _check_recipe(recipe)
         notes.add_itxt(RECIPE_KEY, recipe)
-    Image.fromarray(pixels[..., 0] if len(image) == 1 else pixels).save(file, "PNG", pnginfo=notes)
+    to_pillow(image).save(file, "PNG", pnginfo=notes)
     return file.getvalue()
+
+
+def to_pillow(image: Picture) -> Image.Image:
+    """The picture at 256 levels: grey of one channel, RGB of three."""
+    levels = (image.detach().cpu().float() * 255).round().clamp(0, 255).to(torch.uint8)
+    pixels = levels.permute(1, 2, 0).numpy()
+    return Image.fromarray(pixels[..., 0] if len(image) == 1 else pixels)
 
 
 def recipe_of(data: bytes) -> str | None:

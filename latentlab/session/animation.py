@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from latentlab.errors import UserError
-from latentlab.images import Picture
+from latentlab.images import Picture, to_pillow
 from latentlab.session.desk import Desk
 from latentlab.session.keep import name_of, notes_of
 from latentlab.session.path import path_of
@@ -55,6 +55,6 @@ def pictures(desk: Desk, session: Session) -> list[Picture]:
 
 def enlarged(picture: Picture) -> Image.Image:
     """By the largest whole factor that keeps it within SIDE."""
-    levels = (picture * 255).round().byte().permute(1, 2, 0).expand(-1, -1, 3).numpy()
-    factor = max(1, SIDE // max(levels.shape[:2]))
-    return Image.fromarray(levels.repeat(factor, 0).repeat(factor, 1))
+    plain = to_pillow(picture).convert("RGB")
+    factor = max(1, SIDE // max(plain.size))
+    return plain.resize((plain.width * factor, plain.height * factor), Image.Resampling.NEAREST)

@@ -35,7 +35,7 @@ def attack(desk: Desk, session: Session, tool: Adversary) -> Iterator[Session]:
     """Step by step in the session's space, from the clean path on: a session a step, at the end with the control."""
     track = Track((), (), (), ())
     for track in _follow(desk, session, tool, session.model):
-        yield replace(session, result=track.result, track=(track, track), doubts=())
+        yield replace(session, result=track.result, track=(track, None), doubts=())
     beside = control(desk, session, track.distances[-1])
     why = doubts(desk, session, tool, track)
     yield replace(session, result=track.result, track=(track, beside), doubts=why)

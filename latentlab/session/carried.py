@@ -5,23 +5,24 @@ from __future__ import annotations
 import base64
 import io
 import re
-
-from PIL import Image
+from functools import lru_cache
 
 from latentlab import images
 from latentlab.errors import UserError
 from latentlab.images import Picture
-from latentlab.types import Images, ImageShape
+from latentlab.session.state import Found
+from latentlab.types import ImageShape
 
 LETTERS = re.compile(r"[A-Za-z0-9_-]+")
 DAMAGED = "The picture in the address is damaged; an example stands in for it."
 HEAD = 25  # bytes: RIFF, size, WEBP, VP8L, size, signature, width and height
 
 
-def to_letters(picture: Images) -> str:
-    """One picture of 256 levels, exact."""
-    plain, file = Image.open(io.BytesIO(images.png(picture[0]))).convert("RGB"), io.BytesIO()
-    plain.save(file, "WEBP", lossless=True, quality=100, method=6)
+@lru_cache(maxsize=32)  # asked for at every move of a slider, and the search for few bytes takes longer than the move
+def to_letters(source: Found) -> str:
+    """Its picture of 256 levels, exact."""
+    file = io.BytesIO()
+    images.to_pillow(source.image[0]).convert("RGB").save(file, "WEBP", lossless=True, quality=100, method=6)
     return base64.urlsafe_b64encode(file.getvalue()).decode().rstrip("=")
 
 

@@ -72,9 +72,18 @@ class Desk:
     def store(self) -> Store:
         """Who asks for networks is about to compute: with as many threads as the runs beside the page leave. Threads
         wait for each other, and one that shares its core with a run makes all of them late at every step."""
-        left = max(1, self._threads - (self.runs.taken if self.runs else 0))
-        if torch.get_num_threads() != left:
-            torch.set_num_threads(left)
+        return self._lent(spare=0)
+
+    def _network(self, name: str, pictures: int) -> Any:
+        """A network for so many pictures. For one, a core is left to the browser of the same machine: a thread that
+        shares its core with it makes the other wait, and the picture comes later than from a single one."""
+        return self._lent(spare=1 if pictures == 1 else 0).load(name)
+
+    def _lent(self, spare: int) -> Store:
+        """The store, to compute with all threads but those that the runs have taken, and so many more."""
+        threads = max(1, self._threads - spare - (self.runs.taken if self.runs else 0))
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
         return self._store
 
     @property
@@ -105,7 +114,8 @@ class Desk:
 
     @torch.no_grad()
     def _encode(self, name: str, pictures: Images, refine: int) -> Latents:
-        return encode(self.store.load(name), pictures.to(self.store.device), refine)
+        pictures = pictures.to(self.store.device)
+        return encode(self._network(name, len(pictures)), pictures, refine)
 
     def refining(self, name: str, pictures: Images) -> Iterator[Latents]:
         """The improved encoding step by step; the last one is remembered."""
@@ -120,7 +130,7 @@ class Desk:
     @torch.no_grad()
     def decode(self, name: str, latents: Latents) -> Images:
         """Images of 256 levels on the CPU: what is shown is what is classified and saved."""
-        return levels(decode(self.store.load(name), latents))
+        return levels(decode(self._network(name, len(latents)), latents))
 
     def rebuilt(self, name: str, pictures: Images, refined: bool = False) -> Rebuilt:
         def make() -> Rebuilt:
@@ -136,7 +146,8 @@ class Desk:
     def _probabilities(self, classifier: str, picture: Images) -> tuple[float, ...]:
         @torch.no_grad()
         def make() -> tuple[float, ...]:
-            return tuple(self.store.load(classifier)(picture.to(self.store.device))[0].softmax(0).tolist())
+            there = picture.to(self.store.device)
+            return tuple(self._network(classifier, 1)(there)[0].softmax(0).tolist())
 
         return self.recall(("classes", classifier, self.store.digest(classifier), _bytes(picture)), make)
 
@@ -154,8 +165,9 @@ class Desk:
     @torch.no_grad()
     def bits(self, name: str, pictures: Images) -> list[float]:
         """−log₂ p(x) / D of 256-level images under a model with a density."""
-        flow = self.store.load(name)
-        nats = torch.cat([flow.log_prob(few.to(self.store.device)) for few in pictures.split(DENSITY_BATCH)])
+        pictures = pictures.to(self.store.device)
+        flow = self._network(name, len(pictures))
+        nats = torch.cat([flow.log_prob(few) for few in pictures.split(DENSITY_BATCH)])
         return (-nats / torch.tensor(2.0).log() / pictures[0].numel()).tolist()
 
     def examples(self, world: str) -> list[Found]:

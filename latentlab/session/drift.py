@@ -125,7 +125,7 @@ def paths(atlas: Atlas, session: Session, plan: Plan, ground: Ground) -> list[Li
     """The last attack step by step with its control; else the path that the session's move lies on."""
     if session.track is not None:
         ours, control = session.track
-        named = [("attack", ours)] + ([("pixel PGD", control)] if control is not ours else [])
+        named = [("attack", ours)] + ([("pixel PGD", control)] if control is not None else [])
         return [
             line(atlas, plan, ground, name, [step.image for step in track.steps], steps(len(track.steps)))
             for name, track in named

@@ -29,7 +29,7 @@ def elsewhere(desk: Desk, session: Session, same_distance: bool) -> list[Elsewhe
     own = Elsewhere(session.model, session.result, travelled(desk, session))
     target = own.far if same_distance and type(session.result.tool) in KNOBS else None
     others = [name for name in desk.store.models(session.world) if name != session.model]
-    if session.track is not None and session.track[0] is session.track[1]:
+    if session.track is not None and session.track[1] is None:
         return [own, *(Elsewhere(name, why="The attack is still under way.") for name in others)]
     return [own, *(_there(desk, replace(session, model=name), target) for name in others)]
 

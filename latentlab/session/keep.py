@@ -21,7 +21,7 @@ from latentlab.recipe import Recipe
 from latentlab.session.desk import REFINE, Desk, found
 from latentlab.session.refine import improved
 from latentlab.session.state import Found, Session
-from latentlab.session.verbs import again, beside, known, open_world, put
+from latentlab.session.verbs import again, beside, known, open_world, put_all
 from latentlab.store import world_of
 from latentlab.types import Images
 
@@ -54,8 +54,8 @@ def name_of(tool: Move) -> str:
 
 def png(desk: Desk, session: Session) -> bytes:
     """The result with recipe, input and, where one was used, partner."""
-    plain, file = images.png(session.result.image[0]), io.BytesIO()
-    Image.open(io.BytesIO(plain)).save(file, "PNG", pnginfo=notes_of(desk, session))
+    file = io.BytesIO()
+    images.to_pillow(session.result.image[0]).save(file, "PNG", pnginfo=notes_of(desk, session))
     return file.getvalue()
 
 
@@ -125,8 +125,7 @@ def _view(desk: Desk, session: Session, made: Recipe, pictures: Callable[[str], 
     known("classifier", classifier or None, desk.store.classifiers(world))
     fresh = beside(open_world(desk, world, model, classifier, made.seed), session)
     given, said = pictures(world)
-    fresh = replace(fresh, partner=given.get("partner", fresh.partner))
-    fresh = put(desk, fresh, given["input"]) if "input" in given else fresh
+    fresh = put_all(desk, fresh, given)
     back = again(desk, replace(fresh, result=replace(fresh.result, tool=tool)))
     if made.refine and model == made.model:
         back = improved(desk, back)

@@ -22,7 +22,7 @@ from latentlab.session.desk import REFINE, Desk, found
 from latentlab.session.keep import name_of
 from latentlab.session.refine import improved
 from latentlab.session.state import Found, Session
-from latentlab.session.verbs import act, known, open_world, put
+from latentlab.session.verbs import act, known, open_world, put_all
 
 MAX_LETTERS = 4_000  # of all but the pictures
 MAX_ADDRESS = 12_000  # letters of the whole query: servers and mail programs cut off what is much longer
@@ -50,7 +50,7 @@ def link(session: Session) -> str:
     if session.model in session.refined:
         values["refine"] = str(REFINE)
     for place, source in uploads(session).items():
-        longer = values | {CARRIED[place]: to_letters(source.image)}
+        longer = values | {CARRIED[place]: to_letters(source)}
         values = longer if len(urlencode(longer)) <= MAX_ADDRESS else values
     return urlencode(values)
 
@@ -94,7 +94,8 @@ def _opened(desk: Desk, values: Mapping[str, str], pictures: Mapping[str, str]) 
     session = open_world(desk, world, made.model, made.classifier or "", made.seed)
     names: dict[str, str] = dict(zip(PLACES, made.images, strict=True))
     carried, lost = _carried(desk, world, names, pictures)
-    session = act(desk, _with_pictures(desk, session, names, carried), tool)
+    here = {**carried, **{place: desk.named(world, name) for place, name in names.items() if name != UPLOAD}}
+    session = act(desk, put_all(desk, session, here), tool)
     return replace(improved(desk, session) if made.refine else session, notice=lost)
 
 
@@ -134,10 +135,3 @@ def _json(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise UserError("Its settings are cut short; copy it from LatentLab again.") from error
-
-
-def _with_pictures(desk: Desk, session: Session, names: Mapping[str, str], carried: Mapping[str, Found]) -> Session:
-    """The pictures that have a name or came along; the example that is there stands in for the others."""
-    here = {**carried, **{place: desk.named(session.world, name) for place, name in names.items() if name != UPLOAD}}
-    session = replace(session, partner=here.get("partner", session.partner))
-    return put(desk, session, here["input"]) if "input" in here else session

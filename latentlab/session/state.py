@@ -139,7 +139,7 @@ class Session:
     refining: Refining | None = None
     drawn: int = 99  # seed of the last sample from the prior
     filling: Literal["input", "partner"] = "input"  # where the next picture goes
-    track: tuple[Track, Track] | None = None  # of the last attack and of its control
+    track: tuple[Track, Track | None] | None = None  # of the last attack and of its control; none before it has ended
     doubts: tuple[str, ...] = ()  # why not to trust the attack
     photo: Photo | None = None
     past: tuple[Moment, ...] = ()  # the last views, newest last

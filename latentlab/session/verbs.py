@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -86,6 +86,12 @@ def _put(desk: Desk, session: Session, picture: Found) -> Session:
         return again(desk, replace(session, partner=picture, notice=""))
     fresh = replace(session, source=picture, refined=frozenset(), refining=None, notice="")
     return again(desk, look(desk, fresh))
+
+
+def put_all(desk: Desk, session: Session, pictures: Mapping[str, Found]) -> Session:
+    """These pictures by their place, input or partner; where there is none the one at hand stays."""
+    session = replace(session, partner=pictures.get("partner", session.partner))
+    return put(desk, session, pictures["input"]) if "input" in pictures else session
 
 
 def receive(desk: Desk, session: Session, data: bytes) -> Session:

@@ -32,7 +32,7 @@ def track_figure(session: Session) -> Figure | None:
     if session.track is None:
         return None
     ours, control = session.track
-    pairs = [("attack", ours, OURS), *([("pixel PGD", control, PIXELS)] if control is not ours else [])]
+    pairs = [("attack", ours, OURS), *([("pixel PGD", control, PIXELS)] if control is not None else [])]
     traces = [
         _steps(label, track, row, colour, first=place == 0)
         for label, track, colour in pairs
@@ -132,11 +132,11 @@ def verdict(session: Session, witness: Witness | None) -> str:
         f"<dt>{word}</dt><dd>{f'<b>{text(value)}</b>' if value else ''}<span>{text(note)}</span></dd>"
         for word, value, note in rows
     )
-    return f'<dl class="ll-numbers ll-verdict">{lines}{_doubted(session, control is ours)}</dl>'
+    return f'<dl class="ll-numbers ll-verdict">{lines}{_doubted(session, control is None)}</dl>'
 
 
-def _margin(ours: Track, control: Track) -> tuple[str, str]:
-    other = "" if control is ours else f"pixel PGD at the same distance: {control.margins[-1]:.2f}"
+def _margin(ours: Track, control: Track | None) -> tuple[str, str]:
+    other = "" if control is None else f"pixel PGD at the same distance: {control.margins[-1]:.2f}"
     return f"{ours.margins[0]:.2f} → {ours.margins[-1]:.2f}", other
 
 

@@ -72,7 +72,7 @@ class Closer:
         looked = wired([self.view.input, self.same.input], self.shown, reads, outputs)
         for event in (*settled, *looked):
             event.then(self.curve, reads[:2], [self.plot, self.said], **HOW)
-        running = stream(page, [page.stage.refine], self.refine, [], self.note, ((), nothing))
+        running = stream(page, [page.stage.refine], self.refine, [], self.note, ((), nothing), mode="multiple")
         page.stage.halt(None, cancels=[running], api_visibility="private")
         on(page, [page.stage.halt, page.stage.undo], self.unrefined, [], self.note)
         on(page, [page.film.pick], self.jump, [], self.note, lambda: page.situation, widgets.picked)

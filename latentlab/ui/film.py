@@ -80,7 +80,7 @@ def chase(desk: Desk, session: Session) -> str:
     ours, control = session.track
     title = f"attack in {short(desk, session.model, session.world)}, step by step"
     strips = heading(title) + pursuit(session, ours, leads=True)
-    if control is not ours:
+    if control is not None:
         strips += heading(f"pixel PGD to the same distance, l2 {control.distances[-1]:.2f}") + pursuit(session, control)
     return f'<div class="ll-chase">{strips}</div>'
 

@@ -37,6 +37,8 @@ OPEN_PATHS = frozenset(
 ) | {f"/gradio_api/{name}" for name in ("theme.css", "startup-events", "login_check", "user", "token", "app_id")}
 OPEN_FOLDERS = ("/assets/", "/static/", "/svelte/")
 API_INFO = re.compile(rb"window\.gradio_api_info = .*?;</script>", re.DOTALL)
+# The page shows no queue; each of these messages costs its script as much as the answer itself. Programs get them.
+STREAM, OF_QUEUE = "/gradio_api/queue/data", re.compile(rb'data: \{"msg":"(estimation|process_starts)"')
 NO_API = b'window.gradio_api_info = {"named_endpoints": {}, "unnamed_endpoints": {}};</script>'
 
 
@@ -80,15 +82,17 @@ class Gate:
             await self.app(scope, receive, send)
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope)
+        request, counted = Request(scope), limited(receive, self.body_bytes)
         if refusal := self._refusal(request):
             await refusal(scope, receive, send)
         elif request.method == "POST" and request.url.path.rstrip("/") == "/login":
-            await self._login(request, limited(receive, self.body_bytes), send)
+            await self._login(request, counted, send)
         elif self.login_needed and not is_known(request):
-            await self.app(scope, limited(receive, self.body_bytes), without_api(send))
+            await self.app(scope, counted, without_api(send))
+        elif request.url.path == STREAM and "sec-fetch-site" in request.headers:
+            await self.app(scope, counted, without_queue(send))
         else:
-            await self.app(scope, limited(receive, self.body_bytes), send)
+            await self.app(scope, counted, send)
 
     def _refusal(self, request: Request) -> PlainTextResponse | None:
         if not same_origin(request.method, request.headers):
@@ -167,6 +171,16 @@ def with_headers(send: Send) -> Send:
         await send(message)
 
     return added
+
+
+def without_queue(send: Send) -> Send:
+    """The stream of events without what it says of the queue: one message comes in one piece."""
+
+    async def rest(message: Message) -> None:
+        if not OF_QUEUE.match(message.get("body", b"")):
+            await send(message)
+
+    return rest
 
 
 def without_api(send: Send) -> Send:

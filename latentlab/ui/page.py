@@ -39,7 +39,6 @@ def build(store: Store, runs: Runs | None = None) -> gr.Blocks:
             file=gr.DownloadButton("The file", elem_id="file", render=False),
             owner=owner.kept(desk, "owner"),
             tabs=gr.Tabs(elem_id="tabs", render=False),
-            tab_of=tab_of,
         )
         widgets.alive(elem_id="alive")
         note = header(page)
@@ -140,12 +139,13 @@ def tabs(page: Page) -> None:
             with gr.Tab(module.TITLE, id=module.KEY) as tab:
                 module.build(page, tab)
             tab.select(None, js=f"() => ({keep})({module.KEY!r})", api_visibility="private")
+    page.steady.append((page.tabs, tab_of))
     page.follow([page.tabs], lambda session: [gr.Tabs(selected=tab_of(session))])
 
 
 def named(key: str | None) -> str | None:
     """The tab of the address, if there is such a one."""
-    return next((module.KEY for module in TABS if key == module.KEY), None)
+    return key if key in {module.KEY for module in TABS} else None
 
 
 def tab_of(session: Session) -> str:

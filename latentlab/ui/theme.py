@@ -28,7 +28,7 @@ ACCENT = colors.Color(
 
 
 def look() -> dict[str, Any]:
-    """Keywords for `launch`: theme and style sheet."""
+    """Keywords for `launch`: theme, style sheet, and what a script must know before Gradio's."""
     theme = Base(
         primary_hue=ACCENT,
         neutral_hue=colors.zinc,
@@ -40,4 +40,6 @@ def look() -> dict[str, Any]:
     )
     sheets = [ASSETS / "page.css", ASSETS / "plot.css", *sorted(ASSETS.glob("tab-*.css"))]
     style = "\n".join(sheet.read_text() for sheet in sheets)
-    return {"theme": theme, "head": f"<style>{style}</style>"}  # as `css` Gradio would rewrite its media queries
+    script = (ASSETS / "head.js").read_text()
+    head = f"<style>{style}</style><script>{script}</script>"  # as `css` Gradio would rewrite its media queries
+    return {"theme": theme, "head": head}

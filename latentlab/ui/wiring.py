@@ -38,9 +38,9 @@ class Page:
     file: gr.DownloadButton  # the last file that was made on demand
     owner: gr.BrowserState  # the secret name of whose runs these are
     tabs: gr.Tabs
-    tab_of: Callable[[Session], str]  # the key of the tab that the session's tool belongs to
     names: Follower = field(default_factory=lambda: ([], nothing))  # world, space and classifier as dropdowns
     followers: list[Follower] = field(default_factory=list)
+    steady: list[tuple[Widget, Callable[[Session], Any]]] = field(default_factory=list)  # follow a change of this alone
     later: list[Callable[[], None]] = field(default_factory=list)
 
     @property
@@ -68,12 +68,9 @@ class Page:
         return joined(self.picture, *self.followers)
 
     def followed(self, more: Follower, before: Session, after: Session) -> list[Any]:
-        """What `more` shows; the open tab stays where the tool still belongs to the same one."""
-        stays = self.tab_of(before) == self.tab_of(after)
-        return [
-            gr.skip() if stays and part is self.tabs else value
-            for part, value in zip(more[0], more[1](after), strict=True)
-        ]
+        """What `more` shows; a choice that a quick hand may have changed meanwhile stays if it need not follow."""
+        stays = {id(part) for part, key in self.steady if key(before) == key(after)}
+        return [gr.skip() if id(part) in stays else value for part, value in zip(more[0], more[1](after), strict=True)]
 
     def finish(self) -> None:
         """Wire the events that had to wait for all followers."""
@@ -171,8 +168,13 @@ def stream(
     reads: Sequence[Widget],
     note: gr.HTML,
     more: Follower,
+    mode: str = "once",
 ) -> Any:
-    """Like `on`, for a verb that shows its steps; what it gives back can be cancelled."""
+    """Like `on`, for a verb that shows its steps; what it gives back can be cancelled.
+
+    In the mode "once" a trigger does nothing while the verb runs, nor until Gradio is done with one that was cancelled,
+    which takes a second; with "multiple" it always does something.
+    """
     outputs = [*page.always, *more[0], note]
 
     def run(session: Session | None, *values: Any) -> Iterator[list[Any]]:
@@ -186,8 +188,12 @@ def stream(
         except UserError as error:
             yield [*kept(outputs[:-1]), show.note(str(error))]
 
-    steps = inspect.unwrap(run)  # a type checker's wrapper would hide from Gradio that this is a generator
-    return wired(triggers, steps, [page.session, *reads], outputs, mode="once")[0]
+    return wired(triggers, bare(run), [page.session, *reads], outputs, mode=mode)[0]
+
+
+def bare(generator: Callable[..., Any]) -> Callable[..., Any]:
+    """Without a type checker's wrapper, which would hide from Gradio that this is a generator."""
+    return inspect.unwrap(generator)
 
 
 def kept(outputs: Sequence[object]) -> list[Any]:

@@ -165,6 +165,7 @@ def test_the_control_of_an_attack_ends_at_its_distance(desk: Any, session: Any) 
     *steps, last = attack(desk, session, Adversary(epsilon=1.0, steps=2))
     assert last.track is not None
     ours, control = last.track
+    assert control is not None
     assert len(steps) == len(ours.distances) == 4  # no move, start, two steps
     assert control.distances[-1] == pytest.approx(ours.distances[-1], rel=0.05)
     assert last.result is ours.steps[-1]

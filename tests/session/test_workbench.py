@@ -267,20 +267,3 @@ def test_what_lies_beside_the_picture_stays_through_the_past(desk: Any, session:
     assert back.selection.rows == (1, 2)
     assert back.pinned is later.pinned
     assert replace(back, pinned=None).result.image.equal(first.result.image)
-
-
-def test_the_page_computes_with_the_threads_that_the_runs_beside_it_leave(small_world: Any, tmp_path: Any) -> None:
-    from latentlab.runs import Runs
-    from latentlab.session import Desk
-    from latentlab.store import Store
-
-    before, runs = torch.get_num_threads(), Runs(tmp_path)
-    try:
-        torch.set_num_threads(3)
-        desk = Desk(Store(small_world, "cpu"), runs=runs)
-        for taken, left in {0: 3, 1: 2, 5: 1}.items():
-            runs.taken = taken
-            assert desk.store.models("digits")
-            assert torch.get_num_threads() == left
-    finally:
-        torch.set_num_threads(before)

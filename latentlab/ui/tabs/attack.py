@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import time
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ from latentlab.ui.film import film
 from latentlab.ui.form import Form, widget
 from latentlab.ui.inputs import Slide
 from latentlab.ui.plot import PlotlyView, points
-from latentlab.ui.wiring import QUEUE, Follower, Page, entered, kept, on, stream, wired
+from latentlab.ui.wiring import QUEUE, Follower, Page, bare, entered, kept, on, stream, wired
 
 TITLE, KEY = "Attack", "attack"
 TOOLS = (Adversary,)
@@ -127,7 +126,7 @@ def stopped(session: Session | None) -> list[Any]:
         return ["", OFF]
     ours, control = session.track
     words = f"Stopped at: {step_name(len(ours.steps) - 1)}. The steps so far stay."
-    if control is not ours:
+    if control is not None:
         words = "It had ended before the stop."
     return [f'<p class="ll-quiet" role="status">{words}</p>', OFF]
 
@@ -162,7 +161,7 @@ class TrackView:
         """What changes while an attack runs."""
 
         def running(session: Session) -> list[Any]:
-            done = session.track is not None and session.track[0] is not session.track[1]
+            done = session.track is not None and session.track[1] is not None
             rest = self.whole(session) if done else [gr.skip(), track_figure(session), gr.skip(), ""]
             strip = film(self.page.desk, session) if done else gr.skip()
             return [strip, gr.update(interactive=not done), *rest]
@@ -220,8 +219,7 @@ def success_view(page: Page, form: Form) -> None:
         if state is not None:
             yield [gr.skip(), success_words(state, False), "", OFF]
 
-    steps = inspect.unwrap(run)  # a type checker's wrapper would hide from Gradio that it is a generator
-    running = go.click(steps, [page.session, count, *form.widgets], outputs, trigger_mode="once", **HOW)
+    running = go.click(bare(run), [page.session, count, *form.widgets], outputs, trigger_mode="once", **HOW)
     halted = '<p class="ll-quiet" role="status">Stopped. What is drawn stays.</p>'
     halt = stop.click(None, cancels=[running], api_visibility="private")
     halt.then(lambda: [halted, OFF], None, [note, stop], **HOW)

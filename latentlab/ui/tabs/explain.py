@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ from latentlab.session.explain import AFTER, BEFORE, explain, still_true
 from latentlab.ui import attributions, show
 from latentlab.ui.form import Form, switched, touched
 from latentlab.ui.inputs import Slide
-from latentlab.ui.wiring import QUEUE, Page, kept, wired
+from latentlab.ui.wiring import QUEUE, Page, bare, kept, wired
 
 TITLE, KEY = "Explain", "explain"
 TOOLS = ()
@@ -65,8 +64,7 @@ def build(page: Page, tab: gr.Tab) -> None:
     page.follow([asked], lambda session: [classes(session)])
     page.stage.settled_maps(tab_of.look, reads, outputs, js=SEEN, trigger_mode="always_last", **HOW, **QUEUE)
     wired([tab.select, *touched([method, asked, *widgets])], tab_of.open, reads, outputs)
-    steps = inspect.unwrap(compute)  # a type checker's wrapper would hide from Gradio that it is a generator
-    go.click(steps, reads, outputs, trigger_mode="once", **HOW, **QUEUE)
+    go.click(bare(compute), reads, outputs, trigger_mode="once", **HOW, **QUEUE)
     over.change(None, over, js=FADE, api_visibility="private")
 
 

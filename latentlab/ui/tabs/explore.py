@@ -62,6 +62,7 @@ def build(page: Page, tab: gr.Tab) -> None:
     widgets = [mode, *controls, *shift.widgets, *noise.widgets]
     shown = (widgets, lambda session: [*(bank_values(desk, session)), *shift.shown(session), *noise.shown(session)])
     page.follow(*shown)
+    page.steady.append((mode, lambda session: type(session.result.tool)))
     switched(mode, {"shift": along, "noise": noisy})
     on(page, touched(widgets), move, widgets, note)
     on(page, [tab.select], entered(TOOLS, move), widgets, note)
