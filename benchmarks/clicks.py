@@ -6,35 +6,30 @@ python -m benchmarks.clicks [--times 20] [--world cifar10 --space cifar10-glow],
 from __future__ import annotations
 
 import argparse
-import shutil
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
-from urllib.error import URLError
-from urllib.request import urlopen
 
-PORT = 7899
-# Milliseconds from the event to the frame after the first change of what is watched, or, where a sign is named, after
-# the first that brings one more of it; -1 if nothing came in 60 s.
+from benchmarks.browser import p95, view
+from benchmarks.speed.page import page as page_of
+
+# Milliseconds from the event to the frame with the first change of what is watched, or, where a sign is named, with the
+# first that brings one more of it; -1 if nothing came in 60 s. Gradio's own mark of something pending is no change.
 CLOCK = """([act, watched, value, sign]) => new Promise(done => {
   const start = performance.now(), seen = document.querySelector(watched), before = sign && count();
   function count() { return seen.querySelectorAll(sign).length; }
-  const watch = new MutationObserver(() => {
-    if (sign && count() <= before) return;
+  const inside = (node) => node?.closest('[data-testid=status-tracker]');
+  const pending = ({ target }) => inside(target.closest ? target : target.parentElement);
+  const watch = new MutationObserver((changes) => {
+    if (changes.every(pending) || (sign && count() <= before)) return;
     watch.disconnect();
-    requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - start)));
+    onceDrawn(() => done(performance.now() - start));
   });
   watch.observe(seen, { subtree: true, childList: true, attributes: true, characterData: true });
   setTimeout(() => { watch.disconnect(); done(-1); }, 60000);
   const control = document.querySelector(act);
   if (value === null) return control.click();
-  Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set.call(control, value);
-  control.dispatchEvent(new Event('input', { bubbles: true }));
+  slideTo(control, value);
 })"""
 WARM = 2  # turns that are not counted
 
@@ -50,7 +45,6 @@ class Hand(NamedTuple):
     most: int = 1000  # turns
 
 
-STAGE = "#stage .ll-pictures"
 HANDS = (
     Hand("Explore", ("#bank-0 input[type=range]",), "#stage", (0.5, 1.0, 1.5, 2.0)),
     Hand("Mix", ("#mix-lam input[type=range]",), "#stage", (0.2, 0.4, 0.6, 0.8)),
@@ -83,52 +77,26 @@ def measure(page: Any, hand: Hand, times: int) -> list[float]:
     return [milliseconds for milliseconds in taken[warm:] if milliseconds >= 0]
 
 
-@contextmanager
-def served() -> Iterator[str]:
-    address, started = f"http://127.0.0.1:{PORT}/", time.perf_counter()
-    with tempfile.TemporaryDirectory() as runs:
-        command = [sys.executable, "app.py", "--port", str(PORT), "--runs", runs]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        try:
-            while not answers(address):
-                time.sleep(0.05)
-            print(f"{'app.py until the page answers':40} {time.perf_counter() - started:8.1f} s")
-            yield address
-        finally:
-            process.terminate()
-            process.wait()
-
-
-def answers(address: str) -> bool:
-    try:
-        return urlopen(address, timeout=5).status == 200
-    except (URLError, ConnectionError, TimeoutError):
-        return False
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=20)
     parser.add_argument("--world", default="cifar10")
     parser.add_argument("--space", default="cifar10-glow")
     args = parser.parse_args()
-    from playwright.sync_api import sync_playwright  # type: ignore[import-not-found]
+    started = time.perf_counter()
+    with page_of() as address:
+        print(f"{'app.py until the page answers':40} {time.perf_counter() - started:8.1f} s")
+        with view(address, args.world, args.space) as page:
+            for hand in HANDS:
+                line(hand, measure(page, hand, args.times))
 
-    with served() as address, sync_playwright() as player:
-        browser = player.chromium.launch(executable_path=shutil.which("chromium") or shutil.which("google-chrome"))
-        page = browser.new_page(viewport={"width": 1360, "height": 1000})
-        page.set_default_timeout(120_000)
-        page.goto(f"{address}?world={args.world}&model={args.space}&operator=shift")
-        page.wait_for_selector(STAGE)
-        page.wait_for_timeout(5000)
-        for hand in HANDS:
-            taken = measure(page, hand, args.times)
-            if len(taken) < 2:
-                print(f"{hand.tab:40} nothing changed within a minute")
-                continue
-            p95 = statistics.quantiles(taken, n=20, method="inclusive")[-1]
-            print(f"{hand.tab:40} {statistics.median(taken):8.0f} ms  p95 {p95:8.0f} ms  of {len(taken)}", flush=True)
-        browser.close()
+
+def line(hand: Hand, taken: list[float]) -> None:
+    if len(taken) < 2:
+        print(f"{hand.tab:40} nothing changed within a minute")
+        return
+    middle = statistics.median(taken)
+    print(f"{hand.tab:40} {middle:8.0f} ms  p95 {p95(taken):8.0f} ms  of {len(taken)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,24 +1,25 @@
-"""Where the server's milliseconds of one slider move go: each new amount of a direction, first to last byte of HTML.
+"""One slider move from the browser's event to the painted picture: where the milliseconds are.
 
-python -m benchmarks.slider [--space cifar10-glow] [--times 20]
+python -m benchmarks.slider [--space cifar10-glow] [--times 20], with Chromium and the test requirements. The page runs
+in this process, so that its clock can be read; the browser is a real one.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
+from benchmarks.browser import p95, view
 from latentlab import images
-from latentlab import session as verbs
 from latentlab.operators import Shift
-from latentlab.session import Desk, Session
+from latentlab.session import Desk
 from latentlab.store import Store
-from latentlab.ui import show
+from latentlab.ui import wiring
 
 PARTS: dict[str, tuple[Any, str]] = {  # what is shown and the function that it is the time of
     "the move in latent space": (Shift, "move"),
@@ -27,6 +28,93 @@ PARTS: dict[str, tuple[Any, str]] = {  # what is shown and the function that it 
     "bits per dimension": (Desk, "_bits"),
     "PNG": (images, "png"),
 }
+# Times of the event, of the change of the stage and of the frame that shows it, in ms since 1970.
+HAND = """(value) => new Promise(done => {
+  const now = () => performance.timeOrigin + performance.now(), stage = document.querySelector('#stage .ll-pictures');
+  const control = document.querySelector('#bank-0 input[type=range]');
+  const watch = new MutationObserver(() => {
+    const changed = now();
+    watch.disconnect();
+    onceDrawn(() => done([event, changed, now()]));
+  });
+  watch.observe(stage, { attributes: true });
+  const event = now();
+  slideTo(control, value);
+})"""
+WARM = 3  # moves that are not counted
+REST = 1500  # ms between moves: the strip below follows, and is another story
+
+Moments = dict[str, float]
+
+
+class Network:
+    """What Chromium tells of its traffic, in ms since 1970."""
+
+    def __init__(self, page: Any) -> None:
+        self._ahead, self.sent, self.received = 0.0, [], []
+        tools = page.context.new_cdp_session(page)
+        tools.on("Network.requestWillBeSent", self._sent)
+        tools.on("Network.dataReceived", lambda told: self.received.append(1000 * (told["timestamp"] + self._ahead)))
+        tools.send("Network.enable")
+
+    def _sent(self, told: dict[str, Any]) -> None:
+        self._ahead = told["wallTime"] - told["timestamp"]
+        if "/queue/join" in told["request"]["url"]:
+            self.sent.append(1000 * told["wallTime"])
+
+
+@contextmanager
+def clocks(spent: dict[str, float], moments: Moments) -> Iterator[None]:
+    """The parts of the handler add up in `spent`; when it begins and has painted comes into `moments`."""
+
+    def timed(call: Callable[..., Any], part: str) -> Callable[..., Any]:
+        def run(*args: Any, **named: Any) -> Any:
+            start = time.perf_counter()
+            try:
+                return call(*args, **named)
+            finally:
+                spent[part] = spent.get(part, 0.0) + 1000 * (time.perf_counter() - start)
+
+        return run
+
+    def begins(*args: Any) -> Any:
+        moments["begun"] = 1000 * time.time()
+        return verb(*args)
+
+    def painted(*args: Any, **named: Any) -> Any:
+        done = paint(*args, **named)
+        moments["made"] = 1000 * time.time()
+        return done
+
+    verb, paint = wiring.timed, wiring.Page.paint
+    with ExitStack() as stack:
+        for part, (owner, name) in PARTS.items():
+            stack.enter_context(patch.object(owner, name, timed(getattr(owner, name), part)))
+        stack.enter_context(patch.object(wiring, "timed", begins))
+        stack.enter_context(patch.object(wiring.Page, "paint", painted))
+        yield
+
+
+def move(page: Any, network: Network, spent: dict[str, float], moments: Moments, value: float) -> dict[str, float]:
+    """Milliseconds of each part of one move."""
+    spent.clear()
+    network.sent.clear()
+    network.received.clear()
+    event, changed, painted = page.evaluate(HAND, value)
+    parts = {part: spent.get(part, 0.0) for part in PARTS}
+    made = moments["made"]
+    arrived = min((at for at in network.received if made <= at <= changed), default=changed)
+    page.wait_for_timeout(REST)
+    return {
+        "browser: from the event until the request leaves": network.sent[0] - event,
+        "Gradio: until the handler begins": moments["begun"] - network.sent[0],
+        **parts,
+        "HTML and all else in the handler": made - moments["begun"] - sum(parts.values()),
+        "Gradio: until the answer is in the browser": arrived - made,
+        "browser: until the page has changed": changed - arrived,
+        "browser: until the change is painted": painted - changed,
+        "all of it": painted - event,
+    }
 
 
 def main() -> None:
@@ -34,45 +122,21 @@ def main() -> None:
     parser.add_argument("--space", default="cifar10-glow")
     parser.add_argument("--times", type=int, default=20)
     args = parser.parse_args()
-    desk = Desk(Store(device="cpu"))
-    session = verbs.open_world(desk, args.space.partition("-")[0], args.space)
-    moves = [move(desk, session, 0.05 * (turn + 1)) for turn in range(args.times + 2)][2:]
-    whole = statistics.median(sum(each.values()) for each in moves)
+    from latentlab.ui import build, guard, look
+
+    guard.prepare()
+    blocks = build(Store(device="cpu"))
+    address = guard.serve(blocks, prevent_thread_lock=True, quiet=True, **look())
+    with view(address, args.space.partition("-")[0], args.space) as page:
+        network, spent, moments = Network(page), {}, {}
+        with clocks(spent, moments):
+            moves = [move(page, network, spent, moments, 0.05 * (turn + 1)) for turn in range(args.times + WARM)][WARM:]
+    blocks.close()
+    whole = statistics.median(each["all of it"] for each in moves)
     for part in moves[0]:
-        middle = statistics.median(each[part] for each in moves)
-        print(f"{part:28} {middle:8.2f} ms {middle / whole:7.1%}")
-    print(f"{'all of it':28} {whole:8.2f} ms")
-
-
-def move(desk: Desk, session: Session, amount: float) -> dict[str, float]:
-    """Milliseconds of each part, and of what is left."""
-    spent = dict.fromkeys(PARTS, 0.0)
-    patches = [
-        patch.object(owner, name, timed(getattr(owner, name), part, spent)) for part, (owner, name) in PARTS.items()
-    ]
-    start = time.perf_counter()
-    for each in patches:
-        each.start()
-    after = verbs.act(desk, session, Shift(direction="pc1", amount=amount))
-    html = show.stage(desk, after) + show.status(desk, after)
-    for each in patches:
-        each.stop()
-    between = time.perf_counter()
-    json.dumps(html)
-    done = time.perf_counter()
-    rest = 1000 * (between - start) - sum(spent.values())
-    return spent | {"the rest of the session, HTML": rest, "JSON": 1000 * (done - between)}
-
-
-def timed(call: Callable[..., Any], part: str, spent: dict[str, float]) -> Callable[..., Any]:
-    def run(*args: Any, **named: Any) -> Any:
-        start = time.perf_counter()
-        try:
-            return call(*args, **named)
-        finally:
-            spent[part] += 1000 * (time.perf_counter() - start)
-
-    return run
+        taken = [each[part] for each in moves]
+        middle = statistics.median(taken)
+        print(f"{part:50} {middle:8.1f} ms {middle / whole:7.1%}  p95 {p95(taken):8.1f} ms")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from benchmarks.speed.page import start
 from benchmarks.speed.peers import HIDDEN, PEERS, SHAPE, STEPS
 from latentlab import chance
-from latentlab.models import Glow, ResNet18, StyleGAN2, fast_form
+from latentlab.models import Glow, Pixels, ResNet18, StyleGAN2, fast_form
 from latentlab.models.modules import channels_last
 from latentlab.models.precision import autocast
 from latentlab.models.style_layers import GAIN, StyledConv, blur
@@ -190,6 +190,20 @@ def training_step(entrant: str, batch: int) -> Call:
     return run
 
 
+def pixel_attack(entrant: str, batch: int) -> Call:
+    """The published PGD of seven steps against a ResNet-18."""
+    network = ResNet18(SHAPE, CLASSES).eval().requires_grad_(False)
+    pictures, labels = images(batch), torch.arange(batch) % 10
+    if entrant == "torchattacks":
+        import torchattacks  # type: ignore[import-not-found]
+
+        peer = torchattacks.PGD(network, eps=8 / 255, alpha=2 / 255, steps=7)
+        return lambda: peer(pictures, labels)
+    bench = Bench(Pixels(SHAPE), fast_form(network) if entrant == "ours, fast" else network, chance.seeded(0))
+    whole = Batch(pictures, F.one_hot(labels, 10).float())
+    return lambda: METHODS["pixel-pgd"].operator(whole, bench)
+
+
 FLOWS = ["ours, fast", *PEERS, *(f"{name}, bf16" for name in PEERS)]
 EXACT = ["ours, exact", *PEERS]
 SOLVERS = ["ours", "scipy + cdist", "POT"]
@@ -225,6 +239,12 @@ JOBS: dict[str, Job] = {
     "training-step": Job(
         "ResNet-18 training step, batch 64", ["adversarial-la", "plain"], lambda e: training_step(e, 64)
     ),
+    "pixel-pgd": Job(
+        "pixel PGD, 7 steps against ResNet-18, batch 64",
+        ["ours, fast", "ours, exact", "torchattacks"],
+        lambda e: pixel_attack(e, 64),
+        7 * 64 * RESNET,
+    ),
     "step-512": Job("ResNet-18 training step, batch 512", ["plain"], lambda e: training_step(e, 512)),
     **{
         f"partners-{k}": Job(
@@ -234,5 +254,5 @@ JOBS: dict[str, Job] = {
     },
     "picture": Job("first picture (PCA) of 10,000 × 256", ["ours"], projection),
     "projection": Job("projection of 10,000 × 256", ["ours, PaCMAP", "pacmap", "umap-learn"], projection),
-    "start": Job("python app.py until the page answers", ["ours"], start),
+    "start": Job("python app.py until the page answers", ["ours", "import torch, gradio"], start),
 }

@@ -44,9 +44,11 @@ def answers(address: str) -> bool:
         return False
 
 
-def start(entrant: str) -> Callable[[], None]:
+def start(entrant: str) -> Callable[[], object]:
+    """Until the page answers; or what Python takes for the two packages that it cannot do without."""
+
     def run() -> None:
         with page():
             pass
 
-    return run
+    return run if entrant == "ours" else lambda: subprocess.run([sys.executable, "-c", entrant], check=True)

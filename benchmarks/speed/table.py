@@ -18,7 +18,12 @@ from benchmarks.speed.jobs import JOBS, Job
 from benchmarks.speed.peers import PEERS
 
 PATIENCE = 300  # seconds for one entrant
-PACKAGES = {name: name for name in PEERS} | {"POT": "ot", "pacmap": "pacmap", "umap-learn": "umap"}
+PACKAGES = {name: name for name in PEERS} | {
+    "POT": "ot",
+    "torchattacks": "torchattacks",
+    "pacmap": "pacmap",
+    "umap-learn": "umap",
+}
 FP32, BF16 = "GEMM fp32 GFLOP/s", "GEMM bf16 GFLOP/s"
 DTYPES = {FP32: torch.float32, BF16: torch.bfloat16}
 
