@@ -18,6 +18,7 @@ def flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     parser.add_argument("--minutes", type=float, help="budget of time")
     parser.add_argument("--steps", type=int, help="budget of updates; the first budget that is used up ends the fit")
     parser.add_argument("--from", dest="parent", type=Path, metavar="FILE", help="start from this checkpoint's weights")
+    parser.add_argument("--eye", type=Path, metavar="FILE", help="a classifier of the same data, for a stylegan2")
     parser.add_argument("--batch", type=int, help="images an update (default: as suits the kind)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
@@ -26,9 +27,8 @@ def flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
 def run(args: argparse.Namespace) -> None:
     from latentlab.fit import fit
 
-    card = fit(
-        args.kind, args.data, args.out, args.minutes, args.steps, args.batch, args.seed, args.device, args.parent
-    )
+    names = ("minutes", "steps", "batch", "seed", "device", "parent", "eye")
+    card = fit(args.kind, args.data, args.out, **{name: getattr(args, name) for name in names})
     if speaks():
         scores = ", ".join(f"{score} {value:g}" for score, value in card.scores.items())
         print(f"{args.out}: {card.images_seen:,} images in {card.seconds:.0f} s on {card.device}; {scores}")

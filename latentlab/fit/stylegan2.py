@@ -3,6 +3,7 @@
 The generator answers the discriminator on drawn, mixed and rebuilt codes (non-saturating logistic loss, lazy R1, style
 mixing); the encoder learns to rebuild real images in pixels and in the discriminator's features, and to find the codes
 of generated ones. Real and drawn codes are crossed, so that parts of a real image's code can be swapped afterwards.
+A classifier of the world, where there is one, lends its eye: a second discriminator, and features to rebuild.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from latentlab import chance
 from latentlab.data import World
 from latentlab.fit import parallel
 from latentlab.fit.diffaugment import DiffAugment
+from latentlab.fit.eye import Eye, Patches, fooled
 from latentlab.fit.schedule import flip
 from latentlab.models.discriminator import Discriminator
 from latentlab.models.precision import autocast
@@ -24,14 +26,15 @@ from latentlab.models.stylegan2 import Codes, StyleGAN2
 from latentlab.types import Images
 
 SIZES: dict[str, dict[str, Any]] = {
-    "digits": {"channels": [64, 64, 64, 32], "style_dim": 64, "mapping_layers": 3},
-    "cifar10": {"channels": [256, 256, 128, 64], "style_dim": 128, "mapping_layers": 4},
-    "faces": {"channels": [128, 128, 128, 64, 32], "style_dim": 128, "mapping_layers": 4},
+    "digits": {"channels": (64, 64, 64, 32), "style_dim": 64, "mapping_layers": 3},
+    "cifar10": {"channels": (256, 256, 128, 64), "style_dim": 128, "mapping_layers": 4},
+    "faces": {"channels": (128, 128, 128, 64, 32), "style_dim": 128, "mapping_layers": 4},
 }
 RATE = 2e-3
+EYE_RATE = 5e-4
 R1, R1_EVERY = 2.0, 16  # penalty on |∇D|² for images in [-1, 1]
 MIXING = 0.5  # share of the drawn codes that change their style at some layer
-PIXELS, FEATURES, LATENT, PRIOR, REBUILT = 10.0, 2.0, 0.5, 0.02, 0.5
+PIXELS, FEATURES, SEEN, LATENT, PRIOR, REBUILT = 10.0, 2.0, 2.0, 0.5, 0.02, 0.5
 MEASURE_EVERY = 64
 
 
@@ -51,10 +54,11 @@ class StyleGAN2Fitter:
     def __init__(self, world: World, device: str) -> None:
         sizes = SIZES.get(world.name, SIZES["faces"])
         doublings = (world.image_shape[1] // 4).bit_length()
-        channels = (sizes["channels"] + [sizes["channels"][-1]] * doublings)[:doublings]
+        channels = (sizes["channels"] + (sizes["channels"][-1],) * doublings)[:doublings]
         self.arguments: dict[str, Any] = {"image_shape": world.image_shape} | sizes | {"channels": channels}
         self.network = StyleGAN2(**self.arguments).to(device)
         self.discriminator = Discriminator(world.image_shape[0], channels).to(device)
+        self.eye: Eye | None = None
         self.mirrored = world.mirrored
         self.augment = DiffAugment(colour=True)
         self.clock = Clock()
@@ -72,6 +76,10 @@ class StyleGAN2Fitter:
             "discriminator": torch.optim.Adam(self.discriminator.parameters(), **adam),
         }
 
+    def look_with(self, eye: Eye) -> None:
+        self.eye = self.modules["eye"] = eye
+        self.optimisers["eye"] = torch.optim.Adam(eye.parameters(), EYE_RATE, betas=(0.0, 0.99), fused=True)
+
     def begin(self, images: Images) -> None:
         self.network.measure(chance.seeded(0), 1024)
 
@@ -81,8 +89,9 @@ class StyleGAN2Fitter:
         step = int(self.clock.step)
         if step % MEASURE_EVERY == 0:
             self.network.measure(chance.seeded(0), 1024)
-        for optimiser in self.optimisers.values():
-            optimiser.param_groups[0]["lr"] = RATE * min(1.0, max(0.05, (1 - progress) / 0.2))
+        for name, optimiser in self.optimisers.items():
+            rate = EYE_RATE if name == "eye" else RATE
+            optimiser.param_groups[0]["lr"] = rate * min(1.0, max(0.05, (1 - progress) / 0.2))
         values, fakes, rebuilt = self._create(images, rng)
         values |= self._judge(images, fakes, rebuilt, rng)
         if step % R1_EVERY == 0:
@@ -108,8 +117,9 @@ class StyleGAN2Fitter:
                 wanted = self.discriminator.trunk(target)
             fake, again = self._judged(features[-1], len(images))
             found = encoder(made[: len(images)].detach())
-        terms = {
-            "fool": F.softplus(-fake).mean() + REBUILT * F.softplus(-again).mean(),
+            looked = self._looked(seen, target, len(images)) if self.eye else {}
+        terms = looked | {
+            "fool": fooled(fake) + REBUILT * fooled(again),
             "pixels": PIXELS * F.mse_loss(made[len(images) :], real),
             "features": FEATURES * _apart([f[len(images) :] for f in features], wanted),
             "latent": LATENT * F.mse_loss(found, network.whiten(codes).detach()),
@@ -118,6 +128,18 @@ class StyleGAN2Fitter:
         self._update("network", torch.stack(list(terms.values())).sum())
         made = made.detach()
         return {name: term.item() for name, term in terms.items()}, made[: len(images)], made[len(images) :]
+
+    def _looked(self, seen: Images, target: Tensor, drawn: int) -> dict[str, Tensor]:
+        """What the eye makes of generated images, the drawn ones first; the rebuilt ones should look like `target`."""
+        assert self.eye is not None
+        maps = self.eye.requires_grad_(False).maps(seen)
+        logits = self.eye.judge(maps)
+        with torch.no_grad():
+            wanted = self.eye.maps(target)
+        return {
+            "fool eye": fooled(logits[:drawn]) + REBUILT * fooled(logits[drawn:]),
+            "seen": SEEN * _apart([m[drawn:] for m in maps], wanted),
+        }
 
     def _codes(self, count: int, real: Tensor, rng: torch.Generator) -> Codes:
         """Drawn codes; some change to a second drawn style, and a quarter to a real image's, from some layer on."""
@@ -139,13 +161,22 @@ class StyleGAN2Fitter:
     def _judge(self, images: Images, fakes: Tensor, rebuilt: Tensor, rng: torch.Generator) -> dict[str, float]:
         self.discriminator.requires_grad_(True)
         with autocast(images.device.type):
-            features = self.discriminator.trunk(self.augment(torch.cat([images, fakes, rebuilt]), rng))[-1]
+            seen = self.augment(torch.cat([images, fakes, rebuilt]), rng)
+            features = self.discriminator.trunk(seen)[-1]
             real = self.discriminator.judge(features[: len(images)])
             fake, again = self._judged(features[len(images) :], len(fakes))
-        loss = F.softplus(-real).mean() + (F.softplus(fake).mean() + REBUILT * F.softplus(again).mean()) / (1 + REBUILT)
-        self._update("discriminator", loss)
+            looks = self._looks(seen).split([len(images), len(fakes), len(rebuilt)]) if self.eye else ()
+        self._update("discriminator", _caught(real, fake, again))
+        if looks:
+            self._update("eye", _caught(*looks))
         self.augment.follow(real)
         return {"real": real.mean().item(), "fake": fake.mean().item(), "rebuilt": again.mean().item()}
+
+    def _looks(self, seen: Images) -> Patches:
+        assert self.eye is not None
+        with torch.no_grad():
+            maps = self.eye.requires_grad_(True).maps(seen)
+        return self.eye.judge(maps)
 
     def _penalise(self, images: Images, rng: torch.Generator) -> None:
         """Lazy R1 (Mescheder et al. 2018)."""
@@ -166,6 +197,11 @@ class StyleGAN2Fitter:
     def finish(self, network: nn.Module, world: World) -> None:
         assert isinstance(network, StyleGAN2)
         network.measure(chance.seeded(1))
+
+
+def _caught(real: Tensor, fake: Tensor, again: Tensor) -> Tensor:
+    """The loss of a discriminator: real images are to be told from drawn and from rebuilt ones."""
+    return fooled(real) + (fooled(-fake) + REBUILT * fooled(-again)) / (1 + REBUILT)
 
 
 def _apart(features: list[Tensor], wanted: list[Tensor]) -> Tensor:

@@ -61,8 +61,16 @@ class ResNet18(nn.Module):
         self.head = nn.Linear(widths[-1], len(classes))
         normalisation(self, mean, std)
 
+    def maps(self, images: Images) -> list[Tensor]:
+        """Features of each resolution, `B N h w`, fine to coarse: behind every pair of blocks."""
+        x, found = self.stem((images - self.mean) / self.std), []
+        for place, block in enumerate(self.blocks):
+            x = block(x)
+            found += [x] if place % 2 else []
+        return found
+
     def features(self, images: Images) -> Float[Tensor, "B F"]:
-        return self.blocks(self.stem((images - self.mean) / self.std)).mean((2, 3))
+        return self.maps(images)[-1].mean((2, 3))
 
     def forward(self, images: Images) -> Logits:
         return self.head(self.features(images)).float()
@@ -94,8 +102,16 @@ class SmallResNet(nn.Module):
         self.head = nn.Linear(widths[-1], len(classes))
         normalisation(self, mean, std)
 
+    def maps(self, images: Images) -> list[Tensor]:
+        """Features of each resolution, `B N h w`, fine to coarse: behind every residual block."""
+        x, found = (images - self.mean) / self.std, []
+        for stage in self.stages:
+            x = stage(x)
+            found += [x] if isinstance(stage, BasicBlock) else []
+        return found
+
     def features(self, images: Images) -> Float[Tensor, "B F"]:
-        return self.stages((images - self.mean) / self.std).amax((2, 3))
+        return self.maps(images)[-1].amax((2, 3))
 
     def forward(self, images: Images) -> Logits:
         return self.head(self.features(images)).float()

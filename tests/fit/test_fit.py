@@ -50,9 +50,9 @@ def plan(out: Path, steps: int, kind: str = "resnet") -> Plan:
     return Plan(kind, out, None, steps, 16, 0, "cpu", "a test")
 
 
-def run(out: Path, steps: int, world: data.World, kind: str = "resnet") -> models.Card:
+def run(out: Path, steps: int, world: data.World, kind: str = "resnet", parent: Path | None = None) -> models.Card:
     torch.manual_seed(0)
-    return loop.run(plan(out, steps, kind), FITTERS[kind](world, "cpu"), world)
+    return loop.run(replace(plan(out, steps, kind), parent=parent), FITTERS[kind](world, "cpu"), world)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in FITTERS if kind != "resnet18"])
@@ -67,6 +67,8 @@ def test_every_kind_fits_saves_and_loads(kind, tmp_path, digits):
     assert not (tmp_path / "net.resume").exists()
     if kind in models.LATENT_KINDS:
         assert {"pc1", "pc8", "7"} <= set(network.directions)
+    further = run(tmp_path / "further.safetensors", 1, digits, kind, tmp_path / "net.safetensors")
+    assert further.parent == f"net {models.digest(tmp_path / 'net.safetensors')}"
 
 
 @pytest.mark.parametrize(("kind", "steps"), [("resnet", 60), ("airbench", 12)])
@@ -107,6 +109,14 @@ def test_a_fit_from_a_checkpoint_starts_with_its_weights(tmp_path):
     assert card.command.endswith("--from first.safetensors")
     a, b = (load_file(path)["head.weight"] for path in (first, second))
     assert (a - b).norm() < 0.1 * a.norm()
+
+
+def test_an_eye_must_fit_and_is_for_a_stylegan2_alone(tmp_path):
+    vae = Path("checkpoints/digits-vae.safetensors")
+    with pytest.raises(UserError, match="give a resnet or resnet18 for images of 3×32×32"):
+        fit("stylegan2", "digits", tmp_path / "x.safetensors", steps=1, batch=8, eye=vae)
+    with pytest.raises(UserError, match="leave --eye out for a vae"):
+        fit("vae", "digits", tmp_path / "x.safetensors", steps=1, eye=Path("checkpoints/digits-resnet.safetensors"))
 
 
 def test_a_fit_from_another_kind_is_refused(tmp_path):
