@@ -16,12 +16,13 @@ from latentlab.fit import parallel
 from latentlab.fit.parallel import ALONE, Place
 from latentlab.fit.scores import SCORES
 from latentlab.models import LATENT_KINDS, Airbench, Card, ResNet18, SmallResNet
-from latentlab.types import Flat, Images, LatentModel
+from latentlab.types import Flat, Images, LatentModel, Latents
 
 SHARE, SLACK = 0.005, 1e-4  # a card may differ by half a percent, and by this much: machines round differently
 LOOSE = {"round trip": 1.0}  # nothing but rounding, so it may double from one machine to the next
 TOLERANCE = f"{SHARE:.1%} and {SLACK:g}"
-SAMPLES = 2000
+SAMPLES, SWAPS = 2000, 500  # images of which distances are taken; that are swapped
+PARTS = ("fine", "coarse")
 CLASSIFIERS = ("airbench", "resnet18", "resnet")  # in whose features distances are taken, the better one first
 
 
@@ -66,7 +67,7 @@ def evaluate(checkpoint: Path) -> Evaluation:
     again = SCORES[card.kind](network, world, place)
     if card.kind in LATENT_KINDS and (describe := _classifier(checkpoint, card, device)) is not None:
         assert isinstance(network, LatentModel)
-        again |= frechet(network, describe, world, place=place)
+        again |= frechet(network, describe, world, place=place) | swapped(network, describe, world, place)
     parallel.stop()
     names = dict.fromkeys([*card.scores, *again])
     figures = tuple(Figure(name, card.scores.get(name), again.get(name)) for name in names)
@@ -129,6 +130,33 @@ def frechet(
     return {
         f"Fréchet distance of {count} samples": frechet_distance(described(drawn), test),
         f"Fréchet distance of {count} training images": frechet_distance(train, test),
+    }
+
+
+@torch.no_grad()
+def swapped(
+    model: LatentModel, classifier: Airbench | ResNet18 | SmallResNet, world: World, place: Place = ALONE
+) -> dict[str, float]:
+    """The share of rebuilt test images in which the classifier sees the same class, of faces the same smile, when the
+    fine or the coarse parts of another image's code stand in for their own. A model with one part has none to swap."""
+    if len(model.sample(1, chance.seeded(0)).parts) == 1:
+        return {}
+    column = world.classes.index("Smiling") if "Smiling" in world.classes else None
+
+    def seen(latents: Latents) -> Tensor:
+        logits = classifier(model.decode(latents).clamp(0, 1))
+        return logits.argmax(1) if column is None else logits[:, column] > 0
+
+    def same(rows: Tensor) -> Tensor:
+        codes = model.encode(world.test.batch(rows)[0].to(classifier.mean))
+        partner, before = codes[torch.arange(len(rows)).roll(-1)], seen(codes)
+        return torch.stack([seen(codes.swap(partner, codes.named([group]))) == before for group in PARTS], 1).float()
+
+    shares = parallel.deal(same, min(SWAPS, len(world.test)), place, width=(len(PARTS),)).mean(0)
+    what = "class" if column is None else "smile"
+    return {
+        f"{what} kept when {group} parts are swapped": share
+        for group, share in zip(PARTS, shares.tolist(), strict=True)
     }
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from latentlab import chance, data, models
 from latentlab.cli import main
 from latentlab.data import Split
-from latentlab.evaluation import SHARE, SLACK, Figure, frechet_distance
+from latentlab.evaluation import SHARE, SLACK, Figure, frechet_distance, swapped
 from latentlab.fit import FITTERS, loop, parallel
 from latentlab.fit.loop import Plan
 from latentlab.fit.parallel import ALONE
@@ -51,6 +51,20 @@ def test_distances_are_reported_where_a_classifier_lies_beside_it(capsys: pytest
     assert 0 < trained["again"] < drawn["again"]
     assert drawn["card"] is None
     assert drawn["agrees"]
+
+
+def test_what_swaps_keep_is_counted() -> None:
+    """Of digits the shape is coarse and the colour fine; a VAE has one part."""
+    _, classifier = models.load(CHECKPOINTS / "digits-resnet.safetensors")
+    found = {}
+    for kind in ("stylegan2", "vae"):
+        model = models.load(CHECKPOINTS / f"digits-{kind}.safetensors")[1]
+        found[kind] = swapped(model, classifier, data.load("digits"))
+    print(found)
+    fine, coarse = found["stylegan2"].values()
+    assert list(found["stylegan2"]) == [f"class kept when {group} parts are swapped" for group in ("fine", "coarse")]
+    assert coarse < 0.5 < 0.7 < fine <= 1
+    assert found["vae"] == {}
 
 
 @pytest.mark.parametrize(
