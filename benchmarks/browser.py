@@ -22,6 +22,21 @@ window.onceDrawn = (then) => {
   requestAnimationFrame(() => drawn.port2.postMessage(null));
 };
 """
+# Times of the event, of the change of the stage and of the frame that shows it, in ms since 1970.
+HAND = """(value) => new Promise(done => {
+  const now = () => performance.timeOrigin + performance.now(), stage = document.querySelector('#stage .ll-pictures');
+  const control = document.querySelector('#bank-0 input[type=range]');
+  const watch = new MutationObserver(() => {
+    const changed = now();
+    watch.disconnect();
+    onceDrawn(() => done([event, changed, now()]));
+  });
+  watch.observe(stage, { attributes: true });
+  const event = now();
+  slideTo(control, value);
+})"""
+WARM = 3  # moves that are not counted
+REST = 1500  # ms between moves: the strip below follows, and is another story
 
 
 @contextmanager
@@ -39,6 +54,11 @@ def view(address: str, world: str, space: str) -> Iterator[Any]:
         page.wait_for_timeout(5000)
         yield page
         browser.close()
+
+
+def drag(page: Any, value: float) -> tuple[float, float, float]:
+    """One move of the first direction's slider: when it happened, when the page changed, when that was painted."""
+    return page.evaluate(HAND, value)
 
 
 def p95(taken: Sequence[float]) -> float:

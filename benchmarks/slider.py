@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from benchmarks.browser import p95, view
+from benchmarks.browser import REST, WARM, drag, p95, view
 from latentlab import images
 from latentlab.operators import Shift
 from latentlab.session import Desk
@@ -28,22 +28,6 @@ PARTS: dict[str, tuple[Any, str]] = {  # what is shown and the function that it 
     "bits per dimension": (Desk, "_bits"),
     "PNG": (images, "png"),
 }
-# Times of the event, of the change of the stage and of the frame that shows it, in ms since 1970.
-HAND = """(value) => new Promise(done => {
-  const now = () => performance.timeOrigin + performance.now(), stage = document.querySelector('#stage .ll-pictures');
-  const control = document.querySelector('#bank-0 input[type=range]');
-  const watch = new MutationObserver(() => {
-    const changed = now();
-    watch.disconnect();
-    onceDrawn(() => done([event, changed, now()]));
-  });
-  watch.observe(stage, { attributes: true });
-  const event = now();
-  slideTo(control, value);
-})"""
-WARM = 3  # moves that are not counted
-REST = 1500  # ms between moves: the strip below follows, and is another story
-
 Moments = dict[str, float]
 
 
@@ -100,7 +84,7 @@ def move(page: Any, network: Network, spent: dict[str, float], moments: Moments,
     spent.clear()
     network.sent.clear()
     network.received.clear()
-    event, changed, painted = page.evaluate(HAND, value)
+    event, changed, painted = drag(page, value)
     parts = {part: spent.get(part, 0.0) for part in PARTS}
     made = moments["made"]
     arrived = min((at for at in network.received if made <= at <= changed), default=changed)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
-from benchmarks.speed.page import start
+from benchmarks.speed.page import slide, start
 from benchmarks.speed.peers import HIDDEN, PEERS, SHAPE, STEPS
 from latentlab import chance
 from latentlab.models import Glow, Pixels, ResNet18, StyleGAN2, fast_form
@@ -217,6 +217,7 @@ class Job(NamedTuple):
     gflop: float = 0  # that its products take at least, in bf16; 0 where products are not what it takes
     exact: bool = False  # in fp32
     within: str = ""  # the job of which it is a part
+    turns: int = 0  # of a call that gives the seconds it took, so many; 0 where the clock is outside
 
 
 JOBS: dict[str, Job] = {
@@ -254,5 +255,6 @@ JOBS: dict[str, Job] = {
     },
     "picture": Job("first picture (PCA) of 10,000 × 256", ["ours"], projection),
     "projection": Job("projection of 10,000 × 256", ["ours, PaCMAP", "pacmap", "umap-learn"], projection),
+    "slider": Job("slider drag until the picture is painted, cifar10-glow", ["ours"], slide, turns=40),
     "start": Job("python app.py until the page answers", ["ours", "import torch, gradio"], start),
 }

@@ -1,7 +1,9 @@
-"""The page from its command to its first answer."""
+"""The page from its command to its first answer, and from a hand on its slider to the painted picture."""
 
 from __future__ import annotations
 
+import atexit
+import itertools
 import os
 import socket
 import subprocess
@@ -9,10 +11,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
+
+from benchmarks.browser import REST, WARM, drag, view
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,3 +56,20 @@ def start(entrant: str) -> Callable[[], object]:
             pass
 
     return run if entrant == "ours" else lambda: subprocess.run([sys.executable, "-c", entrant], check=True)
+
+
+def slide(entrant: str) -> Callable[[], float]:
+    """Seconds of one move in a real Chromium, from the event to the painted frame; the page stays open to the end."""
+    stack = ExitStack()
+    atexit.register(stack.close)
+    there = stack.enter_context(view(stack.enter_context(page()), "cifar10", "cifar10-glow"))
+    amounts = itertools.count(1)
+
+    def run() -> float:
+        event, _, painted = drag(there, 0.05 * next(amounts))
+        there.wait_for_timeout(REST)
+        return (painted - event) / 1000
+
+    for _ in range(WARM):
+        run()
+    return run

@@ -33,6 +33,7 @@ class Row:
     job: str
     entrant: str
     milliseconds: float | None  # median; None where it failed or took too long
+    p95: float | None  # of the same times, where there are many
     megabytes: float | None  # memory beyond what was there before the first call
     ratio: float | None  # of its time to ours
     limit: float | None  # milliseconds that its products take at the measured rate
@@ -48,11 +49,11 @@ def rows(jobs: list[str], peers: bool, machine: dict[str, float]) -> Iterator[Ro
         for entrant in entrants(job, peers):
             found = one(name, entrant)
             if (median := found.get("milliseconds")) is None:
-                yield Row(name, entrant, None, None, None, limit, None)
+                yield Row(name, entrant, None, None, None, None, limit, None)
                 continue
             ours, whole = times.setdefault(name, median), times.get(job.within)
             share = limit / median if limit else median / whole if whole else None
-            yield Row(name, entrant, median, found["mb"], median / ours, limit, share)
+            yield Row(name, entrant, median, found.get("p95"), found["mb"], median / ours, limit, share)
 
 
 def entrants(job: Job, peers: bool) -> list[str]:
@@ -108,10 +109,11 @@ def text(found: list[Row], machine: dict[str, float]) -> str:
         lines += ["", JOBS[job].title]
         for row in (row for row in found if row.job == job):
             time_, memory = ("–" if v is None else f"{v:,.1f}" for v in (row.milliseconds, row.megabytes))
+            late = "" if row.p95 is None else f"p95 {row.p95:,.1f} ms"
             ratio = "" if row.ratio is None else f"{row.ratio:8.2f} ×"
             of = "of the step" if JOBS[job].within else f"of the limit, {row.limit:,.1f} ms" if row.limit else ""
             share = "" if row.share is None else f"{row.share:8.1%} {of}"
-            lines.append(f"  {row.entrant:24} {time_:>12} ms {ratio:>10} {memory:>10} MB {share}".rstrip())
+            lines.append(f"  {row.entrant:24} {time_:>12} ms {ratio:>10} {memory:>10} MB {late}{share}".rstrip())
     return "\n".join(lines)
 
 
