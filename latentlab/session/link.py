@@ -92,7 +92,8 @@ def _opened(desk: Desk, values: Mapping[str, str], pictures: Mapping[str, str]) 
     known("space", made.model, desk.store.models(world))
     known("classifier", made.classifier, desk.store.classifiers(world))
     session = open_world(desk, world, made.model, made.classifier or "", made.seed)
-    names: dict[str, str] = dict(zip(PLACES, made.images, strict=True))
+    # a place that the address does not name keeps what the first view shows
+    names = {place: name for place, name in zip(PLACES, made.images, strict=True) if place in values}
     carried, lost = _carried(desk, world, names, pictures)
     here = {**carried, **{place: desk.named(world, name) for place, name in names.items() if name != UPLOAD}}
     session = act(desk, put_all(desk, session, here), tool)

@@ -92,6 +92,16 @@ def test_a_picture_that_is_too_large_is_left_out_and_that_is_said(desk: Any, ses
     assert back.notice == "An uploaded picture is too large for the address; an example stands in for it."
 
 
+def test_an_address_that_names_no_picture_keeps_the_first_ones(desk: Any, session: Any) -> None:
+    from latentlab.session import open_link
+
+    named = query(made(desk, session, "noise"))
+    short = {name: value for name, value in named.items() if name not in ("input", "partner")}
+    back = open_link(desk, short)
+    first, second = desk.examples("digits")[:2]
+    assert (back.source, back.partner, back.notice) == (first, second, "")
+
+
 def webp(wide: int, high: int, mode: str = "RGB", lossless: bool = True) -> str:
     file = io.BytesIO()
     Image.new(mode, (wide, high)).save(file, "WEBP", lossless=lossless)
