@@ -100,6 +100,13 @@ def wait_for(path: Path) -> None:
         time.sleep(0.01)
 
 
+def test_no_seed_draws_the_numbers_that_the_weights_began_with(tmp_path):
+    """Drawn codes are as wide for the fit's own seed as for another."""
+    fit("stylegan2", "digits", tmp_path / "net.safetensors", steps=1, batch=8, seed=0)
+    network = models.load(tmp_path / "net.safetensors")[1]
+    assert [network.sample(128, chance.seeded(seed)).flat.std().item() for seed in (0, 1)] == pytest.approx([1, 1], 0.1)
+
+
 def test_a_fit_from_a_checkpoint_starts_with_its_weights(tmp_path):
     """A single step with a rate of 1 % of the peak hardly moves them; its card names the parent."""
     first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
