@@ -1,14 +1,18 @@
 """StyleGAN2: modulation by its definition, the parts of the code, inversion, and nothing left behind."""
 
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
 
-from latentlab import chance
+from latentlab import chance, models
 from latentlab.models.discriminator import Discriminator, batch_deviation
 from latentlab.models.style_layers import ModulatedConv, ToImage, blur_kernel, upsample
 from latentlab.models.stylegan2 import StyleGAN2
 from latentlab.types import DirectedModel, LatentModel, Latents, RefinableModel
+
+CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
 
 
 def gan(encoder: bool = True) -> StyleGAN2:
@@ -186,3 +190,12 @@ def test_batch_deviation_by_hand():
 
 def test_discriminator_gives_one_logit_an_image():
     assert Discriminator(3, (16, 16, 8))(torch.rand(6, 3, 16, 16)).shape == (6,)
+
+
+@pytest.mark.parametrize("path", sorted(CHECKPOINTS.glob("*-stylegan2.safetensors")), ids=lambda path: path.stem)
+def test_shipped_generators_answer_every_seed_alike(path):
+    """Weights that begin with the numbers of a seed answer that seed's z with codes half as wide again."""
+    network = models.load(path)[1]
+    widths = [network.sample(256, chance.seeded(seed)).flat.std().item() for seed in range(4)]
+    print(path.stem, [f"{width:.3f}" for width in widths])
+    assert widths == pytest.approx([1.0] * 4, abs=0.1)
