@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from latentlab import chance, images
+from latentlab.session.desk import levels
 from latentlab.store import Store
 from latentlab.types import Images
 
@@ -27,7 +28,7 @@ def drawn(store: Store, world: str, count: int, temperature: float) -> tuple[Ima
     pictures, seen = [], []
     for seed in range(0, count, BATCH):
         codes = model.sample(BATCH, chance.seeded(seed)).map(lambda part: temperature * part)
-        few = (model.decode(codes).clamp(0, 1) * 255).round() / 255
+        few = levels(model.decode(codes))
         pictures.append(few)
         seen.append(classifier(few).softmax(1))
     return torch.cat(pictures), torch.cat(seen)

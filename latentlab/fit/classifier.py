@@ -65,7 +65,7 @@ class ClassifierFitter:
 
 def mixed(images: Images, labels: Tensor, rng: torch.Generator) -> tuple[Images, Tensor]:
     """Mixup (Zhang et al. 2018, arXiv 1710.09412); binary cross-entropy is linear in its labels."""
-    share = float(chance.beta(MIXUP, MIXUP, rng))
+    share = chance.beta(MIXUP, MIXUP, rng)
     return torch.lerp(images.roll(1, 0), images, share), torch.lerp(labels.roll(1, 0).float(), labels.float(), share)
 
 
