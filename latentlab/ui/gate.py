@@ -14,6 +14,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from latentlab.ui.stream import JOIN, STREAM, Streams
+
 WRONG_LOGINS = 10  # a minute and address
 WRONG_LOGINS_OF_ALL = 200  # a minute, from all addresses together
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -37,8 +39,6 @@ OPEN_PATHS = frozenset(
 ) | {f"/gradio_api/{name}" for name in ("theme.css", "startup-events", "login_check", "user", "token", "app_id")}
 OPEN_FOLDERS = ("/assets/", "/static/", "/svelte/")
 API_INFO = re.compile(rb"window\.gradio_api_info = .*?;</script>", re.DOTALL)
-# The page shows no queue; each of these messages costs its script as much as the answer itself. Programs get them.
-STREAM, OF_QUEUE = "/gradio_api/queue/data", re.compile(rb'data: \{"msg":"(estimation|process_starts)"')
 NO_API = b'window.gradio_api_info = {"named_endpoints": {}, "unnamed_endpoints": {}};</script>'
 
 
@@ -68,7 +68,7 @@ class Gate:
     """ASGI middleware: same origin only, limited bodies, no guessing of passwords, strict headers on every answer."""
 
     def __init__(self, app: ASGIApp, body_bytes: int, login_needed: bool) -> None:
-        self.app = app
+        self.app, self.streams = app, Streams(app)
         self.body_bytes = body_bytes
         self.login_needed = login_needed
         self.of_one, self.of_all = Throttle(WRONG_LOGINS), Throttle(WRONG_LOGINS_OF_ALL)
@@ -89,8 +89,12 @@ class Gate:
             await self._login(request, counted, send)
         elif self.login_needed and not is_known(request):
             await self.app(scope, counted, without_api(send))
-        elif request.url.path == STREAM and "sec-fetch-site" in request.headers:
-            await self.app(scope, counted, without_queue(send))
+        elif "sec-fetch-site" not in request.headers:
+            await self.app(scope, counted, send)
+        elif request.url.path == JOIN:
+            await self.streams.join(scope, counted, send)
+        elif request.url.path == STREAM:
+            await self.streams.stream(scope, counted, send)
         else:
             await self.app(scope, counted, send)
 
@@ -171,16 +175,6 @@ def with_headers(send: Send) -> Send:
         await send(message)
 
     return added
-
-
-def without_queue(send: Send) -> Send:
-    """The stream of events without what it says of the queue: one message comes in one piece."""
-
-    async def rest(message: Message) -> None:
-        if not OF_QUEUE.match(message.get("body", b"")):
-            await send(message)
-
-    return rest
 
 
 def without_api(send: Send) -> Send:

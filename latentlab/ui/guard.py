@@ -32,6 +32,7 @@ DEMO_BYTES = 8_000_000
 def prepare() -> None:
     """No analytics, and a folder of its own for gradio's files (mode 0700, gone at exit); call before gr.Blocks."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(sys.maxsize)  # else pandas sums all events up at every event
     if "GRADIO_TEMP_DIR" in os.environ:
         return
     os.environ["GRADIO_TEMP_DIR"] = folder = tempfile.mkdtemp(prefix="latentlab-")

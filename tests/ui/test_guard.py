@@ -368,15 +368,3 @@ def greet(tab: Page) -> None:
     tab.locator("#name textarea, #name input").fill("Anna")
     tab.locator("#greet").click()
     expect(tab.locator("#hello textarea, #hello input")).to_have_value("Hello Anna")
-
-
-@pytest.mark.parametrize("browser", [True, False])
-def test_a_browser_gets_the_answer_without_the_talk_of_the_queue(url: str, browser: bool):
-    headers = {"sec-fetch-site": "same-origin"} if browser else {}
-    asked = {"data": ["Anna"], "fn_index": 0, "session_hash": f"quiet-{browser}"}
-    httpx.post(f"{url}/gradio_api/queue/join", json=asked).raise_for_status()
-    stream = httpx.get(f"{url}/gradio_api/queue/data?session_hash={asked['session_hash']}", headers=headers).text
-    told = re.findall(r'data: \{"msg":"(\w+)"', stream)
-    assert ("estimation" in told, "process_starts" in told) == (not browser, not browser)
-    assert told[-2:] == ["process_completed", "close_stream"]
-    assert "Hello Anna" in stream
