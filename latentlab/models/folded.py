@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from latentlab.models.bits import Bits, passed, size_of, where_passed
+from latentlab.models.cores import each, pieces
 from latentlab.models.glow import (
     BOUND,
     Coupling,
@@ -39,11 +41,28 @@ from latentlab.models.glow import (
     unlogit,
     unsqueeze,
 )
-from latentlab.models.modules import Stack, channels_last
+from latentlab.models.modules import Stack
 from latentlab.models.replay import Replayed
 from latentlab.types import Images, ImageShape, Latents
 
 PIXELS = 2048  # that go through a coupling network at once: 512 channels of them in bf16 are 2 MB
+
+
+class Products(nn.Module):
+    """Convolutions of 3×3, 1×1 and 3×3 as products of matrices: with few channels at both ends, and for few pictures,
+    that is quicker. The first takes windows, the last gives each pixel's share to its neighbours."""
+
+    def __init__(self, first: nn.Conv2d, second: nn.Conv2d, last: nn.Conv2d, dtype: torch.dtype) -> None:
+        super().__init__()
+        shares = last.weight.permute(2, 3, 0, 1).flatten(0, 2)
+        once = None if last.bias is None else F.pad(last.bias, (4 * len(last.bias), 4 * len(last.bias)))
+        self.layers = Stack(
+            [
+                _linear(first.weight.permute(0, 2, 3, 1).flatten(1), first.bias, dtype),
+                _linear(second.weight.flatten(1), second.bias, dtype),
+                _linear(shares, once, dtype),
+            ]
+        )
 
 
 class FoldedCoupling(nn.Module):
@@ -51,30 +70,46 @@ class FoldedCoupling(nn.Module):
 
     def __init__(self, coupling: Coupling, dtype: torch.dtype) -> None:
         super().__init__()
-        first, _, second, _, last = coupling.net
-        plain = [_plain(layer) for layer in (first, second, last)]
+        first, second, last = (_plain(layer) for layer in coupling.net if isinstance(layer, nn.Conv2d))
         self.cut = coupling.cut
-        self.layers = Stack(channels_last(layer).to(dtype) for layer in plain)
-        self.turned = Stack(channels_last(_turned(layer)).to(dtype) for layer in plain)
+        self.there = Products(first, second, last, dtype)
+        self.back = Products(_turned(last), _turned(second), _turned(first), dtype)
 
     def forward(self, a: State) -> tuple[Float[Tensor, "B H W E"], Float[Tensor, "B H W E"]]:
         """Log scale and shift."""
-        raw, shift = self.through(a)[-1].float().chunk(2, -1)
+        raw, shift = self.through(a)[-1].chunk(2, -1)
         return bounded(raw), shift
 
     def through(self, a: State) -> tuple[Float[Tensor, "B H W N"], Float[Tensor, "B H W N"], Float[Tensor, "B H W E2"]]:
         """What each of the three convolutions gives, the first two behind their ReLU."""
-        first, second, last = self.layers
-        one = F.relu_(_over(first, a))
-        two = F.relu_(_over(second, one))
-        return one, two, _over(last, two)
+        first, second, last = self.there.layers
+        one = F.relu_(first(windows(a.to(first.weight.dtype))))
+        two = F.relu_(second(one))
+        return one, two, overlapped(last(two))
 
     def returned(self, gradient: Float[Tensor, "B H W E2"], one: Bits, two: Bits) -> Float[Tensor, "B H W A"]:
         """The gradient with respect to `a`, from that of the last convolution and what the ReLUs let through."""
-        first, second, last = self.turned
-        gradient = where_passed(_over(last, gradient), two)
-        gradient = where_passed(_over(second, gradient), one)
-        return _over(first, gradient).float()
+        last, second, first = self.back.layers
+        gradient = where_passed(last(windows(gradient.to(last.weight.dtype))), two)
+        gradient = where_passed(second(gradient), one)
+        return overlapped(first(gradient))
+
+
+def windows(x: Float[Tensor, "B H W A"]) -> Float[Tensor, "B H W A9"]:
+    """The 3×3 pixels around each one, row by row; beyond the border there is nothing."""
+    padded = F.pad(x, (0, 0, 1, 1, 1, 1)).contiguous()
+    batch, row, column, _ = padded.stride()
+    size, stride = (*x.shape[:3], 3, 3 * x.shape[3]), (batch, row, column, row, 1)
+    return padded.as_strided(size, stride).flatten(3)  # three neighbours in a row lie side by side
+
+
+def overlapped(shares: Float[Tensor, "B H W E9"]) -> Float[Tensor, "B H W E"]:
+    """The sum, in fp32, of what the 3×3 pixels around each one have for it: of three rows, then of three columns."""
+    height, width = shares.shape[1:3]
+    rows = F.pad(shares.unflatten(3, (3, -1)), (0, 0, 0, 0, 0, 0, 1, 1))
+    total = rows[:, :height, :, 0].float().add_(rows[:, 1:-1, :, 1]).add_(rows[:, 2:, :, 2])
+    columns = F.pad(total.unflatten(3, (3, -1)), (0, 0, 0, 0, 1, 1))
+    return (columns[:, :, :width, 0] + columns[:, :, 1:-1, 1]).add_(columns[:, :, 2:, 2])
 
 
 class FoldedStep(nn.Module):
@@ -109,39 +144,53 @@ class _Back(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: State, steps: Stack[FoldedStep]) -> State:
-        bits, raws, halves = _room(x, steps)
-        for place, step in enumerate(reversed(steps)):
-            a, b = x[..., : step.coupling.cut], x[..., step.coupling.cut :]
-            one, two, out = step.coupling.through(a)
-            bits[place, 0], bits[place, 1] = passed(one), passed(two)
-            raws[place], shift = out.chunk(2, -1)
-            torch.mul(b, torch.exp(-bounded(raws[place].float())), out=halves[place])
-            x = _affine(torch.cat([a, halves[place] - shift.float()], -1), step.back, step.back_offset)
-        ctx.save_for_backward(bits, raws, halves)
+        parts = _pieces(x)
+        rooms = [_room(part, steps) for part in parts]
+        ctx.save_for_backward(*(tensor for room in rooms for tensor in room))
         ctx.steps = steps
-        return x
+        return torch.cat(each(partial(_back, steps), parts, rooms))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: State) -> tuple[State, None]:
-        kept = (reversed(tensor.unbind()) for tensor in ctx.saved_tensors)
-        for step, (one, two), raw, half in zip(ctx.steps, *kept, strict=True):
-            cut, log_scale = step.coupling.cut, bounded(raw.float())
-            gradient = (gradient.flatten(0, 2) @ step.back.t()).view(gradient.shape)
-            of_a, of_b = gradient[..., :cut], gradient[..., cut:]
-            of_raw = -of_b * half * (1 - (log_scale / BOUND).square())
-            of_a = of_a + step.coupling.returned(torch.cat([of_raw, -of_b], -1), one, two)
-            gradient = torch.cat([of_a, of_b * torch.exp(-log_scale)], -1)
-        return gradient, None
+        rooms = list(zip(*[iter(ctx.saved_tensors)] * 3, strict=True))
+        parts = gradient.split([len(halves[0]) for *_, halves in rooms])
+        return torch.cat(each(partial(_returned, ctx.steps), parts, rooms)), None
 
 
-def _room(x: State, steps: Stack[FoldedStep]) -> tuple[Tensor, Tensor, Tensor]:
+Room = tuple[Tensor, Tensor, Tensor]
+
+
+def _room(x: State, steps: Stack[FoldedStep]) -> Room:
     """For each step: bits of both hidden layers, the argument of the log scale, the half that was scaled."""
     first, (*pixels, channels) = next(iter(steps)).coupling, x.shape
-    weight = next(iter(first.layers)).weight
     half = (len(steps), *pixels, channels - first.cut)
-    bits = x.new_empty(len(steps), 2, size_of(math.prod(pixels) * weight.shape[0]), dtype=torch.uint8)
-    return bits, x.new_empty(half, dtype=weight.dtype), x.new_empty(half)
+    hidden = math.prod(pixels) * next(iter(first.there.layers)).out_features
+    bits = x.new_empty(len(steps), 2, size_of(hidden), dtype=torch.uint8)
+    return bits, x.new_empty(half), x.new_empty(half)
+
+
+def _back(steps: Stack[FoldedStep], x: State, room: Room) -> State:
+    for step, bits, raw, half in zip(reversed(steps), *room, strict=True):
+        a, b = x[..., : step.coupling.cut], x[..., step.coupling.cut :]
+        one, two, out = step.coupling.through(a)
+        bits[0], bits[1] = passed(one), passed(two)
+        raw[:], shift = out.chunk(2, -1)
+        torch.mul(b, torch.exp(-bounded(raw)), out=half)
+        x = _affine(torch.cat([a, half - shift], -1), step.back, step.back_offset)
+    return x
+
+
+def _returned(steps: Stack[FoldedStep], gradient: State, room: Room) -> State:
+    kept = (reversed(tensor.unbind()) for tensor in room)
+    for step, (one, two), raw, half in zip(steps, *kept, strict=True):
+        cut, log_scale = step.coupling.cut, bounded(raw)
+        gradient = (gradient.flatten(0, 2) @ step.back.t()).view(gradient.shape)
+        of_a, of_b = gradient[..., :cut], gradient[..., cut:]
+        of_raw = -of_b * half * (1 - (log_scale / BOUND).square())
+        of_a = of_a + step.coupling.returned(torch.cat([of_raw, -of_b], -1), one, two)
+        gradient = torch.cat([of_a, of_b * torch.exp(-log_scale)], -1)
+    return gradient
 
 
 class FoldedLevel(nn.Module):
@@ -152,7 +201,7 @@ class FoldedLevel(nn.Module):
         self.prior = copy.deepcopy(level.prior)
 
     def encode(self, x: State) -> tuple[Kept, Leaving]:
-        x = in_chunks(self._through, squeeze(x))
+        x = _in_pieces(self._through, squeeze(x))
         kept, leaving = x[..., : self.kept], x[..., self.kept :]
         mean, log_scale = prior_of(self.prior, kept)
         return kept, (leaving - mean) * torch.exp(-log_scale)
@@ -160,7 +209,7 @@ class FoldedLevel(nn.Module):
     def decode(self, kept: Kept, leaving: Leaving) -> State:
         mean, log_scale = prior_of(self.prior, kept)
         x = torch.cat([kept, mean + leaving * torch.exp(log_scale)], -1)
-        return unsqueeze(in_chunks(self._back, x))
+        return unsqueeze(_Back.apply(x, self.steps) if x.requires_grad else _in_pieces(self._back, x))
 
     def _through(self, x: Squeezed) -> Squeezed:
         for step in self.steps:
@@ -168,8 +217,6 @@ class FoldedLevel(nn.Module):
         return x
 
     def _back(self, x: Squeezed) -> Squeezed:
-        if x.requires_grad:
-            return _Back.apply(x, self.steps)
         for step in reversed(self.steps):
             x = step.decode(x)
         return x
@@ -207,19 +254,21 @@ class FoldedGlow(nn.Module):
         return unlogit(x)
 
 
-def in_chunks(function: Callable[[Squeezed], Squeezed], x: Squeezed) -> Squeezed:
-    size = max(1, PIXELS // math.prod(x.shape[1:3])) if x.device.type == "cpu" else len(x)
-    pieces = [function(piece) for piece in x.split(size)]
-    return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+def _in_pieces(function: Callable[[Squeezed], Squeezed], x: Squeezed) -> Squeezed:
+    made = each(function, _pieces(x))
+    return made[0] if len(made) == 1 else torch.cat(made)
+
+
+def _pieces(x: Tensor) -> tuple[Tensor, ...]:
+    return pieces(x, max(1, PIXELS // math.prod(x.shape[1:3])))
 
 
 def _affine(x: State, matrix: Any, offset: Any) -> State:
     return torch.addmm(offset, x.flatten(0, 2), matrix).view(x.shape)
 
 
-def _plain(conv: nn.Module) -> nn.Conv2d:
+def _plain(conv: nn.Conv2d) -> nn.Conv2d:
     """A copy; the gain of a ZeroConv goes into its weight and bias."""
-    assert isinstance(conv, nn.Conv2d)
     plain = nn.Conv2d(conv.in_channels, conv.out_channels, conv.weight.shape[2], padding=conv.weight.shape[2] // 2)
     plain.requires_grad_(False).load_state_dict({name: conv.state_dict()[name] for name in ("weight", "bias")})
     if isinstance(conv, ZeroConv):
@@ -230,17 +279,19 @@ def _plain(conv: nn.Module) -> nn.Conv2d:
 
 
 def _turned(conv: nn.Conv2d) -> nn.Conv2d:
-    """The gradient with respect to the input: kernel turned, channels exchanged. As a convolution of its own it is
-    quicker than the backward pass of a 1×1 one."""
+    """The gradient with respect to the input: kernel turned, channels exchanged."""
     size = conv.weight.shape[2]
     turned = nn.Conv2d(conv.out_channels, conv.in_channels, size, padding=size // 2, bias=False)
     turned.requires_grad_(False).weight.copy_(conv.weight.flip(2, 3).transpose(0, 1))
     return turned
 
 
-def _over(conv: nn.Conv2d, x: State) -> Tensor:
-    """The convolution of a state: `B H W C` is channels last."""
-    return conv(x.permute(0, 3, 1, 2).to(conv.weight.dtype, memory_format=torch.channels_last)).permute(0, 2, 3, 1)
+def _linear(weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> nn.Linear:
+    layer = nn.Linear(weight.shape[1], weight.shape[0], bias is not None, device=weight.device)
+    layer.requires_grad_(False).weight.copy_(weight)
+    if bias is not None:
+        layer.bias.copy_(bias)
+    return layer.to(dtype)
 
 
 def _own_precision(x: Tensor) -> torch.autocast:

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from latentlab import chance
+from latentlab.models.cores import Made, each, pieces
 from latentlab.models.modules import Stack, channels_last
 from latentlab.types import Images, ImageShape, Latents, Nats
 
@@ -220,11 +221,16 @@ class Glow(nn.Module):
         return Latents(dict(zip(names, parts, strict=True)))
 
     def decode(self, latents: Latents) -> Images:
-        states = [part.permute(0, 2, 3, 1).to(self._state_dtype) for part in latents.parts.values()]  # coarse to fine
+        states = [part.permute(0, 2, 3, 1).to(self._state_dtype) for part in latents.parts.values()]
+        made = self._each(self._decode, *states)
+        return torch.cat(made).to(self._parameter.dtype)
+
+    def _decode(self, *states: Tensor) -> Images:
+        """From the states that left, coarse to fine."""
         x = states[0][..., :0]
         for level, state in zip(reversed(self.levels), states, strict=True):
             x = level.decode(x, state)
-        return unlogit(x).to(self._parameter.dtype)
+        return unlogit(x)
 
     def sample(self, count: int, rng: torch.Generator) -> Latents:
         return Latents(
@@ -277,11 +283,20 @@ class Glow(nn.Module):
     def _state_dtype(self) -> torch.dtype:
         return self._parameter.dtype if self.fast else torch.float64
 
+    def _each(self, function: Callable[..., Made], *batches: Tensor) -> list[Made]:
+        """On all cores; as a whole where gradients are kept, for each piece would keep what belongs to the weights."""
+        whole = torch.is_grad_enabled()
+        return each(function, *([batch] if whole else pieces(batch) for batch in batches))
+
     def _spread(self, images: Images, noise: float | Tensor) -> Images:
         return spread(images.to(self._state_dtype), noise)
 
     def _flow(self, y: Images) -> tuple[list[Tensor], LogDet]:
         """States that left, fine to coarse, and the log-determinant after the logit."""
+        states, log_dets = zip(*self._each(self._encode, y), strict=True)
+        return [torch.cat(of_level) for of_level in zip(*states, strict=True)], torch.cat(log_dets)
+
+    def _encode(self, y: Images) -> tuple[list[Tensor], LogDet]:
         x = logit(y)
         total, states = x.new_zeros(len(x)), []
         for level in self.levels:

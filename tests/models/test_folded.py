@@ -2,11 +2,12 @@
 
 import pytest
 import torch
-from torch.nn.functional import cosine_similarity
+from torch.nn.functional import conv2d, cosine_similarity
 
 from latentlab import chance
 from latentlab.models import FoldedGlow, Glow, fast_form
 from latentlab.models.bits import passed, where_passed
+from latentlab.models.folded import overlapped, windows
 from latentlab.store import Store
 from latentlab.types import LatentModel
 
@@ -65,6 +66,17 @@ def test_in_fp32_the_gradient_of_encoding_is_autograds(glow, images):
     leaf = images.clone().requires_grad_()
     a, b = (torch.autograd.grad(model.encode(leaf).flat.square().sum(), leaf)[0] for model in (glow, exactly(glow)))
     assert torch.allclose(a, b, rtol=1e-3, atol=1e-4 * float(a.abs().max()))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 4), (3, 2), (5, 5)])
+def test_windows_and_shares_are_a_convolution(size, rng):
+    x = torch.randn(2, *size, 3, generator=rng)
+    weight = torch.randn(4, 3, 3, 3, generator=rng)
+    expected = conv2d(x.permute(0, 3, 1, 2), weight, padding=1).permute(0, 2, 3, 1)
+    by_windows = windows(x) @ weight.permute(0, 2, 3, 1).flatten(1).t()
+    by_shares = overlapped(x @ weight.permute(2, 3, 0, 1).flatten(0, 2).t())
+    assert torch.allclose(by_windows, expected, atol=1e-5)
+    assert torch.allclose(by_shares, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 3, 5), (1, 4, 4, 8), (1, 1, 1, 1)])
