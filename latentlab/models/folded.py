@@ -15,7 +15,6 @@ from functools import partial
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
@@ -42,27 +41,11 @@ from latentlab.models.glow import (
     unsqueeze,
 )
 from latentlab.models.modules import Stack
+from latentlab.models.products import Products, overlapped, windows
 from latentlab.models.replay import Replayed
 from latentlab.types import Images, ImageShape, Latents
 
 PIXELS = 2048  # that go through a coupling network at once: 512 channels of them in bf16 are 2 MB
-
-
-class Products(nn.Module):
-    """Convolutions of 3×3, 1×1 and 3×3 as products of matrices: with few channels at both ends, and for few pictures,
-    that is quicker. The first takes windows, the last gives each pixel's share to its neighbours."""
-
-    def __init__(self, first: nn.Conv2d, second: nn.Conv2d, last: nn.Conv2d, dtype: torch.dtype) -> None:
-        super().__init__()
-        shares = last.weight.permute(2, 3, 0, 1).flatten(0, 2)
-        once = None if last.bias is None else F.pad(last.bias, (4 * len(last.bias), 4 * len(last.bias)))
-        self.layers = Stack(
-            [
-                _linear(first.weight.permute(0, 2, 3, 1).flatten(1), first.bias, dtype),
-                _linear(second.weight.flatten(1), second.bias, dtype),
-                _linear(shares, once, dtype),
-            ]
-        )
 
 
 class FoldedCoupling(nn.Module):
@@ -72,7 +55,7 @@ class FoldedCoupling(nn.Module):
         super().__init__()
         first, second, last = (_plain(layer) for layer in coupling.net if isinstance(layer, nn.Conv2d))
         self.cut = coupling.cut
-        self.there = Products(first, second, last, dtype)
+        self.there = Products(first, second, last, dtype, relu=True)
         self.back = Products(_turned(last), _turned(second), _turned(first), dtype)
 
     def forward(self, a: State) -> tuple[Float[Tensor, "B H W E"], Float[Tensor, "B H W E"]]:
@@ -83,8 +66,8 @@ class FoldedCoupling(nn.Module):
     def through(self, a: State) -> tuple[Float[Tensor, "B H W N"], Float[Tensor, "B H W N"], Float[Tensor, "B H W E2"]]:
         """What each of the three convolutions gives, the first two behind their ReLU."""
         first, second, last = self.there.layers
-        one = F.relu_(first(windows(a.to(first.weight.dtype))))
-        two = F.relu_(second(one))
+        one = first(windows(a.to(first.weight.dtype)))
+        two = second(one)
         return one, two, overlapped(last(two))
 
     def returned(self, gradient: Float[Tensor, "B H W E2"], one: Bits, two: Bits) -> Float[Tensor, "B H W A"]:
@@ -93,23 +76,6 @@ class FoldedCoupling(nn.Module):
         gradient = where_passed(last(windows(gradient.to(last.weight.dtype))), two)
         gradient = where_passed(second(gradient), one)
         return overlapped(first(gradient))
-
-
-def windows(x: Float[Tensor, "B H W A"]) -> Float[Tensor, "B H W A9"]:
-    """The 3×3 pixels around each one, row by row; beyond the border there is nothing."""
-    padded = F.pad(x, (0, 0, 1, 1, 1, 1)).contiguous()
-    batch, row, column, _ = padded.stride()
-    size, stride = (*x.shape[:3], 3, 3 * x.shape[3]), (batch, row, column, row, 1)
-    return padded.as_strided(size, stride).flatten(3)  # three neighbours in a row lie side by side
-
-
-def overlapped(shares: Float[Tensor, "B H W E9"]) -> Float[Tensor, "B H W E"]:
-    """The sum, in fp32, of what the 3×3 pixels around each one have for it: of three rows, then of three columns."""
-    height, width = shares.shape[1:3]
-    rows = F.pad(shares.unflatten(3, (3, -1)), (0, 0, 0, 0, 0, 0, 1, 1))
-    total = rows[:, :height, :, 0].float().add_(rows[:, 1:-1, :, 1]).add_(rows[:, 2:, :, 2])
-    columns = F.pad(total.unflatten(3, (3, -1)), (0, 0, 0, 0, 1, 1))
-    return (columns[:, :, :width, 0] + columns[:, :, 1:-1, 1]).add_(columns[:, :, 2:, 2])
 
 
 class FoldedStep(nn.Module):
@@ -284,14 +250,6 @@ def _turned(conv: nn.Conv2d) -> nn.Conv2d:
     turned = nn.Conv2d(conv.out_channels, conv.in_channels, size, padding=size // 2, bias=False)
     turned.requires_grad_(False).weight.copy_(conv.weight.flip(2, 3).transpose(0, 1))
     return turned
-
-
-def _linear(weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> nn.Linear:
-    layer = nn.Linear(weight.shape[1], weight.shape[0], bias is not None, device=weight.device)
-    layer.requires_grad_(False).weight.copy_(weight)
-    if bias is not None:
-        layer.bias.copy_(bias)
-    return layer.to(dtype)
 
 
 def _own_precision(x: Tensor) -> torch.autocast:

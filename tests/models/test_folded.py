@@ -5,9 +5,10 @@ import torch
 from torch.nn.functional import conv2d, cosine_similarity
 
 from latentlab import chance
-from latentlab.models import FoldedGlow, Glow, fast_form
+from latentlab.models import FoldedGlow, Glow, fast_form, products
 from latentlab.models.bits import passed, where_passed
-from latentlab.models.folded import overlapped, windows
+from latentlab.models.precision import gains_from_bf16
+from latentlab.models.products import overlapped, windows
 from latentlab.store import Store
 from latentlab.types import LatentModel
 
@@ -77,6 +78,20 @@ def test_windows_and_shares_are_a_convolution(size, rng):
     by_shares = overlapped(x @ weight.permute(2, 3, 0, 1).flatten(0, 2).t())
     assert torch.allclose(by_windows, expected, atol=1e-5)
     assert torch.allclose(by_shares, expected, atol=1e-5)
+
+
+def test_a_packed_product_is_the_public_one(rng, monkeypatch):
+    x = torch.randn(2, 3, 3, 6, generator=rng).bfloat16()
+    weight, bias = torch.randn(8, 6, generator=rng), torch.randn(8, generator=rng)
+    expected = (x.double() @ weight.bfloat16().double().t() + bias.bfloat16().double()).relu()
+    for packs in {products.PACKS, False}:
+        monkeypatch.setattr(products, "PACKS", packs)
+        product = products.Product(weight, bias, torch.bfloat16, relu=True)
+        assert (product.packed is not None) == (packs and gains_from_bf16("cpu"))
+        assert torch.allclose(product(x).double(), expected, rtol=0.02, atol=0.02)
+        leaf = x.float().requires_grad_()
+        (slope,) = torch.autograd.grad(product(leaf.bfloat16()).sum(), leaf)
+        assert torch.allclose(slope.double(), (expected > 0).double() @ weight.double(), rtol=0.02, atol=0.1)
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 3, 5), (1, 4, 4, 8), (1, 1, 1, 1)])
