@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +20,6 @@ BROWSER = [
     "--disable-sync",
 ]
 PATIENCE = 180_000  # ms: a busy machine is no error of the page
-FIRST_VIEW = 60_000  # ms
 CUT_OFF = ("AbortError", "Connection errored out")  # what Gradio says of a request that a reload cut off
 
 
@@ -42,21 +40,6 @@ def view(served: str, chromium: str | None) -> Iterator[Any]:
     """A page of a fresh visitor in Chromium."""
     with watched(served, chromium) as page:
         yield page
-
-
-def arrive(page: Any) -> None:
-    """Until the first view is there. Once in some hundred loads on a busy machine it did not come by itself, and why is
-    not known: a visitor would reload, and so does this, loudly."""
-    from playwright.sync_api import TimeoutError as Late
-
-    try:
-        page.wait_for_selector(".ll-tile img", timeout=FIRST_VIEW)
-    except Late:
-        warnings.warn(
-            f"the first view did not come within {FIRST_VIEW / 1000:.0f} s; the page was reloaded", stacklevel=2
-        )
-        page.reload()
-        page.wait_for_selector(".ll-tile img")
 
 
 @contextmanager
@@ -82,7 +65,7 @@ def watched(address: str, chromium: str | None) -> Iterator[Any]:
         context.set_default_timeout(PATIENCE)
         page = context.new_page()
         page.goto(address)
-        arrive(page)
+        page.wait_for_selector(".ll-tile img")
         yield page
         browser.close()
     assert complaints == []
