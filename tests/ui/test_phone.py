@@ -32,3 +32,13 @@ def test_no_tab_is_wider_than_a_phone_and_no_name_is_cut(view: Any) -> None:
         opened(view, name)
         assert view.evaluate(WIDE) <= 390, name
         assert view.evaluate(CUT, BAR) <= 0, name
+
+
+@pytest.mark.parametrize("count", [2, 10])
+def test_the_numbers_stand_below_the_bars_of_few_classes_and_of_many(view: Any, count: int) -> None:
+    view.set_viewport_size({"width": 390, "height": 900})
+    view.evaluate("count => document.querySelectorAll('.ll-bar').forEach((bar, n) => n < count || bar.remove())", count)
+    assert view.locator("#stage .ll-bar").count() == count
+    bars, numbers = (view.locator(f"#stage {name}").bounding_box() for name in (".ll-bars", ".ll-numbers"))
+    assert bars["y"] + bars["height"] <= numbers["y"]
+    assert bars["width"] > 300
