@@ -54,7 +54,16 @@ def build(store: Store, runs: Runs | None = None) -> gr.Blocks:
         page.finish()
         first_view(page, blocks, note)
         owner.loaded(page.owner, blocks)
+    without_marks(blocks)
     return blocks
+
+
+def without_marks(blocks: gr.Blocks) -> None:
+    """An event that shows no progress marks nobody. Otherwise Gradio's script keeps a mark for each component that any
+    event ever wrote, and looks every one of them up in the whole page, part by part, at each message of each event."""
+    for event in blocks.fns.values():
+        if event.show_progress == "hidden":
+            event.show_progress_on = []
 
 
 def first_view(page: Page, blocks: gr.Blocks, note: gr.HTML) -> None:

@@ -174,3 +174,10 @@ def test_the_picture_that_comes_back_is_a_png_of_what_was_classified(
     shown = images.fit_to(images.read(io.BytesIO(picture.read_bytes()).getvalue()), (3, 32, 32))
     reading = desk.reading("digits", "digits-resnet", shown[None])
     assert numbers["probabilities"][1] == pytest.approx(reading.probabilities, abs=1e-6)
+
+
+def test_an_event_that_shows_no_progress_marks_no_component(client: Any) -> None:
+    """Gradio's script looks each marked component up in the whole page at each message of each event."""
+    hidden = [event for event in client.config["dependencies"] if event["show_progress"] == "hidden"]
+    assert len(hidden) > 40
+    assert all(event["show_progress_on"] == [] for event in hidden)
