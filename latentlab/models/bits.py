@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import UInt8
 from torch import Tensor
 
-from latentlab.models.glow import State
+from latentlab.models.states import State
 
 Bits = UInt8[Tensor, " bytes"]
 GATHER = 0x0102040810204080  # times eight bytes that are 0 or 1: their bits in the highest byte

@@ -21,28 +21,11 @@ from torch.autograd.function import once_differentiable
 
 from latentlab.models.bits import Bits, passed, size_of, where_passed
 from latentlab.models.cores import each, pieces
-from latentlab.models.glow import (
-    BOUND,
-    Coupling,
-    Glow,
-    Kept,
-    Leaving,
-    Level,
-    Squeezed,
-    State,
-    Step,
-    ZeroConv,
-    bounded,
-    logit,
-    prior_of,
-    spread,
-    squeeze,
-    unlogit,
-    unsqueeze,
-)
+from latentlab.models.glow import BOUND, Coupling, Glow, Kept, Leaving, Level, Step, ZeroConv, bounded, prior_of
 from latentlab.models.modules import Stack
-from latentlab.models.products import Products, overlapped, windows
+from latentlab.models.products import overlapped, products, windows
 from latentlab.models.replay import Replayed
+from latentlab.models.states import Squeezed, State, logit, spread, squeeze, unlogit, unsqueeze
 from latentlab.types import Images, ImageShape, Latents
 
 PIXELS = 2048  # that go through a coupling network at once: 512 channels of them in bf16 are 2 MB
@@ -55,8 +38,8 @@ class FoldedCoupling(nn.Module):
         super().__init__()
         first, second, last = (_plain(layer) for layer in coupling.net if isinstance(layer, nn.Conv2d))
         self.cut = coupling.cut
-        self.there = Products(first, second, last, dtype, relu=True)
-        self.back = Products(_turned(last), _turned(second), _turned(first), dtype)
+        self.there = products(first, second, last, dtype, relu=True)
+        self.back = products(_turned(last), _turned(second), _turned(first), dtype)
 
     def forward(self, a: State) -> tuple[Float[Tensor, "B H W E"], Float[Tensor, "B H W E"]]:
         """Log scale and shift."""
@@ -65,14 +48,14 @@ class FoldedCoupling(nn.Module):
 
     def through(self, a: State) -> tuple[Float[Tensor, "B H W N"], Float[Tensor, "B H W N"], Float[Tensor, "B H W E2"]]:
         """What each of the three convolutions gives, the first two behind their ReLU."""
-        first, second, last = self.there.layers
+        first, second, last = self.there
         one = first(windows(a.to(first.weight.dtype)))
         two = second(one)
         return one, two, overlapped(last(two))
 
     def returned(self, gradient: Float[Tensor, "B H W E2"], one: Bits, two: Bits) -> Float[Tensor, "B H W A"]:
         """The gradient with respect to `a`, from that of the last convolution and what the ReLUs let through."""
-        last, second, first = self.back.layers
+        last, second, first = self.back
         gradient = where_passed(last(windows(gradient.to(last.weight.dtype))), two)
         gradient = where_passed(second(gradient), one)
         return overlapped(first(gradient))
@@ -131,7 +114,7 @@ def _room(x: State, steps: Stack[FoldedStep]) -> Room:
     """For each step: bits of both hidden layers, the argument of the log scale, the half that was scaled."""
     first, (*pixels, channels) = next(iter(steps)).coupling, x.shape
     half = (len(steps), *pixels, channels - first.cut)
-    hidden = math.prod(pixels) * next(iter(first.there.layers)).out_features
+    hidden = math.prod(pixels) * next(iter(first.there)).out_features
     bits = x.new_empty(len(steps), 2, size_of(hidden), dtype=torch.uint8)
     return bits, x.new_empty(half), x.new_empty(half)
 

@@ -18,28 +18,14 @@ from torch import Tensor, nn
 from latentlab import chance
 from latentlab.models.cores import Made, each, pieces
 from latentlab.models.modules import Stack, channels_last
+from latentlab.models.states import LEVELS, MARGIN, State, logit, spread, squeeze, unlogit, unsqueeze
 from latentlab.types import Images, ImageShape, Latents, Nats
 
-State = Float[Tensor, "B H W C"]
-Squeezed = Float[Tensor, "B h w D"]  # half the size, four times the channels
 Kept = Float[Tensor, "B h w K"]  # what goes on to the next level, nothing at the last
 Leaving = Float[Tensor, "B h w L"]  # what becomes a latent part
 LogDet = Float[Tensor, " B"]
 
-MARGIN = 0.05  # of the logit transform; keeps black and white finite (Dinh et al. 2017, arXiv 1605.08803)
 BOUND = 2.0  # of the log scale of a coupling: codes far from the data must not overflow on their way back
-LEVELS = 256  # grey levels of the images whose density is modelled
-
-
-def squeeze(x: State) -> Squeezed:
-    """Each 2×2 block of pixels becomes one pixel of four times the channels."""
-    b, h, w, c = x.shape
-    return x.reshape(b, h // 2, 2, w // 2, 2, c).permute(0, 1, 3, 5, 2, 4).reshape(b, h // 2, w // 2, 4 * c)
-
-
-def unsqueeze(x: Squeezed) -> State:
-    b, h, w, c = x.shape
-    return x.reshape(b, h, w, c // 4, 2, 2).permute(0, 1, 4, 2, 5, 3).reshape(b, 2 * h, 2 * w, c // 4)
 
 
 def conditioned(net: nn.Module, x: State, fast: bool) -> tuple[Float[Tensor, "B H W E"], Float[Tensor, "B H W E"]]:
@@ -48,22 +34,6 @@ def conditioned(net: nn.Module, x: State, fast: bool) -> tuple[Float[Tensor, "B 
         out = net(x.permute(0, 3, 1, 2).to(next(net.parameters()).dtype))
     first, second = out.to(x.dtype).permute(0, 2, 3, 1).chunk(2, -1)
     return first, second
-
-
-def spread(images: Images, noise: float | Tensor) -> Images:
-    """[0, 1] with 256 grey levels to the open unit interval."""
-    return (images * (LEVELS - 1) + noise) / LEVELS
-
-
-def logit(y: Images) -> State:
-    inside = (1 - 2 * MARGIN) * y + MARGIN
-    return torch.log(inside / (1 - inside)).permute(0, 2, 3, 1)
-
-
-def unlogit(x: State) -> Images:
-    """The way back from `logit` and `spread`, to the middle of each grey level."""
-    y = (torch.sigmoid(x.permute(0, 3, 1, 2)) - MARGIN) / (1 - 2 * MARGIN)
-    return (y * LEVELS - 0.5) / (LEVELS - 1)
 
 
 def bounded(raw: Tensor) -> Tensor:

@@ -39,23 +39,20 @@ class Product(nn.Linear):
         return y.view(*input.shape[:-1], -1)
 
 
-class Products(nn.Module):
+def products(
+    first: nn.Conv2d, second: nn.Conv2d, last: nn.Conv2d, dtype: torch.dtype, relu: bool = False
+) -> Stack[Product]:
     """Convolutions of 3×3, 1×1 and 3×3: with few channels at both ends, and for few pictures, products are quicker. The
     first takes windows, the last gives each pixel's share to its neighbours."""
-
-    def __init__(
-        self, first: nn.Conv2d, second: nn.Conv2d, last: nn.Conv2d, dtype: torch.dtype, relu: bool = False
-    ) -> None:
-        super().__init__()
-        shares = last.weight.permute(2, 3, 0, 1).flatten(0, 2)
-        once = None if last.bias is None else F.pad(last.bias, (4 * len(last.bias), 4 * len(last.bias)))
-        self.layers = Stack(
-            [
-                Product(first.weight.permute(0, 2, 3, 1).flatten(1), first.bias, dtype, relu),
-                Product(second.weight.flatten(1), second.bias, dtype, relu),
-                Product(shares, once, dtype),
-            ]
-        )
+    shares = last.weight.permute(2, 3, 0, 1).flatten(0, 2)
+    once = None if last.bias is None else F.pad(last.bias, (4 * len(last.bias), 4 * len(last.bias)))
+    return Stack(
+        [
+            Product(first.weight.permute(0, 2, 3, 1).flatten(1), first.bias, dtype, relu),
+            Product(second.weight.flatten(1), second.bias, dtype, relu),
+            Product(shares, once, dtype),
+        ]
+    )
 
 
 def windows(x: Float[Tensor, "B H W A"]) -> Float[Tensor, "B H W A9"]:

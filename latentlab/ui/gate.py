@@ -89,14 +89,11 @@ class Gate:
             await self._login(request, counted, send)
         elif self.login_needed and not is_known(request):
             await self.app(scope, counted, without_api(send))
-        elif "sec-fetch-site" not in request.headers:
-            await self.app(scope, counted, send)
-        elif request.url.path == JOIN:
-            await self.streams.join(scope, counted, send)
-        elif request.url.path == STREAM:
-            await self.streams.stream(scope, counted, send)
         else:
-            await self.app(scope, counted, send)
+            special = {JOIN: self.streams.join, STREAM: self.streams.stream}
+            browser = "sec-fetch-site" in request.headers
+            answer = special.get(request.url.path, self.app) if browser else self.app
+            await answer(scope, counted, send)
 
     def _refusal(self, request: Request) -> PlainTextResponse | None:
         if not same_origin(request.method, request.headers):

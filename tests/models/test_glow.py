@@ -8,7 +8,7 @@ import torch
 
 from latentlab import chance, data, models
 from latentlab.models import Glow
-from latentlab.models.glow import logit, squeeze
+from latentlab.models.states import logit, squeeze
 from latentlab.types import DensityModel, DirectedModel
 
 CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
