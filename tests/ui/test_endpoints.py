@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from PIL import Image
 
 OPERATORS = ("noise", "shift", "adversary", "mix", "swap")
+KEPT = ("parameter_name", "parameter_has_default", "parameter_default", "type", "component")
 
 
 @pytest.fixture(scope="module")
@@ -181,3 +183,13 @@ def test_an_event_that_shows_no_progress_marks_no_component(client: Any) -> None
     hidden = [event for event in client.config["dependencies"] if event["show_progress"] == "hidden"]
     assert len(hidden) > 40
     assert all(event["show_progress_on"] == [] for event in hidden)
+
+
+def test_the_endpoints_are_those_of_before(client: Any) -> None:
+    """Names, arguments, their types, defaults and what comes back: programs out there call them."""
+    path = Path(__file__).parents[1] / "golden" / "files" / "endpoints.json"
+    named = client.view_api(return_format="dict")["named_endpoints"]
+    told = {name: [{k: p.get(k) for k in KEPT} for p in point["parameters"]] for name, point in named.items()}
+    if os.environ.get("WRITE_GOLDEN") == "1":
+        path.write_text(json.dumps(told, indent=1, ensure_ascii=False, sort_keys=True) + "\n", "utf-8")
+    assert json.loads(json.dumps(told)) == json.loads(path.read_text("utf-8"))
