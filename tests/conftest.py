@@ -1,4 +1,4 @@
-"""Fixtures of all tests. The package is imported inside the fixtures: jaxtyping's hook must come first."""
+"""Fixtures of all tests."""
 
 from __future__ import annotations
 
@@ -11,10 +11,19 @@ from typing import Any
 import pytest
 import torch
 
+from latentlab import data, models
+from latentlab.chance import seeded
+from latentlab.models import Card
+from latentlab.session import Desk
+from latentlab.store import Store
+from latentlab.torchvision_schemas import torchvision
+from latentlab.ui import guard
+
 ROOT = Path(__file__).parents[1]
 REAL = {"cifar10": "cifar-10-batches-py", "mnist": "MNIST/raw", "faces": "faces.npz"}
 
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+guard.prepare()  # before a test imports gradio
+torchvision()  # before torchmetrics and timm import it
 torch.set_num_threads(1)
 
 
@@ -53,10 +62,6 @@ def chromium() -> str | None:
 @pytest.fixture(scope="session")
 def small_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Untrained networks of the digits' size, with directions."""
-    from latentlab import data, models
-    from latentlab.chance import seeded
-    from latentlab.models import Card
-
     folder, world = tmp_path_factory.mktemp("checkpoints"), data.load("digits")
     shape, images = world.image_shape, world.train.batch(slice(0, 64))[0]
     torch.manual_seed(0)
@@ -83,8 +88,5 @@ def small_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def desk(small_world: Path) -> Any:
-    from latentlab.session import Desk
-    from latentlab.store import Store
-
+def desk(small_world: Path) -> Desk:
     return Desk(Store(small_world, "cpu"))

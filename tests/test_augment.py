@@ -10,14 +10,17 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from latentlab.augment import Augment
+from latentlab.errors import UserError
+from latentlab.models import Card, Glow, SmallResNet, save
+from latentlab.recipe import from_json
+from latentlab.store import Store
+
 CLASSES = ("circle", "square", "star")
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    from latentlab.models import Card, Glow, SmallResNet, save
-    from latentlab.store import Store
-
     folder = tmp_path_factory.mktemp("checkpoints")
     shape = (3, 16, 16)
     arguments = {"image_shape": shape, "levels": 2, "steps": 1, "hidden": 8}
@@ -49,9 +52,6 @@ def loader() -> DataLoader:
 )
 @pytest.mark.parametrize("model", ["toy-glow", "toy-pixels"])
 def test_the_same_loop_gives_the_same_bits(operator, model, store, loader):
-    from latentlab.augment import Augment
-    from latentlab.errors import UserError
-
     settings = {"parts": ["fine"]} if operator == "swap" else {}
     runs = []
     for _ in range(2):
@@ -69,17 +69,12 @@ def test_the_same_loop_gives_the_same_bits(operator, model, store, loader):
 
 
 def test_chance_goes_on_from_batch_to_batch(store):
-    from latentlab.augment import Augment
-
     augment = Augment(recipe("noise", epsilon=5), store)
     images, labels = torch.rand(2, 3, 16, 16), torch.tensor([0, 1])
     assert not torch.equal(augment(images, labels)[0], augment(images, labels)[0])
 
 
 def test_reads_a_file_a_dict_and_a_recipe(store, tmp_path):
-    from latentlab.augment import Augment
-    from latentlab.recipe import from_json
-
     (tmp_path / "recipe.json").write_text(json.dumps(recipe("mix", lam=0.25)))
     sources = (tmp_path / "recipe.json", str(tmp_path / "recipe.json"), recipe("mix", lam=0.25))
     augments = [Augment(source, store) for source in (*sources, from_json(json.dumps(recipe("mix", lam=0.25))))]
@@ -89,16 +84,12 @@ def test_reads_a_file_a_dict_and_a_recipe(store, tmp_path):
 
 
 def test_soft_labels_stay_soft(store):
-    from latentlab.augment import Augment
-
     soft = torch.tensor([[0.5, 0.5, 0.0], [0.0, 0.1, 0.9]])
     _, targets = Augment(recipe("noise"), store)(torch.rand(2, 3, 16, 16), soft)
     assert torch.equal(targets, soft)
 
 
 def test_the_network_in_training_can_be_attacked(store):
-    from latentlab.augment import Augment
-
     net = nn.Sequential(nn.Flatten(), nn.Linear(768, 7))
     augment = Augment(recipe("adversary", label="true"), store, classifier=net, classes=7)
     images, targets = augment(torch.rand(2, 3, 16, 16), torch.tensor([6, 0]))
@@ -118,17 +109,11 @@ def test_the_network_in_training_can_be_attacked(store):
     ],
 )
 def test_refusals(images, labels, message, store):
-    from latentlab.augment import Augment
-    from latentlab.errors import UserError
-
     with pytest.raises(UserError, match=message):
         Augment(recipe("noise"), store)(images, labels)
 
 
 def test_a_recipe_that_is_not_there(store, tmp_path: Path):
-    from latentlab.augment import Augment
-    from latentlab.errors import UserError
-
     with pytest.raises(UserError, match="cannot be read"):
         Augment(tmp_path / "none.json", store)
     with pytest.raises(UserError, match="no network"):

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import gradio as gr
+import httpx
 import numpy as np
 import pytest
 import torch
@@ -20,6 +22,7 @@ from latentlab.cli import VERBS, folder, main
 from latentlab.images import recipe_of
 from latentlab.models import Card, SmallResNet
 from latentlab.operators import CORRUPTIONS, METHODS, OPERATORS, make
+from latentlab.torchvision_schemas import torchvision
 
 CLASSES = ("cat", "dog")
 SHAPE = (3, 16, 16)
@@ -226,8 +229,6 @@ def test_every_knob_is_a_flag(name: str, capsys: pytest.CaptureFixture[str]) -> 
 def test_one_s_own_classifier_is_attacked(
     checkpoints: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from latentlab.torchvision_schemas import torchvision
-
     save_file(torchvision().models.resnet18(num_classes=2).state_dict(), tmp_path / "mine.safetensors")
     (tmp_path / "names.txt").write_text("cat\ndog\n")
     mine = ["--classifier", tmp_path / "mine.safetensors", "--architecture", "torchvision:resnet18", "--size", "32"]
@@ -247,9 +248,6 @@ def test_the_public_names_are_those_of_their_modules() -> None:
 
 
 def test_launch_puts_one_s_own_network_on_the_page() -> None:
-    import gradio as gr
-    import httpx
-
     class Mean(torch.nn.Module):
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             return images.mean((2, 3))[:, :2]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from latentlab import metrics, models
+from latentlab import data, metrics, models
 from latentlab.cli import main
 from latentlab.comparison import Comparison, compare
 from latentlab.errors import UserError
@@ -56,8 +56,6 @@ def test_one_figure_a_classifier_and_metric(events, folder):
 
 
 def test_flips_and_differences_by_brute_force(events, folder):
-    from latentlab import data
-
     store, rows = Store(folder, "cpu"), of(events, "begin")[0]["rows"]
     images, labels = data.load("digits").test.batch(rows)
     first, second = (store.load(name)(images).argmax(1) == labels for name in ("digits-resnet", "digits-one"))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from scipy.linalg import sqrtm
 from torch import Tensor
 
 from latentlab import chance, data, models
@@ -130,8 +131,6 @@ def test_frechet_distance_by_hand() -> None:
 
 
 def test_frechet_distance_of_correlated_features_against_scipy() -> None:
-    from scipy.linalg import sqrtm
-
     rng = chance.seeded(1)
     a, b = (chance.normal((500, 6), rng) @ chance.normal((6, 6), rng) for _ in range(2))
     A, B = a.T.cov().double(), b.T.cov().double()

@@ -11,8 +11,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from latentlab import data
 from latentlab.errors import UserError
 from latentlab.explainers import EXPLAINERS, GradCAM, IntegratedGradients, Occlusion, Saliency
+from latentlab.models import Attribute, foreign
+from latentlab.models.classifiers import ResNet18, SmallResNet
+from latentlab.store import Store
 
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
 CLASSES = 4
@@ -167,9 +171,6 @@ def test_a_square_that_does_not_fit_is_refused(knobs: dict[str, int], pictures: 
 
 
 def _of_every_kind() -> dict[str, nn.Module]:
-    from latentlab.models import Attribute, foreign
-    from latentlab.models.classifiers import ResNet18, SmallResNet
-
     shape, names = (3, 32, 32), ("a", "b", "c", "d")
     resnet = ResNet18(shape, names, width=8)
     brought = foreign.build("torchvision:vgg11_bn", CLASSES)
@@ -193,9 +194,6 @@ def test_grad_cam_finds_the_last_map_of_every_kind_of_classifier(kind: str) -> N
 
 
 def test_integrated_gradients_miss_less_than_a_twentieth_on_the_digits() -> None:
-    from latentlab import data
-    from latentlab.store import Store
-
     net = Store(CHECKPOINTS, "cpu").load("digits-resnet")
     pictures, _ = data.load("digits").test.batch(slice(0, 16))
     gap = IntegratedGradients().explain(pictures, net, net(pictures).argmax(1)).gap

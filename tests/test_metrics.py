@@ -2,7 +2,9 @@
 
 import pytest
 import torch
+from sklearn.metrics import accuracy_score, log_loss
 from torch import nn
+from torchmetrics.functional.classification import multiclass_calibration_error
 
 from latentlab import metrics
 from latentlab.chance import seeded
@@ -10,6 +12,7 @@ from latentlab.errors import UserError
 from latentlab.metrics import METRICS
 from latentlab.models import Pixels
 from latentlab.operators import CORRUPTIONS
+from latentlab.torchvision_schemas import torchvision
 from latentlab.types import Batch, Bench
 
 SHAPE = (3, 8, 8)
@@ -65,13 +68,7 @@ def test_nll_by_hand():
 
 
 def test_nll_and_ece_are_those_of_sklearn_and_torchmetrics(batch):
-    from sklearn.metrics import accuracy_score, log_loss
-
-    from latentlab.torchvision_schemas import torchvision
-
     torchvision()  # torchmetrics imports it
-    from torchmetrics.functional.classification import multiclass_calibration_error
-
     logits, labels = Told()(batch.images), batch.targets.argmax(1)
     shares = logits.softmax(1)
     assert measured("nll", batch, Told()).value == pytest.approx(log_loss(labels, shares.double()), rel=1e-5)

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from playwright.sync_api import sync_playwright
 
 from latentlab import data
 from latentlab.cli import main
+from latentlab.cli.project import write_html
+from latentlab.projections import PCA
 
 
 def run(capsys: pytest.CaptureFixture[str], folder: Path, *words: object, code: int = 0) -> str:
@@ -77,11 +80,6 @@ def test_what_cannot_be_is_one_line(
 @pytest.mark.parametrize("dims", [2, 3])
 def test_the_page_opens_alone_and_takes_names_for_text(dims: int, tmp_path: Path, chromium: str | None):
     """Class names are a stranger's words; the second is one that Plotly, unescaped, would make a link of."""
-    from playwright.sync_api import sync_playwright
-
-    from latentlab.cli.project import write_html
-    from latentlab.projections import PCA
-
     names = ("<b>cat</b></script><script>window.harm=1</script>", '<a href="http://example.com">dog</a>')
     fitted = PCA(dims=dims).fit(torch.randn(40, 6, generator=torch.Generator().manual_seed(0)))
     out = tmp_path / "map.html"

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn import decomposition
+from sklearn.datasets import make_swiss_roll
 from sklearn.manifold import trustworthiness
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
@@ -183,8 +184,6 @@ def test_quality_is_scikit_learns_and_is_taken_on_a_stated_number_of_points(fitt
 
 
 def test_pacmap_shows_a_roll_unrolled_where_pca_folds_it():
-    from sklearn.datasets import make_swiss_roll
-
     roll = torch.from_numpy(make_swiss_roll(800, random_state=0)[0]).float()
     flat, folded = (quality(roll, cls().fit(roll).coordinates, 10).preservation for cls in (PaCMAP, PCA))
     assert flat > folded + 0.15

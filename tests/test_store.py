@@ -20,6 +20,7 @@ from latentlab.errors import UserError
 from latentlab.models import Attribute, Card, Pixels, SmallResNet
 from latentlab.models import header as headers
 from latentlab.store import Store
+from latentlab.torchvision_schemas import torchvision
 from latentlab.types import Latents
 
 CLASSES = ("cat", "dog", "emu")
@@ -300,8 +301,6 @@ def test_ones_own_latent_model(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def resnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from latentlab.torchvision_schemas import torchvision
-
     path = tmp_path_factory.mktemp("brought") / "mine.safetensors"
     torch.manual_seed(0)
     save_file(torchvision().models.resnet18(weights=None, num_classes=3).state_dict(), path)

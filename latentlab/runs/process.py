@@ -15,7 +15,9 @@ from pathlib import Path
 
 PROC = Path("/proc")
 NICENESS = 19  # among the processes of one session; the page goes first
-SESSION = 10  # of the run's session beside others: a ninth of their weight. At 19 it is a seventieth, and beside two busy
+SESSION = (
+    10  # of the run's session beside others: a ninth of their weight. At 19 it is a seventieth, and beside two busy
+)
 # processes a run would take minutes for its imports alone.
 FIRST_TO_GO = "500"  # when memory runs out, the run is ended and not the page
 

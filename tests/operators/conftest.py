@@ -9,6 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from latentlab.models import MMDVAE, Glow, Pixels, StyleGAN2
+from latentlab.types import Batch, Bench, Latents
+
 SHAPE = (3, 16, 16)
 CLASSES = 5
 
@@ -24,8 +27,6 @@ class Rotation:
         self.directions: dict[str, Tensor] = {"pc1": self.matrix[0], "Smiling": 2 * self.matrix[1]}
 
     def encode(self, images: Tensor) -> Any:
-        from latentlab.types import Latents
-
         coarse, middle, fine = ((images.flatten(1) - 0.5) * 4 @ self.matrix).split((48, 144, 576), 1)
         return Latents({"4px": coarse.reshape(-1, 3, 4, 4), "8px": middle, "16px": fine})
 
@@ -37,8 +38,6 @@ class Rotation:
 
 
 def _spaces() -> dict[str, Callable[[], Any]]:
-    from latentlab.models import MMDVAE, Glow, Pixels, StyleGAN2
-
     return {
         "pixels": lambda: Pixels(SHAPE),
         "rotation": Rotation,
@@ -87,16 +86,12 @@ def net() -> nn.Module:
 
 @pytest.fixture
 def batch() -> Any:
-    from latentlab.types import Batch
-
     rng = torch.Generator().manual_seed(4)
     return Batch(torch.rand(6, *SHAPE, generator=rng), torch.eye(CLASSES)[torch.arange(6) % CLASSES])
 
 
 @pytest.fixture
 def bench_of(spaces: dict[str, Any], net: nn.Module) -> Callable[..., Any]:
-    from latentlab.types import Bench
-
     def make(space: str = "rotation", seed: int = 0, classifier: nn.Module | None = net) -> Any:
         return Bench(spaces[space], classifier, torch.Generator().manual_seed(seed))
 

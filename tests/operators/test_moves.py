@@ -10,7 +10,7 @@ import torch
 from latentlab.errors import UserError
 from latentlab.operators import METHODS, CutMix, Mix, Noise, Shift, Standard, Swap, clean, encode, slerp
 from latentlab.operators.scoring import latent_loss
-from latentlab.types import Batch
+from latentlab.types import Batch, Latents
 
 
 @pytest.mark.parametrize("space", ["pixels", "rotation", "glow", "vae", "stylegan2"])
@@ -105,8 +105,6 @@ def test_a_mix_of_parts_leaves_the_others_and_counts_coordinates_for_the_label(b
 
 def test_transport_of_parts_matches_by_these_parts_alone(batch, bench_of):
     """Fine parts that are equal in pairs find each other, whatever the coarse ones are."""
-    from latentlab.types import Latents
-
     coarse, fine = torch.randn(4, 48, generator=torch.Generator().manual_seed(0)) * 9, torch.tensor([0.0, 9, 0, 9])
     z = Latents({"coarse": coarse, "middle": coarse, "fine": fine[:, None]})
     four = Batch(batch.images[:4], torch.eye(4))

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from latentlab.runs import Limits, Runs, process
+from latentlab.runs.run import child_of
+
 PROGRAM = Path(__file__).with_name("program.py")
 ALICE, BOB = "alice " * 6, "bob " * 8
 LONG = 100_000  # steps
@@ -17,7 +20,6 @@ LONG = 100_000  # steps
 
 def free(minutes: float = 1440) -> Any:
     """Limits that let the small program's own knobs through."""
-    from latentlab.runs import Limits
 
     class Free(Limits):
         def check(self, verb: str, config: Any) -> dict[str, Any]:
@@ -27,11 +29,8 @@ def free(minutes: float = 1440) -> Any:
 
 
 @pytest.fixture
-def hire(tmp_path: Path) -> Iterator[Callable[..., Any]]:
+def hire(tmp_path: Path) -> Iterator[Callable[..., Runs]]:
     """A server's view of the folder; at the end every process is gone."""
-    from latentlab.runs import Runs, process
-    from latentlab.runs.run import child_of
-
     made = []
     anything = free()
 

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,16 @@ import pytest
 from runs.conftest import ALICE, LONG
 
 from latentlab.errors import UserError
-from latentlab.runs import crew, files
+from latentlab.runs import Runs, crew, files
 from latentlab.runs.run import child_of
 
 LATER = "import sys, pathlib; pathlib.Path(sys.argv[1]).write_text(sys.argv[2])"  # as sbatch: a job, later
 
 
 @pytest.mark.parametrize("launcher", ["sh -c {command}", "env {*command}", "nice -n 1 {*command}"])
-def test_a_launcher_starts_a_run_and_it_is_stopped_like_any_other(hire: Any, wait: Any, launcher: str) -> None:
+def test_a_launcher_starts_a_run_and_it_is_stopped_like_any_other(
+    hire: Callable[..., Runs], wait: Any, launcher: str
+) -> None:
     runs = hire(launcher=launcher)
     id = runs.start("train", {"steps": LONG}, "a 'name'; $(touch x)", ALICE).id
     wait(lambda: runs.get(id, ALICE).latest.get("step", 0) > 3)
@@ -32,7 +35,9 @@ def test_a_launcher_starts_a_run_and_it_is_stopped_like_any_other(hire: Any, wai
     assert wait(lambda: not (seen := runs.get(id, ALICE)).active and seen).cause == "asked to stop"
 
 
-def test_a_job_of_the_scheduler_waits_and_may_be_taken_back(hire: Any, wait: Any, tmp_path: Path) -> None:
+def test_a_job_of_the_scheduler_waits_and_may_be_taken_back(
+    hire: Callable[..., Runs], wait: Any, tmp_path: Path
+) -> None:
     job = tmp_path / "job"
     runs = hire(launcher=shlex.join([sys.executable, "-c", LATER, str(job), "{command}"]))
     id = runs.start("train", {"steps": 3}, "", ALICE).id
@@ -52,7 +57,7 @@ def test_a_job_of_the_scheduler_waits_and_may_be_taken_back(hire: Any, wait: Any
     assert [event["event"] for event in runs.events(id, ALICE).events] == ["begin", "step", "step", "step", "end"]
 
 
-def test_a_scheduler_that_refuses_is_a_failure_with_its_words(hire: Any, wait: Any) -> None:
+def test_a_scheduler_that_refuses_is_a_failure_with_its_words(hire: Callable[..., Runs], wait: Any) -> None:
     runs = hire(launcher="sh -c 'echo no such partition >&2; exit 3' {command}")
     id = runs.start("train", {"steps": 3}, "", ALICE).id
     run = wait(lambda: not (seen := runs.get(id, ALICE)).active and seen)
@@ -60,7 +65,7 @@ def test_a_scheduler_that_refuses_is_a_failure_with_its_words(hire: Any, wait: A
 
 
 @pytest.mark.parametrize("launcher", ["sbatch", "sbatch --wrap x{*command}", "sbatch '{command}"])
-def test_a_template_without_a_place_for_the_command_is_refused(hire: Any, launcher: str) -> None:
+def test_a_template_without_a_place_for_the_command_is_refused(hire: Callable[..., Runs], launcher: str) -> None:
     with pytest.raises(UserError, match="launcher"):
         hire(launcher=launcher)
 
@@ -73,7 +78,7 @@ def test_no_word_of_a_command_can_become_two() -> None:
 
 
 def test_a_process_elsewhere_lives_as_long_as_its_files_change(
-    hire: Any, wait: Any, monkeypatch: pytest.MonkeyPatch
+    hire: Callable[..., Runs], wait: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(crew, "BEAT", 0.3)
     runs = hire()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ import pytest
 from runs.conftest import ALICE, BOB, state
 
 from latentlab.errors import UserError
-from latentlab.runs import files, new_token
+from latentlab.runs import Runs, files, new_token
+from latentlab.runs.owner import owner_of
 
 
-def test_another_owner_sees_and_changes_nothing(hire: Any, begun: Any) -> None:
+def test_another_owner_sees_and_changes_nothing(hire: Callable[..., Runs], begun: Any) -> None:
     runs = hire()
     id = begun(runs)
     assert [run.id for run in runs.list(ALICE)] == [id]
@@ -29,8 +31,6 @@ def test_another_owner_sees_and_changes_nothing(hire: Any, begun: Any) -> None:
 
 
 def test_a_token_is_long_and_never_the_same() -> None:
-    from latentlab.runs.owner import owner_of
-
     assert len({new_token() for _ in range(100)}) == 100
     assert owner_of(new_token())
     for junk in (None, "", "short", 7, ["x" * 30], "x" * 1000):
@@ -38,7 +38,7 @@ def test_a_token_is_long_and_never_the_same() -> None:
             owner_of(junk)
 
 
-def test_one_made_by_hand_is_seen_by_all_and_changed_by_none(hire: Any) -> None:
+def test_one_made_by_hand_is_seen_by_all_and_changed_by_none(hire: Callable[..., Runs]) -> None:
     runs = hire()
     made = runs.path / "20200101-000000-abcdef"
     made.mkdir()
@@ -50,14 +50,14 @@ def test_one_made_by_hand_is_seen_by_all_and_changed_by_none(hire: Any) -> None:
 
 
 @pytest.mark.parametrize("id", ["..", "../x", "", ".", "a/b", "20200101-000000-abcde\x00", "x" * 10_000])
-def test_a_name_that_is_no_id_is_refused(hire: Any, id: Any) -> None:
+def test_a_name_that_is_no_id_is_refused(hire: Callable[..., Runs], id: Any) -> None:
     runs = hire()
     for verb in (runs.get, runs.stop, runs.delete, runs.events):
         with pytest.raises(UserError):
             verb(id, ALICE)
 
 
-def test_a_link_is_no_run(hire: Any, wait: Any, tmp_path: Path) -> None:
+def test_a_link_is_no_run(hire: Callable[..., Runs], wait: Any, tmp_path: Path) -> None:
     runs = hire()
     id = runs.start("train", {"steps": 1}, "", ALICE).id
     wait(lambda: state(runs, id) == "finished")
@@ -69,7 +69,7 @@ def test_a_link_is_no_run(hire: Any, wait: Any, tmp_path: Path) -> None:
     assert (elsewhere / "config.json").exists()
 
 
-def test_only_what_rests_is_deleted(hire: Any, wait: Any, begun: Any) -> None:
+def test_only_what_rests_is_deleted(hire: Callable[..., Runs], wait: Any, begun: Any) -> None:
     runs = hire()
     id = begun(runs)
     with pytest.raises(UserError, match="stop it first"):
@@ -80,7 +80,7 @@ def test_only_what_rests_is_deleted(hire: Any, wait: Any, begun: Any) -> None:
     assert [path.name for path in runs.path.iterdir()] == [".lock"]
 
 
-def test_a_queue_has_its_length(hire: Any, begun: Any) -> None:
+def test_a_queue_has_its_length(hire: Callable[..., Runs], begun: Any) -> None:
     runs = hire(limit=1)
     begun(runs)
     for _ in range(8):
@@ -91,7 +91,7 @@ def test_a_queue_has_its_length(hire: Any, begun: Any) -> None:
 
 
 def test_a_clock_that_jumps_back_moves_nobody_in_the_queue(
-    hire: Any, begun: Any, monkeypatch: pytest.MonkeyPatch
+    hire: Callable[..., Runs], begun: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs = hire(limit=1)
     begun(runs)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,12 @@ import pytest
 from runs.conftest import ALICE, LONG, free, state, steps
 
 from latentlab.errors import UserError
-from latentlab.runs import files, process
+from latentlab.runs import Runs, crew, files, process
 from latentlab.runs.process import Child
 from latentlab.runs.run import child_of
 
 
-def test_a_run_goes_its_way_to_the_end(hire: Any, wait: Any) -> None:
+def test_a_run_goes_its_way_to_the_end(hire: Callable[..., Runs], wait: Any) -> None:
     runs = hire()
     run = runs.start("train", {"steps": 5}, "first", ALICE)
     assert files.ID.fullmatch(run.id)
@@ -32,7 +33,7 @@ def test_a_run_goes_its_way_to_the_end(hire: Any, wait: Any) -> None:
     assert abs(run.created - time.time()) < 60
 
 
-def test_it_gives_way_to_the_page(hire: Any, begun: Any, wait: Any) -> None:
+def test_it_gives_way_to_the_page(hire: Callable[..., Runs], begun: Any, wait: Any) -> None:
     runs = hire(limit=1)
     first = runs.events(id := begun(runs), ALICE).events[0]
     assert first["nice"] == max(process.NICENESS, os.nice(0))
@@ -42,7 +43,7 @@ def test_it_gives_way_to_the_page(hire: Any, begun: Any, wait: Any) -> None:
     wait(lambda: not runs.get(id, ALICE).active and runs.taken == 0)
 
 
-def test_one_runs_and_the_others_wait_in_order(hire: Any, wait: Any, begun: Any) -> None:
+def test_one_runs_and_the_others_wait_in_order(hire: Callable[..., Runs], wait: Any, begun: Any) -> None:
     runs = hire(limit=1)
     first = begun(runs)
     second, third = (runs.start("train", {"steps": 2}, "", ALICE).id for _ in range(2))
@@ -55,7 +56,7 @@ def test_one_runs_and_the_others_wait_in_order(hire: Any, wait: Any, begun: Any)
     assert steps(runs, second) == []
 
 
-def test_stop_and_save_leaves_a_classifier_and_resume_goes_on(hire: Any, wait: Any, begun: Any) -> None:
+def test_stop_and_save_leaves_a_classifier_and_resume_goes_on(hire: Callable[..., Runs], wait: Any, begun: Any) -> None:
     runs = hire()
     id = begun(runs)
     assert runs.stop(id, ALICE, save=True).stopping in ("save", "")
@@ -72,7 +73,9 @@ def test_stop_and_save_leaves_a_classifier_and_resume_goes_on(hire: Any, wait: A
     assert [event["event"] for event in runs.events(id, ALICE).events].count("end") == 1
 
 
-def test_a_run_that_waits_to_go_on_and_is_taken_out_is_what_it_was(hire: Any, wait: Any, begun: Any) -> None:
+def test_a_run_that_waits_to_go_on_and_is_taken_out_is_what_it_was(
+    hire: Callable[..., Runs], wait: Any, begun: Any
+) -> None:
     runs = hire(limit=1)
     id = begun(runs)
     runs.stop(id, ALICE)
@@ -86,7 +89,9 @@ def test_a_run_that_waits_to_go_on_and_is_taken_out_is_what_it_was(hire: Any, wa
     ("how", "state_of_it", "words"),
     [("raise", "failed", "the batch is empty"), ("oom", "interrupted", "SIGKILL"), ("exit", "finished", "")],
 )
-def test_how_it_ended_is_said_with_its_cause(hire: Any, wait: Any, how: str, state_of_it: str, words: str) -> None:
+def test_how_it_ended_is_said_with_its_cause(
+    hire: Callable[..., Runs], wait: Any, how: str, state_of_it: str, words: str
+) -> None:
     runs = hire()
     id = runs.start("train", {"steps": 5, "die": how}, "", ALICE).id
     run = wait(lambda: not (seen := runs.get(id, ALICE)).active and seen)
@@ -94,7 +99,7 @@ def test_how_it_ended_is_said_with_its_cause(hire: Any, wait: Any, how: str, sta
     assert run.state == "finished" or runs.resume(id, ALICE).state in ("queued", "running")
 
 
-def test_another_server_finds_it_running_and_can_stop_it(hire: Any, wait: Any, begun: Any) -> None:
+def test_another_server_finds_it_running_and_can_stop_it(hire: Callable[..., Runs], wait: Any, begun: Any) -> None:
     first, second = hire(), hire()
     id = begun(first)
     assert state(second, id) == "running"
@@ -102,7 +107,7 @@ def test_another_server_finds_it_running_and_can_stop_it(hire: Any, wait: Any, b
     wait(lambda: state(second, id) == "stopped")
 
 
-def test_a_program_that_is_not_there_is_a_failure(hire: Any, wait: Any) -> None:
+def test_a_program_that_is_not_there_is_a_failure(hire: Callable[..., Runs], wait: Any) -> None:
     runs = hire(program=("/nowhere/python",))
     run = runs.start("train", {"steps": 5}, "", ALICE)
     run = wait(lambda: not (seen := runs.get(run.id, ALICE)).active and seen)
@@ -110,7 +115,7 @@ def test_a_program_that_is_not_there_is_a_failure(hire: Any, wait: Any) -> None:
     assert "No such file" in run.cause
 
 
-def test_a_reused_pid_is_not_the_run(hire: Any, begun: Any) -> None:
+def test_a_reused_pid_is_not_the_run(hire: Callable[..., Runs], begun: Any) -> None:
     runs = hire()
     id = begun(runs)
     child = child_of(runs.path / id)
@@ -132,7 +137,7 @@ def test_both_ways_to_look_at_a_process_agree() -> None:
     assert process._ps(2**22 + 1) is process.look(2**22 + 1) is None
 
 
-def test_no_zombies_and_no_orphans(hire: Any, wait: Any) -> None:
+def test_no_zombies_and_no_orphans(hire: Callable[..., Runs], wait: Any) -> None:
     runs = hire()
     id = runs.start("train", {"steps": LONG, "die": "family"}, "", ALICE).id
     child = wait(lambda: len(steps(runs, id)) > 5 and child_of(runs.path / id))
@@ -143,7 +148,7 @@ def test_no_zombies_and_no_orphans(hire: Any, wait: Any) -> None:
     wait(lambda: not any(process.look(int(pid)) for pid in family))
 
 
-def test_twenty_kills_leave_a_whole_directory_and_lose_no_step(hire: Any, wait: Any) -> None:
+def test_twenty_kills_leave_a_whole_directory_and_lose_no_step(hire: Callable[..., Runs], wait: Any) -> None:
     runs, chance = hire(), random.Random(0)
     id = runs.start("train", {"steps": LONG, "pause": 0.001}, "", ALICE).id
     run, reached = runs.path / id, 0
@@ -168,7 +173,7 @@ def test_twenty_kills_leave_a_whole_directory_and_lose_no_step(hire: Any, wait: 
 
 
 def test_a_server_killed_at_any_moment_of_a_start_leaves_one_process_or_none(
-    tmp_path: Path, hire: Any, wait: Any
+    tmp_path: Path, hire: Callable[..., Runs], wait: Any
 ) -> None:
     runs, chance = hire(), random.Random(1)
     server = (
@@ -192,7 +197,7 @@ def test_a_server_killed_at_any_moment_of_a_start_leaves_one_process_or_none(
     assert not list(runs.path.glob("*/queued"))
 
 
-def test_a_chatty_run_neither_hangs_nor_fills_the_disk(hire: Any, wait: Any) -> None:
+def test_a_chatty_run_neither_hangs_nor_fills_the_disk(hire: Callable[..., Runs], wait: Any) -> None:
     runs = hire()
     runs.watch()
     id = runs.start("train", {"steps": LONG, "die": "chatty"}, "", ALICE).id
@@ -203,9 +208,9 @@ def test_a_chatty_run_neither_hangs_nor_fills_the_disk(hire: Any, wait: Any) -> 
     assert len(runs.log(id, ALICE)) == 8000
 
 
-def test_one_that_does_not_obey_is_ended(hire: Any, wait: Any, begun: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from latentlab.runs import crew
-
+def test_one_that_does_not_obey_is_ended(
+    hire: Callable[..., Runs], wait: Any, begun: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(crew.PATIENCE, "stop", 0.3)
     runs = hire()
     id = begun(runs, die="deaf")
@@ -214,7 +219,7 @@ def test_one_that_does_not_obey_is_ended(hire: Any, wait: Any, begun: Any, monke
     assert "did not stop" in run.cause
 
 
-def test_one_whose_time_is_up_is_asked_to_save(hire: Any, wait: Any, begun: Any) -> None:
+def test_one_whose_time_is_up_is_asked_to_save(hire: Callable[..., Runs], wait: Any, begun: Any) -> None:
     runs = hire(limits=free(minutes=0.005))
     id = begun(runs)
     run = wait(lambda: (seen := runs.get(id, ALICE)).state == "stopped" and seen)
@@ -222,7 +227,7 @@ def test_one_whose_time_is_up_is_asked_to_save(hire: Any, wait: Any, begun: Any)
 
 
 def test_on_a_full_disk_nothing_starts_and_what_runs_can_be_ended(
-    hire: Any, wait: Any, begun: Any, monkeypatch: pytest.MonkeyPatch
+    hire: Callable[..., Runs], wait: Any, begun: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs = hire()
     id = begun(runs)
@@ -243,7 +248,7 @@ def test_on_a_full_disk_nothing_starts_and_what_runs_can_be_ended(
     assert runs.list(ALICE) == []
 
 
-def test_two_servers_that_race_start_each_run_once_and_never_too_many(hire: Any, wait: Any) -> None:
+def test_two_servers_that_race_start_each_run_once_and_never_too_many(hire: Callable[..., Runs], wait: Any) -> None:
     views, chance, most = [hire(limit=2), hire(limit=2)], random.Random(0), [0]
 
     def visitor(number: int) -> list[str]:

@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from runs.conftest import ALICE, LONG
 from latentlab import models
 from latentlab.errors import UserError
 from latentlab.models import Card, SmallResNet, read_card
-from latentlab.runs import Limits, files, process
+from latentlab.runs import Limits, Runs, files, process
 from latentlab.runs.folder import PROGRAM
 from latentlab.runs.run import child_of
 from latentlab.store import Store
@@ -31,7 +32,7 @@ QUICK = {"world": "digits", "steps": 20, "epochs": 0, "batch": 16, "augmentation
 
 
 @pytest.fixture
-def real(hire: Any, small_world: Path) -> Any:
+def real(hire: Callable[..., Runs], small_world: Path) -> Any:
     return hire(program=PROGRAM, limits=Limits(), flags=("--checkpoints", str(small_world), "--device", "cpu"))
 
 

@@ -12,34 +12,34 @@ from typing import Any
 import pytest
 import torch
 
+from latentlab.errors import UserError
+from latentlab.operators import Noise
+from latentlab.projections import PCA, PaCMAP
+from latentlab.session import Desk, Session, act, choose, open_world
+from latentlab.session.atlas import Atlas, Plan, first_plan
+from latentlab.session.drift import lassoed, moves, pairs, paths
+from latentlab.session.shades import Shade
+from latentlab.store import Store
+
 
 @pytest.fixture(scope="module")
-def atlas(desk: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    from latentlab.session.atlas import Atlas
-
+def atlas(desk: Desk, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Atlas]:
     made = Atlas(desk, tmp_path_factory.mktemp("projections"))
     yield made
     made.worker.close()
 
 
 @pytest.fixture(scope="module")
-def session(desk: Any) -> Any:
-    from latentlab.session import open_world
-
+def session(desk: Desk) -> Session:
     return open_world(desk, "digits")
 
 
 def plan_of(space: str = "digits-resnet", source: str = "test", count: int = 250) -> Any:
-    from latentlab.session.atlas import Plan
-
     return Plan("digits", space, source, count)  # type: ignore[arg-type]
 
 
-def settled(atlas: Any, plan: Any, tool: Any = None, kind: str = "label", seconds: float = 120) -> Any:
+def settled(atlas: Atlas, plan: Any, tool: Any = None, kind: str = "label", seconds: float = 120) -> Any:
     """The map when nothing more is being computed."""
-    from latentlab.projections import PCA
-    from latentlab.session.shades import Shade
-
     classifier = "digits-resnet" if kind in ("prediction", "correctness", "loss") else ""
     end = monotonic() + seconds
     while monotonic() < end:
@@ -50,9 +50,7 @@ def settled(atlas: Any, plan: Any, tool: Any = None, kind: str = "label", second
     raise AssertionError(f"still {sight.pending}")
 
 
-def test_the_first_map_is_of_test_images_in_the_features_of_the_classifier(desk: Any, session: Any) -> None:
-    from latentlab.session.atlas import first_plan
-
+def test_the_first_map_is_of_test_images_in_the_features_of_the_classifier(desk: Desk, session: Session) -> None:
     plan, line = first_plan(desk, session)
     assert (plan.space, plan.source, line) == ("digits-resnet", "test", "")
     assert plan.count <= len(desk.dataset("digits").test)
@@ -61,10 +59,6 @@ def test_the_first_map_is_of_test_images_in_the_features_of_the_classifier(desk:
 def test_without_data_the_map_is_of_samples_and_says_so(
     small_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from latentlab.session import Desk, open_world
-    from latentlab.session.atlas import Atlas, first_plan
-    from latentlab.store import Store
-
     for file in small_world.glob("digits-vae*"):
         card = file.read_bytes().replace(b'\\"data\\": \\"digits\\"', b'\\"data\\": \\"nowhre\\"')
         (tmp_path / "nowhre-vae.safetensors").write_bytes(card)
@@ -79,14 +73,14 @@ def test_without_data_the_map_is_of_samples_and_says_so(
     torch.testing.assert_close(images[1:], desk.draw("nowhre-vae", 7, 0.7).image, atol=1 / 255 + 1e-6, rtol=0)
 
 
-def test_points_of_a_map_are_what_the_network_gives_for_each_image(desk: Any, atlas: Any) -> None:
+def test_points_of_a_map_are_what_the_network_gives_for_each_image(desk: Desk, atlas: Atlas) -> None:
     sight = settled(atlas, plan_of("digits-vae"))
     images, _ = desk.rows("digits", "test", [0, 100, 249])
     own = desk.store.load("digits-vae").encode(images).flat
     torch.testing.assert_close(sight.ground.points[[0, 100, 249]], own, atol=1e-4, rtol=1e-4)
 
 
-def test_the_colours_are_what_they_say(desk: Any, atlas: Any) -> None:
+def test_the_colours_are_what_they_say(desk: Desk, atlas: Atlas) -> None:
     plan = plan_of()
     images, labels = desk.rows("digits", "test", range(250))
     logits = desk.store.load("digits-resnet")(images)
@@ -100,20 +94,18 @@ def test_the_colours_are_what_they_say(desk: Any, atlas: Any) -> None:
     assert set(settled(atlas, plan, kind="cluster").values.numbers.tolist()) <= set(range(10))
 
 
-def test_samples_have_no_label_and_the_line_says_what_they_have(atlas: Any) -> None:
+def test_samples_have_no_label_and_the_line_says_what_they_have(atlas: Atlas) -> None:
     sight = settled(atlas, plan_of(source="drawn"), kind="label")
     assert "prediction" in sight.why
     assert sight.layout is not None
 
 
-def test_too_many_images_are_refused_in_one_line(atlas: Any) -> None:
+def test_too_many_images_are_refused_in_one_line(atlas: Atlas) -> None:
     sight = settled(atlas, plan_of(count=50_000))
     assert "choose at most so many" in sight.why
 
 
-def test_a_better_layout_lies_as_the_first_one_does(atlas: Any) -> None:
-    from latentlab.projections import PaCMAP
-
+def test_a_better_layout_lies_as_the_first_one_does(atlas: Atlas) -> None:
     first, better = settled(atlas, plan_of()), settled(atlas, plan_of(), PaCMAP())
     a, b = first.layout.places, better.layout.places
     for places in (a, b):
@@ -124,10 +116,7 @@ def test_a_better_layout_lies_as_the_first_one_does(atlas: Any) -> None:
     torch.testing.assert_close(own, b[:5], atol=1e-5, rtol=0)
 
 
-def test_a_cancelled_layout_stops_and_the_first_one_stays(atlas: Any) -> None:
-    from latentlab.projections import PCA, PaCMAP
-    from latentlab.session.shades import Shade
-
+def test_a_cancelled_layout_stops_and_the_first_one_stays(atlas: Atlas) -> None:
     plan, tool, shade = plan_of("digits-vae"), PaCMAP(seed=7), Shade("nothing")
     settled(atlas, plan, kind="nothing")
     atlas.look(plan, tool, shade)
@@ -137,11 +126,7 @@ def test_a_cancelled_layout_stops_and_the_first_one_stays(atlas: Any) -> None:
     assert isinstance(sight.layout.fitted.projection, PCA)
 
 
-def test_no_move_lands_where_the_image_is(atlas: Any, session: Any) -> None:
-    from latentlab.operators import Noise
-    from latentlab.session import act, choose
-    from latentlab.session.drift import moves
-
+def test_no_move_lands_where_the_image_is(atlas: Atlas, session: Session) -> None:
     plan = plan_of()
     still = act(atlas.desk, choose(atlas.desk, session, model="digits-glow"), Noise(epsilon=0.0))
     found = moves(atlas, still, plan, settled(atlas, plan).ground)
@@ -149,11 +134,7 @@ def test_no_move_lands_where_the_image_is(atlas: Any, session: Any) -> None:
     assert float(found.near.max()) < 0.05 * float(found.before.median())
 
 
-def test_a_far_move_is_off_the_data_and_costs_bits(atlas: Any, session: Any) -> None:
-    from latentlab.operators import Noise
-    from latentlab.session import act, choose
-    from latentlab.session.drift import moves
-
+def test_a_far_move_is_off_the_data_and_costs_bits(atlas: Atlas, session: Session) -> None:
     plan = plan_of("digits-pixels")
     far = act(atlas.desk, choose(atlas.desk, session, model="digits-pixels"), Noise(epsilon=20.0))
     ground = settled(atlas, plan).ground
@@ -163,9 +144,7 @@ def test_a_far_move_is_off_the_data_and_costs_bits(atlas: Any, session: Any) -> 
     assert sum(after) > sum(before)
 
 
-def test_the_transport_plan_is_the_cheapest_of_all(atlas: Any, session: Any) -> None:
-    from latentlab.session.drift import lassoed, pairs
-
+def test_the_transport_plan_is_the_cheapest_of_all(atlas: Atlas, session: Session) -> None:
     plan = plan_of()
     ground = settled(atlas, plan).ground
     held = lassoed(lassoed(session, plan, range(5), False), plan, range(10, 15), True)
@@ -176,19 +155,13 @@ def test_the_transport_plan_is_the_cheapest_of_all(atlas: Any, session: Any) -> 
     assert found.costs[0] <= found.costs[1]
 
 
-def test_pairs_of_one_set_alone_are_refused(atlas: Any, session: Any) -> None:
-    from latentlab.errors import UserError
-    from latentlab.session.drift import lassoed, pairs
-
+def test_pairs_of_one_set_alone_are_refused(atlas: Atlas, session: Session) -> None:
     plan = plan_of()
     with pytest.raises(UserError, match="two sets"):
         pairs(lassoed(session, plan, range(5), False), plan, settled(atlas, plan).ground)
 
 
-def test_a_lasso_fills_the_set_that_is_asked_for_and_keeps_the_other(session: Any) -> None:
-    from latentlab.errors import UserError
-    from latentlab.session.drift import lassoed
-
+def test_a_lasso_fills_the_set_that_is_asked_for_and_keeps_the_other(session: Session) -> None:
     plan = plan_of()
     held = lassoed(lassoed(session, plan, [3, 1, 3], False), plan, [9, 8], True).selection
     assert (held.rows, held.others) == ((1, 3), (8, 9))
@@ -198,9 +171,7 @@ def test_a_lasso_fills_the_set_that_is_asked_for_and_keeps_the_other(session: An
         lassoed(session, plan, [250], False)
 
 
-def test_a_path_begins_at_the_first_mark_and_knows_its_distances(atlas: Any, session: Any) -> None:
-    from latentlab.session.drift import paths
-
+def test_a_path_begins_at_the_first_mark_and_knows_its_distances(atlas: Atlas, session: Session) -> None:
     plan = plan_of()
     (way,) = paths(atlas, session, plan, settled(atlas, plan).ground)
     assert len(way.words) == len(way.points) == len(way.near) == 7

@@ -12,25 +12,29 @@ import torch
 from torch import Tensor, nn
 
 from latentlab.errors import UserError
-from latentlab.operators import METHODS, Adversary
+from latentlab.operators import METHODS, Adversary, decode
+from latentlab.session import Desk, Session, act, attack, choose, open_world
+from latentlab.session.attack import at_step, independent, prepare, preset, preset_of, witness
+from latentlab.session.desk import levels
+from latentlab.session.state import Selection
+from latentlab.session.success import CHUNK, _true, success, wilson
+from latentlab.store import Store
+from latentlab.types import Batch
+from latentlab.ui.chase import verdict
+from latentlab.ui.tabs.attack import paced
 
 TOOL = Adversary(epsilon=2.0, steps=4)
 COUNT = 10  # images; more than one chunk
 
 
 @pytest.fixture
-def session(desk: Any) -> Any:
-    from latentlab.session import choose, open_world
-
+def session(desk: Desk) -> Session:
     return choose(desk, open_world(desk, "digits"), model="digits-glow")
 
 
 @pytest.fixture
 def two(small_world: Path) -> Any:
     """A desk of its own, to add classifiers to."""
-    from latentlab.session import Desk
-    from latentlab.store import Store
-
     return Desk(Store(small_world, "cpu"))
 
 
@@ -39,9 +43,7 @@ def last(states: Any) -> Any:
     return state
 
 
-def test_every_step_of_the_track_is_what_its_own_tool_makes(desk: Any, session: Any) -> None:
-    from latentlab.session import act, attack
-
+def test_every_step_of_the_track_is_what_its_own_tool_makes(desk: Desk, session: Session) -> None:
     ours, _ = last(attack(desk, session, TOOL)).track
     assert [done.tool.steps for done in ours.steps] == [0, 0, 1, 2, 3, 4]
     assert ours.steps[-1].tool == TOOL
@@ -50,10 +52,7 @@ def test_every_step_of_the_track_is_what_its_own_tool_makes(desk: Any, session: 
         torch.testing.assert_close(act(desk, session, done.tool).result.image, done.image, atol=1.01 / 255, rtol=0)
 
 
-def test_a_step_on_the_stage_leaves_the_track_whole(desk: Any, session: Any) -> None:
-    from latentlab.session import attack
-    from latentlab.session.attack import at_step
-
+def test_a_step_on_the_stage_leaves_the_track_whole(desk: Desk, session: Session) -> None:
     done = last(attack(desk, session, TOOL))
     shown = at_step(done, 2)
     assert shown.result is done.track[0].steps[2]
@@ -65,9 +64,7 @@ def test_a_step_on_the_stage_leaves_the_track_whole(desk: Any, session: Any) -> 
         at_step(session, 0)
 
 
-def test_a_stopped_attack_keeps_its_steps(desk: Any, session: Any) -> None:
-    from latentlab.session import attack
-
+def test_a_stopped_attack_keeps_its_steps(desk: Desk, session: Session) -> None:
     running = attack(desk, session, Adversary(steps=200))
     states = [next(running) for _ in range(4)]
     running.close()
@@ -78,9 +75,7 @@ def test_a_stopped_attack_keeps_its_steps(desk: Any, session: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["adversarial-la", "advmix", "pixel-pgd"])
-def test_a_published_attack_stands_in_its_own_space(desk: Any, session: Any, name: str) -> None:
-    from latentlab.session.attack import prepare, preset, preset_of
-
+def test_a_published_attack_stands_in_its_own_space(desk: Desk, session: Session, name: str) -> None:
     ready = prepare(desk, session, name)
     assert desk.store.card(ready.model).kind == METHODS[name].space
     assert preset_of(desk, ready.model, ready.result.tool) == name
@@ -88,9 +83,7 @@ def test_a_published_attack_stands_in_its_own_space(desk: Any, session: Any, nam
     assert preset(name)[0].epsilon == METHODS[name].operator.epsilon
 
 
-def test_only_attacks_can_be_prepared(desk: Any, session: Any) -> None:
-    from latentlab.session.attack import prepare
-
+def test_only_attacks_can_be_prepared(desk: Desk, session: Session) -> None:
     with pytest.raises(UserError, match="no attack 'mixup'"):
         prepare(desk, session, "mixup")
 
@@ -140,9 +133,6 @@ class Backwards(Linear):
     ],
 )
 def test_each_doubt_is_said_beside_the_attack(two: Any, net: nn.Module, sign: str) -> None:
-    from latentlab.session import attack, choose, open_world
-    from latentlab.ui.chase import verdict
-
     two.store.add("strange", net, [str(k) for k in range(10)])
     session = choose(two, open_world(two, "digits"), model="digits-pixels", classifier="strange")
     done = last(attack(two, session, Adversary(epsilon=3.0, steps=4)))
@@ -151,9 +141,6 @@ def test_each_doubt_is_said_beside_the_attack(two: Any, net: nn.Module, sign: st
 
 
 def test_the_independent_classifier_shares_no_network_with_the_attacked(two: Any) -> None:
-    from latentlab.session import open_world
-    from latentlab.session.attack import independent, witness
-
     session = open_world(two, "digits")
     assert independent(two, session) is None
     assert witness(two, session) is None
@@ -167,8 +154,6 @@ def test_the_independent_classifier_shares_no_network_with_the_attacked(two: Any
 
 @pytest.mark.parametrize(("hits", "count"), [(0, 8), (3, 8), (8, 8), (40, 100)])
 def test_the_interval_is_wilsons(hits: int, count: int) -> None:
-    from latentlab.session.success import wilson
-
     z, share = 1.959964, hits / count
     middle = (share + z * z / (2 * count)) / (1 + z * z / count)
     half = z / (1 + z * z / count) * sqrt(share * (1 - share) / count + z * z / (4 * count * count))
@@ -177,10 +162,6 @@ def test_the_interval_is_wilsons(hits: int, count: int) -> None:
 
 @pytest.fixture(scope="module")
 def curves(small_world: Path) -> Any:
-    from latentlab.session import Desk, choose, open_world
-    from latentlab.session.success import success
-    from latentlab.store import Store
-
     two = Desk(Store(small_world, "cpu"))
     two.store.add("second", Linear(), [str(k) for k in range(10)])
     session = choose(two, open_world(two, "digits"), model="digits-glow")
@@ -203,11 +184,6 @@ def test_success_grows_from_nothing_as_the_images_move(curves: Any) -> None:
 
 def test_the_counts_are_those_of_the_attack_itself(two: Any, curves: Any) -> None:
     """The last point again, image by image of its 256 levels."""
-    from latentlab.operators import decode
-    from latentlab.session.desk import levels
-    from latentlab.session.success import CHUNK
-    from latentlab.types import Batch
-
     pictures, _ = two.rows("digits", "test", range(COUNT))
     tool, won = Adversary(epsilon=16.0, steps=2), 0
     bench = two.store.bench("digits-glow", "digits-resnet", 0)
@@ -219,10 +195,7 @@ def test_the_counts_are_those_of_the_attack_itself(two: Any, curves: Any) -> Non
     assert curves[-1].ours[-1].hits == won
 
 
-def test_the_selection_is_attacked_where_there_is_one(desk: Any, session: Any) -> None:
-    from latentlab.session.state import Selection
-    from latentlab.session.success import success
-
+def test_the_selection_is_attacked_where_there_is_one(desk: Desk, session: Session) -> None:
     chosen = replace(session, selection=Selection("test", (3, 5, 8, 13, 21)))
     assert next(success(desk, chosen, TOOL, 4)).images == "4 of the 5 selected images"
     drawn = replace(session, selection=Selection("drawn", (1, 2, 3, 4)))
@@ -230,17 +203,12 @@ def test_the_selection_is_attacked_where_there_is_one(desk: Any, session: Any) -
     assert "no true label" in told
 
 
-def test_a_count_that_cannot_be_is_refused(desk: Any, session: Any) -> None:
-    from latentlab.session.success import success
-
+def test_a_count_that_cannot_be_is_refused(desk: Desk, session: Session) -> None:
     with pytest.raises(UserError, match="images is 3"):
         next(success(desk, session, TOOL, 3))
 
 
 def test_true_labels_are_found_by_the_names_of_the_classes(two: Any) -> None:
-    from latentlab.session import choose, open_world
-    from latentlab.session.success import _true
-
     names = [str(k) for k in reversed(range(10))]
     two.store.add("turned", Linear(), names)
     session = choose(two, open_world(two, "digits"), classifier="turned")
@@ -252,8 +220,6 @@ def test_true_labels_are_found_by_the_names_of_the_classes(two: Any) -> None:
 
 
 def test_a_quick_run_shows_its_first_and_its_last_state_and_few_between() -> None:
-    from latentlab.ui.tabs.attack import paced
-
     assert list(paced(iter(range(1000)))) == [0, 999]
     assert list(paced(iter([7]))) == [7]
     assert list(paced(iter([]))) == []

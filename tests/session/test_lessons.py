@@ -12,6 +12,15 @@ from typing import Any
 import pytest
 import torch
 
+from latentlab.errors import UserError
+from latentlab.operators import Adversary, Mix, Noise, Swap, clean, distance
+from latentlab.session import Desk, open_world
+from latentlab.session.answers import ANSWERS
+from latentlab.session.desk import levels
+from latentlab.session.lessons import Lessons, Progress, lessons, remembered, turn
+from latentlab.store import Store
+from latentlab.types import Batch
+
 CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
 SEEN = {  # of the shipped digits networks: the option that the numbers bear out
     "surprise": "With noise on the pixels",
@@ -30,23 +39,15 @@ SEEN = {  # of the shipped digits networks: the option that the numbers bear out
 
 @pytest.fixture(scope="module")
 def shipped() -> Iterator[Any]:
-    from latentlab.session import Desk
-    from latentlab.session.lessons import Lessons
-    from latentlab.store import Store
-
     return Lessons(Desk(Store(CHECKPOINTS, "cpu")))
 
 
 @pytest.fixture(scope="module")
-def small(desk: Any) -> Any:
-    from latentlab.session.lessons import Lessons
-
+def small(desk: Desk) -> Any:
     return Lessons(desk)
 
 
 def steps() -> dict[str, Any]:
-    from latentlab.session.lessons import lessons
-
     return {step.question: step for lesson in lessons() for step in lesson.steps}
 
 
@@ -58,8 +59,6 @@ def test_the_shipped_digits_go_the_way_that_is_taught(shipped: Any, question: st
 
 
 def test_every_question_has_a_computation_and_a_text_for_every_outcome(small: Any) -> None:
-    from latentlab.session.answers import ANSWERS
-
     assert set(steps()) == set(ANSWERS) == set(SEEN)
     for step in steps().values():
         assert len(step.options) == len(step.seen) == 3
@@ -80,12 +79,8 @@ def test_untrained_networks_get_their_own_answer_with_every_number_of_the_text(s
         assert not re.search(r"nan|inf", said.format_map(answer.numbers))
 
 
-def test_the_numbers_are_those_of_the_operators(small: Any, desk: Any) -> None:
+def test_the_numbers_are_those_of_the_operators(small: Any, desk: Desk) -> None:
     """The second question of the first lesson, by hand."""
-    from latentlab.operators import Noise, clean, distance
-    from latentlab.session.desk import levels
-    from latentlab.types import Batch
-
     images, _ = desk.dataset("digits").test.batch(slice(0, 32))
     bench = desk.store.bench("digits-vae", None, 0)
     batch = Batch(images, torch.ones(32, 1))
@@ -102,16 +97,11 @@ def test_the_numbers_are_those_of_the_operators(small: Any, desk: Any) -> None:
 
 
 def test_without_the_biased_classifier_the_lesson_says_how_to_make_it(small: Any) -> None:
-    from latentlab.errors import UserError
-
     with pytest.raises(UserError, match="latentlab fit resnet --data digits-biased"):
         small.answer("styles", "digits")
 
 
 def test_a_prediction_moves_on_and_only_those_that_exist_do(small: Any) -> None:
-    from latentlab.errors import UserError
-    from latentlab.session.lessons import Progress, turn
-
     worlds = ("digits",)
     once = turn(Progress(), "say 2", worlds)
     assert once.said == ((2,), (), (), ())
@@ -127,8 +117,6 @@ def test_a_prediction_moves_on_and_only_those_that_exist_do(small: Any) -> None:
 
 
 def test_what_a_browser_kept_comes_back_and_nothing_else_does() -> None:
-    from latentlab.session.lessons import Progress, remembered
-
     kept = Progress(2, "digits", ((1, 0), (), (2,), ()))
     assert remembered(kept.to_json(), ("digits",)) == kept
     for bad in ("", "[]", "null", "[" * 900, '{"said": 3}', json.dumps({"place": 0, "world": "digits", "said": [[]]})):
@@ -139,10 +127,6 @@ def test_what_a_browser_kept_comes_back_and_nothing_else_does() -> None:
 
 @pytest.mark.slow
 def test_each_lesson_leads_to_its_own_move(shipped: Any) -> None:
-    from latentlab.operators import Adversary, Mix, Noise, Swap
-    from latentlab.session import open_world
-    from latentlab.session.lessons import Progress
-
     session = open_world(shipped.desk, "digits")
     for place, kind in enumerate((Noise, Adversary, Mix, Swap)):
         tried = shipped.attempt(session, Progress(place))

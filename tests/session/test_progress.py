@@ -8,6 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from latentlab.session.board import Board, Flips, Measured, read
+from latentlab.session.board import best as first
+from latentlab.session.progress import Story, tell
+
 BEGIN = {"event": "begin", "step": 0, "seconds": 0.0, "steps": 40, "classes": ["a", "b"]}
 END = {"event": "end", "step": 30, "seconds": 3.0, "state": "stopped", "cause": "Stopped by hand."}
 
@@ -21,8 +25,6 @@ def epoch(count: int, **accuracy: float) -> dict[str, Any]:
 
 
 def test_a_story_by_hand() -> None:
-    from latentlab.session.progress import Story, tell
-
     told = tell(Story(), [BEGIN, step(10), epoch(10, clean=0.5, moved=0.4), epoch(20), step(20), END])
     assert [(one.step, one.seconds, one.values["loss"]) for one in told.losses] == [(10, 1.0, 0.1), (20, 2.0, 0.05)]
     assert [(one.step, dict(one.values)) for one in told.marks] == [(10, {"clean": 0.5, "moved": 0.4})]
@@ -34,14 +36,10 @@ def test_a_story_by_hand() -> None:
 )
 @settings(deadline=None)
 def test_a_story_told_in_two_parts_is_the_same(events: list[dict[str, Any]], cut: int) -> None:
-    from latentlab.session.progress import Story, tell
-
     assert tell(tell(Story(), events[:cut]), events[cut:]) == tell(Story(), events)
 
 
 def test_a_run_that_goes_on_has_no_end() -> None:
-    from latentlab.session.progress import Story, tell
-
     assert tell(Story(), [BEGIN, step(10), END, {**BEGIN, "resumed": True}]).end == {}
 
 
@@ -55,8 +53,6 @@ def figures(classifier: str, value: float, half: float, metric: str = "accuracy"
 
 
 def test_a_board_fills_as_figures_come() -> None:
-    from latentlab.session.board import Board, Flips, read
-
     pair = {"first": "a", "second": "b"}
     begin = {"event": "begin", "classifiers": ["a", "b"], "metrics": ["accuracy"], "world": "digits"}
     gap = {"event": "difference", "metric": "accuracy", "value": 0.2, "low": 0.1, "high": 0.3, **pair}
@@ -82,8 +78,5 @@ def test_a_board_fills_as_figures_come() -> None:
 def test_the_best_is_named_only_where_its_interval_touches_no_other(
     values: dict[str, tuple[float, float]], higher: bool, best: str | None
 ) -> None:
-    from latentlab.session.board import Measured
-    from latentlab.session.board import best as first
-
     found = {name: Measured(value, value - half, value + half) for name, (value, half) in values.items()}
     assert first(found, higher) == best

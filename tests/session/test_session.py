@@ -10,12 +10,33 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from latentlab import images
+from latentlab.errors import UserError
+from latentlab.operators import OPERATORS, Adversary, Mix, Noise, Shift
+from latentlab.session import (
+    Desk,
+    Session,
+    act,
+    attack,
+    choose,
+    crop,
+    open_world,
+    png,
+    put,
+    receive,
+    recipe_of,
+    restore,
+)
+from latentlab.session.desk import Memory
+from latentlab.session.keep import INPUT
+from latentlab.session.verbs import true_class
+from latentlab.store import Store
 
 
 @pytest.fixture
-def session(desk: Any) -> Any:
-    from latentlab.session import open_world
-
+def session(desk: Desk) -> Session:
     return open_world(desk, "digits")
 
 
@@ -25,9 +46,7 @@ def photo(wide: int = 100, high: int = 70) -> bytes:
     return file.getvalue()
 
 
-def test_the_first_view_is_complete(desk: Any, session: Any) -> None:
-    from latentlab.operators import Shift
-
+def test_the_first_view_is_complete(desk: Desk, session: Session) -> None:
     assert session.model == "digits-stylegan2"
     assert session.result.tool == Shift(direction="pc1", amount=2.0)
     assert list(session.rebuilt) == ["digits-glow", "digits-vae", "digits-stylegan2", "digits-pixels"]
@@ -36,10 +55,7 @@ def test_the_first_view_is_complete(desk: Any, session: Any) -> None:
 
 
 @pytest.mark.parametrize("model", ["digits-glow", "digits-vae", "digits-stylegan2", "digits-pixels"])
-def test_no_move_is_the_rebuilt_picture_bit_for_bit(desk: Any, session: Any, model: str) -> None:
-    from latentlab.operators import Mix, Noise
-    from latentlab.session import act, choose
-
+def test_no_move_is_the_rebuilt_picture_bit_for_bit(desk: Desk, session: Session, model: str) -> None:
     session = choose(desk, session, model=model)
     clean = session.rebuilt[model].image
     assert act(desk, session, Noise(epsilon=0.0)).result.image.equal(clean)
@@ -47,32 +63,27 @@ def test_no_move_is_the_rebuilt_picture_bit_for_bit(desk: Any, session: Any, mod
     torch.testing.assert_close(mixed, clean, atol=1 / 255, rtol=0)  # a batch of two may round otherwise
 
 
-def test_what_is_shown_has_256_levels_and_is_what_was_read(desk: Any, session: Any) -> None:
+def test_what_is_shown_has_256_levels_and_is_what_was_read(desk: Desk, session: Session) -> None:
     image = session.result.image
     assert (image * 255).round().div(255).equal(image)
     seen = desk.store.load("digits-resnet")(image)[0].softmax(0)
     assert session.result.reading.probabilities == pytest.approx(seen.tolist(), abs=1e-6)
 
 
-def test_a_picture_is_encoded_once(desk: Any, session: Any) -> None:
+def test_a_picture_is_encoded_once(desk: Desk, session: Session) -> None:
     first = desk.latents(session.model, session.source.image)
     assert desk.latents(session.model, session.source.image.clone()) is first
     assert desk.latents(session.model, session.partner.image) is not first
 
 
 def test_the_memory_is_bounded() -> None:
-    from latentlab.session.desk import Memory
-
     memory, made = Memory(2), []
     for key in (1, 2, 1, 3, 1, 2):
         memory.get(key, lambda key=key: made.append(key))
     assert made == [1, 2, 3, 2]
 
 
-def test_a_photo_is_cropped_to_its_middle_and_then_by_hand(desk: Any, session: Any) -> None:
-    from latentlab.errors import UserError
-    from latentlab.session import crop, receive
-
+def test_a_photo_is_cropped_to_its_middle_and_then_by_hand(desk: Desk, session: Session) -> None:
     session = receive(desk, session, photo())
     assert session.photo.box == (15.0, 0.0, 85.0, 70.0)
     assert session.source.image.shape == (1, 3, 32, 32)
@@ -84,20 +95,14 @@ def test_a_photo_is_cropped_to_its_middle_and_then_by_hand(desk: Any, session: A
         crop(desk, replace(session, photo=None), (0.0, 0.0, 8.0, 8.0))
 
 
-def test_a_move_that_a_space_cannot_make_is_replaced_and_said(desk: Any, session: Any) -> None:
-    from latentlab.operators import Noise
-    from latentlab.session import choose
-
+def test_a_move_that_a_space_cannot_make_is_replaced_and_said(desk: Desk, session: Session) -> None:
     pixels = choose(desk, session, model="digits-pixels")
     assert pixels.result.tool == Noise(epsilon=1.0)
     assert "no direction" in pixels.notice
 
 
 @pytest.mark.parametrize("operator", ["noise", "shift", "adversary", "mix", "swap"])
-def test_a_png_restores_the_view_that_made_it(desk: Any, session: Any, operator: str) -> None:
-    from latentlab.operators import OPERATORS
-    from latentlab.session import act, choose, open_world, png, receive, restore
-
+def test_a_png_restores_the_view_that_made_it(desk: Desk, session: Session, operator: str) -> None:
     knobs = {"partner": "next"} if operator in ("mix", "swap") else {}
     session = receive(desk, choose(desk, session, model="digits-glow"), photo())
     session = act(desk, replace(session, seed=5), OPERATORS[operator](**knobs))
@@ -107,29 +112,18 @@ def test_a_png_restores_the_view_that_made_it(desk: Any, session: Any, operator:
     assert back.notice == ""
 
 
-def test_a_recipe_of_other_weights_says_so(desk: Any, session: Any) -> None:
-    from latentlab import images
-    from latentlab.session import recipe_of, restore
-
+def test_a_recipe_of_other_weights_says_so(desk: Desk, session: Session) -> None:
     other = replace(recipe_of(desk, session), model_digest="0" * 16)
     back: Any = restore(desk, session, images.png(session.result.image[0], other.to_json()))
     assert "digits-stylegan2 changed since" in back.notice
 
 
-def test_a_plain_picture_has_nothing_to_restore(desk: Any, session: Any) -> None:
-    from latentlab.session import restore
-
+def test_a_plain_picture_has_nothing_to_restore(desk: Desk, session: Session) -> None:
     assert restore(desk, session, photo()) is None
 
 
 @pytest.mark.parametrize("chunk", ["!!", "AAAA", "A" * 300_000])
-def test_a_strange_picture_inside_a_png_is_one_line(desk: Any, session: Any, chunk: str) -> None:
-    from PIL.PngImagePlugin import PngInfo
-
-    from latentlab.errors import UserError
-    from latentlab.session import png, recipe_of, restore
-    from latentlab.session.keep import INPUT
-
+def test_a_strange_picture_inside_a_png_is_one_line(desk: Desk, session: Session, chunk: str) -> None:
     notes, file = PngInfo(), io.BytesIO()
     notes.add_itxt("latentlab", recipe_of(desk, session).to_json())
     notes.add_text(INPUT, chunk)
@@ -138,29 +132,20 @@ def test_a_strange_picture_inside_a_png_is_one_line(desk: Any, session: Any, chu
         restore(desk, session, file.getvalue())
 
 
-def test_a_missing_data_set_is_one_line(desk: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from latentlab.errors import UserError
-
+def test_a_missing_data_set_is_one_line(desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LATENTLAB_DATA", str(tmp_path))
     with pytest.raises(UserError, match="latentlab data cifar10"):
         desk.row("cifar10", 0)
 
 
-def test_a_row_of_the_data_knows_its_class(desk: Any, session: Any) -> None:
-    from latentlab.errors import UserError
-    from latentlab.session import put
-    from latentlab.session.verbs import true_class
-
+def test_a_row_of_the_data_knows_its_class(desk: Desk, session: Session) -> None:
     session = put(desk, session, desk.row("digits", 3))
     assert session.source.labels == {str(true_class(desk, session, session.source))}
     with pytest.raises(UserError, match="numbered 0 to"):
         desk.row("digits", 10**6)
 
 
-def test_the_control_of_an_attack_ends_at_its_distance(desk: Any, session: Any) -> None:
-    from latentlab.operators import Adversary
-    from latentlab.session import attack, choose
-
+def test_the_control_of_an_attack_ends_at_its_distance(desk: Desk, session: Session) -> None:
     session = choose(desk, session, model="digits-glow")
     *steps, last = attack(desk, session, Adversary(epsilon=1.0, steps=2))
     assert last.track is not None
@@ -171,18 +156,13 @@ def test_the_control_of_an_attack_ends_at_its_distance(desk: Any, session: Any) 
     assert last.result is ours.steps[-1]
 
 
-def test_two_visitors_share_nothing_but_the_desk(desk: Any, session: Any) -> None:
-    from latentlab.session import open_world, receive
-
+def test_two_visitors_share_nothing_but_the_desk(desk: Desk, session: Session) -> None:
     other = open_world(desk, "digits")
     changed = receive(desk, session, photo())
     assert other.source.origin == session.source.origin != changed.source.origin
 
 
 def test_ones_own_classifier_is_on_the_page(small_world: Path) -> None:
-    from latentlab.session import Desk, choose, open_world
-    from latentlab.store import Store
-
     torch.manual_seed(0)
     net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 32 * 32, 2))
     store = Store(small_world, "cpu")
@@ -194,9 +174,6 @@ def test_ones_own_classifier_is_on_the_page(small_world: Path) -> None:
 
 
 def test_a_broken_checkpoint_is_said_and_the_rest_works(small_world: Path, tmp_path: Path) -> None:
-    from latentlab.session import Desk, open_world
-    from latentlab.store import Store
-
     for file in small_world.glob("*.safetensors"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
     broken = tmp_path / "digits-stylegan2.safetensors"

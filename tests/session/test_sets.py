@@ -10,19 +10,20 @@ from typing import Any
 import pytest
 import torch
 
+from latentlab import models
+from latentlab.errors import UserError
+from latentlab.operators import Mix, Swap
+from latentlab.session import Desk, Selection, Session, choose, open_world, sets
+from latentlab.store import Store
+
 
 @pytest.fixture
-def session(desk: Any) -> Any:
-    from latentlab.session import choose, open_world
-
+def session(desk: Desk) -> Session:
     return choose(desk, open_world(desk, "digits"), model="digits-pixels")
 
 
 @pytest.mark.parametrize("model", ["digits-pixels", "digits-vae", "digits-glow"])
-def test_no_permutation_of_five_costs_less_than_the_plan(desk: Any, session: Any, model: str) -> None:
-    from latentlab.operators import Mix
-    from latentlab.session import choose, sets
-
+def test_no_permutation_of_five_costs_less_than_the_plan(desk: Desk, session: Session, model: str) -> None:
     done = sets.pair(desk, choose(desk, session, model=model), 5, Mix(partner="transport"))
     every = [done.costs[torch.arange(5), list(order)].sum().item() for order in permutations(range(5))]
     assert done.ours.total == pytest.approx(min(every), rel=1e-5)
@@ -30,18 +31,12 @@ def test_no_permutation_of_five_costs_less_than_the_plan(desk: Any, session: Any
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_transport_never_costs_more_than_random_pairs(desk: Any, session: Any, seed: int) -> None:
-    from latentlab.operators import Mix
-    from latentlab.session import sets
-
+def test_transport_never_costs_more_than_random_pairs(desk: Desk, session: Session, seed: int) -> None:
     done = sets.pair(desk, replace(session, seed=seed), 6, Mix(partner="transport"))
     assert done.ours.total <= done.control.total * (1 + 1e-6)
 
 
-def test_costs_mixes_and_labels_by_hand(desk: Any, session: Any) -> None:
-    from latentlab.operators import Mix
-    from latentlab.session import sets
-
+def test_costs_mixes_and_labels_by_hand(desk: Desk, session: Session) -> None:
     done = sets.pair(desk, session, 4, Mix(partner="transport", lam=0.25))
     a, b = (torch.cat([found.image for found in half]) for half in (done.first, done.second))
     assert torch.allclose(done.costs, (a[:, None] - b[None]).square().flatten(2).sum(2), rtol=1e-4)
@@ -56,10 +51,7 @@ def test_costs_mixes_and_labels_by_hand(desk: Any, session: Any) -> None:
             assert label[other] == pytest.approx(1.0 if one == other else 0.75)
 
 
-def test_of_parts_only_these_count_in_the_costs(desk: Any, session: Any) -> None:
-    from latentlab.operators import Mix
-    from latentlab.session import choose, sets
-
+def test_of_parts_only_these_count_in_the_costs(desk: Desk, session: Session) -> None:
     glow = choose(desk, session, model="digits-glow")
     whole, coarse, rest = (
         sets.pair(desk, glow, 4, Mix(partner="transport", parts=parts)).costs
@@ -68,10 +60,7 @@ def test_of_parts_only_these_count_in_the_costs(desk: Any, session: Any) -> None
     assert torch.allclose(coarse + rest, whole, rtol=1e-4)
 
 
-def test_drawn_weights_are_the_same_on_both_sides_and_come_from_the_seed(desk: Any, session: Any) -> None:
-    from latentlab.operators import Mix
-    from latentlab.session import sets
-
+def test_drawn_weights_are_the_same_on_both_sides_and_come_from_the_seed(desk: Desk, session: Session) -> None:
     tool = Mix(partner="transport", weight="beta", alpha=0.5)
     first, again = (sets.pair(desk, session, 4, tool) for _ in range(2))
     other = sets.pair(desk, replace(session, seed=5), 4, tool)
@@ -79,9 +68,7 @@ def test_drawn_weights_are_the_same_on_both_sides_and_come_from_the_seed(desk: A
     assert first.control.partner == again.control.partner
 
 
-def test_the_selection_and_its_second_set_are_the_two_sets(desk: Any, session: Any) -> None:
-    from latentlab.session import Selection, sets
-
+def test_the_selection_and_its_second_set_are_the_two_sets(desk: Desk, session: Session) -> None:
     def names(selection: Any) -> tuple[list[str], list[str]]:
         first, second, _ = sets.two_sets(desk, replace(session, selection=selection), 3)
         return [found.name for found in first], [found.name for found in second]
@@ -93,10 +80,6 @@ def test_the_selection_and_its_second_set_are_the_two_sets(desk: Any, session: A
 
 
 def test_without_data_samples_stand_in_and_it_is_said(small_world: Path, tmp_path: Path) -> None:
-    from latentlab import models
-    from latentlab.session import Desk, open_world, sets
-    from latentlab.store import Store
-
     card, network = models.load(small_world / "digits-vae.safetensors")
     models.save(tmp_path / "nowhere-vae.safetensors", network, replace(card, data="nowhere"))
     elsewhere = Desk(Store(tmp_path, "cpu"))
@@ -105,10 +88,7 @@ def test_without_data_samples_stand_in_and_it_is_said(small_world: Path, tmp_pat
     assert origin == "4 samples: the data of nowhere are not here"
 
 
-def test_the_hardest_partners_are_at_least_as_hard_as_one_random_choice(desk: Any, session: Any) -> None:
-    from latentlab.operators import Mix
-    from latentlab.session import sets
-
+def test_the_hardest_partners_are_at_least_as_hard_as_one_random_choice(desk: Desk, session: Session) -> None:
     def hurt(candidates: int) -> float:
         done = sets.pair(desk, session, 6, Mix(partner="hardest", candidates=candidates)).ours
         logits = desk.store.load(session.classifier)(done.images).log_softmax(1)
@@ -119,11 +99,8 @@ def test_the_hardest_partners_are_at_least_as_hard_as_one_random_choice(desk: An
 
 @pytest.mark.parametrize("model", ["digits-stylegan2", "digits-glow"])
 def test_the_grid_has_the_rebuilt_pictures_on_its_diagonal_and_swaps_elsewhere(
-    desk: Any, session: Any, model: str
+    desk: Desk, session: Session, model: str
 ) -> None:
-    from latentlab.operators import Swap
-    from latentlab.session import choose, sets
-
     space = choose(desk, session, model=model)
     done = sets.grid(desk, space, 3, ("middle", "fine"))
     for k, picture in enumerate(done.pictures):
@@ -139,10 +116,7 @@ def _swap(swap: Any) -> Any:
     return swap(parts=("middle", "fine"), partner="next")
 
 
-def test_a_mixed_picture_on_the_workbench_is_the_one_in_the_plan(desk: Any, session: Any) -> None:
-    from latentlab.operators import Mix
-    from latentlab.session import choose, sets
-
+def test_a_mixed_picture_on_the_workbench_is_the_one_in_the_plan(desk: Desk, session: Session) -> None:
     space = choose(desk, session, model="digits-vae")
     done = sets.pair(desk, space, 3, Mix(partner="transport", weight="beta"))
     names = [done.first[1].name, done.second[done.ours.partner[1]].name]
@@ -152,11 +126,7 @@ def test_a_mixed_picture_on_the_workbench_is_the_one_in_the_plan(desk: Any, sess
     assert torch.allclose(torch.tensor(taken.result.label), done.ours.labels[1])
 
 
-def test_what_cannot_be_is_refused(desk: Any, session: Any) -> None:
-    from latentlab.errors import UserError
-    from latentlab.operators import Mix
-    from latentlab.session import sets
-
+def test_what_cannot_be_is_refused(desk: Desk, session: Session) -> None:
     with pytest.raises(UserError, match="k is 99"):
         sets.pair(desk, session, 99, Mix(partner="transport"))
     with pytest.raises(UserError, match="single latent part"):

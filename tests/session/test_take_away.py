@@ -14,13 +14,35 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageSequence
+from PIL.PngImagePlugin import PngInfo
 from safetensors.torch import load
+
+from latentlab.errors import UserError
+from latentlab.operators import OPERATORS
+from latentlab.session import (
+    Desk,
+    Session,
+    act,
+    animation,
+    attack,
+    bundle,
+    choose,
+    jump,
+    open_world,
+    path_of,
+    png,
+    put,
+    recipe_of,
+    restore,
+    restore_recipe,
+    select,
+)
+from latentlab.session.keep import differences
+from latentlab.types import Latents
 
 
 @pytest.fixture
-def session(desk: Any) -> Any:
-    from latentlab.session import choose, open_world
-
+def session(desk: Desk) -> Session:
     return choose(desk, open_world(desk, "digits"), model="digits-glow")
 
 
@@ -30,10 +52,7 @@ def unpacked(data: bytes) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def made(desk: Any, session: Any, operator: str) -> Any:
-    from latentlab.operators import OPERATORS
-    from latentlab.session import act
-
+def made(desk: Desk, session: Session, operator: str) -> Any:
     knobs = {"mix": {"partner": "next", "lam": 0.3}, "swap": {"partner": "next", "parts": ("coarse",)}}
     return act(desk, replace(session, seed=3), OPERATORS[operator](**knobs.get(operator, {})))
 
@@ -43,9 +62,7 @@ def pixels(data: bytes) -> np.ndarray:
         return np.array(picture)
 
 
-def test_a_zip_holds_each_selected_picture_before_and_after(desk: Any, session: Any) -> None:
-    from latentlab.session import act, bundle, put, select
-
+def test_a_zip_holds_each_selected_picture_before_and_after(desk: Desk, session: Session) -> None:
     session = select(desk, made(desk, session, "noise"), "test", (2, 5, 7))
     files = unpacked(bundle(desk, session))
     names = ["000-test-2", "001-test-5", "002-test-7"]
@@ -61,10 +78,7 @@ def levels(image: torch.Tensor) -> np.ndarray:
     return (image[0] * 255).round().byte().permute(1, 2, 0).numpy()
 
 
-def test_the_latents_of_a_zip_decode_to_its_pictures(desk: Any, session: Any) -> None:
-    from latentlab.session import bundle, select
-    from latentlab.types import Latents
-
+def test_the_latents_of_a_zip_decode_to_its_pictures(desk: Desk, session: Session) -> None:
     files = unpacked(bundle(desk, select(desk, made(desk, session, "shift"), "test", (1, 4))))
     tensors = load(files["latents.safetensors"])
     size = int.from_bytes(files["latents.safetensors"][:8], "little")
@@ -78,9 +92,7 @@ def test_the_latents_of_a_zip_decode_to_its_pictures(desk: Any, session: Any) ->
             assert np.abs(levels(image[None]).astype(int) - picture).max() <= 1  # of a batch, which may round otherwise
 
 
-def test_the_labels_of_a_zip_are_those_of_training(desk: Any, session: Any) -> None:
-    from latentlab.session import bundle, select
-
+def test_the_labels_of_a_zip_are_those_of_training(desk: Desk, session: Session) -> None:
     session = select(desk, made(desk, session, "mix"), "test", (3, 9))
     rows = list(csv.reader(io.StringIO(unpacked(bundle(desk, session))["labels.csv"].decode())))
     assert rows[0][:6] == ["picture", "origin", "class", "seen before", "seen after", "l2"]
@@ -95,10 +107,8 @@ def test_the_labels_of_a_zip_are_those_of_training(desk: Any, session: Any) -> N
 @pytest.mark.parametrize("operator", ["noise", "shift", "adversary", "mix", "swap"])
 @pytest.mark.parametrize("many", [True, False])
 def test_the_lines_of_a_zip_make_its_pictures_again(
-    desk: Any, session: Any, small_world: Path, tmp_path: Path, monkeypatch: Any, operator: str, many: bool
+    desk: Desk, session: Session, small_world: Path, tmp_path: Path, monkeypatch: Any, operator: str, many: bool
 ) -> None:
-    from latentlab.session import bundle, select
-
     session = made(desk, session, operator)
     session = select(desk, session, "test", (2, 5)) if many else session
     with zipfile.ZipFile(io.BytesIO(bundle(desk, session))) as archive:
@@ -112,9 +122,7 @@ def test_the_lines_of_a_zip_make_its_pictures_again(
         assert np.array_equal(pixels(file.read_bytes()), pixels((tmp_path / "moved" / file.name).read_bytes()))
 
 
-def test_a_moved_picture_of_a_zip_restores_its_view(desk: Any, session: Any) -> None:
-    from latentlab.session import bundle, restore, select
-
+def test_a_moved_picture_of_a_zip_restores_its_view(desk: Desk, session: Session) -> None:
     session = select(desk, made(desk, session, "noise"), "test", (2, 5))
     data = unpacked(bundle(desk, session))["moved/001-test-5.png"]
     back = restore(desk, session, data)
@@ -123,10 +131,7 @@ def test_a_moved_picture_of_a_zip_restores_its_view(desk: Any, session: Any) -> 
     assert back.selection == session.selection
 
 
-def test_a_zip_is_bounded_and_the_same_twice(desk: Any, session: Any) -> None:
-    from latentlab.errors import UserError
-    from latentlab.session import bundle, select
-
+def test_a_zip_is_bounded_and_the_same_twice(desk: Desk, session: Session) -> None:
     assert bundle(desk, session) == bundle(desk, session)
     with pytest.raises(UserError, match="at most 128"):
         bundle(desk, select(desk, session, "test", range(129)))
@@ -136,9 +141,7 @@ def test_a_zip_is_bounded_and_the_same_twice(desk: Any, session: Any) -> None:
 
 @pytest.mark.parametrize("kind", ["webp", "png", "gif"])
 @pytest.mark.parametrize("operator", ["noise", "shift", "mix"])
-def test_an_animation_is_the_path_in_exact_pixels(desk: Any, session: Any, kind: str, operator: str) -> None:
-    from latentlab.session import act, animation, path_of
-
+def test_an_animation_is_the_path_in_exact_pixels(desk: Desk, session: Session, kind: str, operator: str) -> None:
     session = made(desk, session, operator)
     path = path_of(session.result.tool)
     assert path is not None
@@ -158,19 +161,14 @@ def max_from(frames: list[np.ndarray], operator: str) -> np.ndarray:
     return frames[(len(frames)) // 2]
 
 
-def test_an_animated_png_restores_its_view(desk: Any, session: Any) -> None:
-    from latentlab.session import animation, restore
-
+def test_an_animated_png_restores_its_view(desk: Desk, session: Session) -> None:
     session = made(desk, session, "noise")
     back = restore(desk, session, animation(desk, session, "png"))
     assert back is not None
     assert back.result.image.equal(session.result.image)
 
 
-def test_a_swap_has_no_path_and_an_attack_its_steps(desk: Any, session: Any) -> None:
-    from latentlab.errors import UserError
-    from latentlab.session import animation, attack, jump
-
+def test_a_swap_has_no_path_and_an_attack_its_steps(desk: Desk, session: Session) -> None:
     swapped = made(desk, session, "swap")
     for verb in (lambda: animation(desk, swapped, "gif"), lambda: jump(desk, swapped, 0.5)):
         with pytest.raises(UserError, match="no path"):
@@ -182,10 +180,7 @@ def test_a_swap_has_no_path_and_an_attack_its_steps(desk: Any, session: Any) -> 
         assert getattr(file, "n_frames", 1) > 1
 
 
-def test_a_recipe_of_other_networks_says_which_and_restores_the_rest(desk: Any, session: Any) -> None:
-    from latentlab.session import png, recipe_of, restore
-    from latentlab.session.keep import differences
-
+def test_a_recipe_of_other_networks_says_which_and_restores_the_rest(desk: Desk, session: Session) -> None:
     session = made(desk, session, "noise")
     recipe = recipe_of(desk, session)
     other = replace(recipe, model_digest="0" * 16, classifier="digits-other", classifier_digest="f" * 16)
@@ -207,8 +202,6 @@ def test_a_recipe_of_other_networks_says_which_and_restores_the_rest(desk: Any, 
 
 def renamed(data: bytes, recipe: str) -> bytes:
     """The PNG with another recipe."""
-    from PIL.PngImagePlugin import PngInfo
-
     file, notes = io.BytesIO(), PngInfo()
     with Image.open(io.BytesIO(data)) as picture:
         notes.add_itxt("latentlab", recipe)
@@ -218,9 +211,7 @@ def renamed(data: bytes, recipe: str) -> bytes:
 
 
 @pytest.mark.parametrize("operator", ["noise", "shift", "adversary", "mix", "swap"])
-def test_a_recipe_alone_restores_its_view(desk: Any, session: Any, operator: str) -> None:
-    from latentlab.session import open_world, put, recipe_of, restore_recipe
-
+def test_a_recipe_alone_restores_its_view(desk: Desk, session: Session, operator: str) -> None:
     session = put(desk, session, desk.named("digits", "test 7"))
     session = made(desk, replace(session, partner=desk.named("digits", "example 5")), operator)
     back = restore_recipe(desk, open_world(desk, "digits"), recipe_of(desk, session).to_json())
@@ -229,18 +220,14 @@ def test_a_recipe_alone_restores_its_view(desk: Any, session: Any, operator: str
     assert back.notice == ""
 
 
-def test_a_recipe_of_a_zip_opens_its_first_picture(desk: Any, session: Any) -> None:
-    from latentlab.session import bundle, restore_recipe, select
-
+def test_a_recipe_of_a_zip_opens_its_first_picture(desk: Desk, session: Session) -> None:
     taken = select(desk, made(desk, session, "noise"), "test", (5, 2))
     back = restore_recipe(desk, session, unpacked(bundle(desk, taken))["recipe.json"].decode())
     assert (back.source.name, back.partner, back.notice) == ("test 2", session.partner, "")
     assert back.result.tool == taken.result.tool
 
 
-def test_a_recipe_whose_picture_is_not_here_moves_the_one_at_hand(desk: Any, session: Any) -> None:
-    from latentlab.session import put, recipe_of, restore_recipe
-
+def test_a_recipe_whose_picture_is_not_here_moves_the_one_at_hand(desk: Desk, session: Session) -> None:
     session = put(desk, made(desk, session, "noise"), desk.named("digits", "test 9"))
     recipe = replace(recipe_of(desk, session), images=("upload 20 × 20",), model_digest="0" * 16)
     back = restore_recipe(desk, session, recipe.to_json())
@@ -253,10 +240,7 @@ def test_a_recipe_whose_picture_is_not_here_moves_the_one_at_hand(desk: Any, ses
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "\x00\xff", '{"version": 1}', '{"version": 2}', "[" * 9000, "x" * 70_000]
 )
-def test_rubbish_is_no_recipe_in_one_line(desk: Any, session: Any, text: str) -> None:
-    from latentlab.errors import UserError
-    from latentlab.session import restore_recipe
-
+def test_rubbish_is_no_recipe_in_one_line(desk: Desk, session: Session, text: str) -> None:
     with pytest.raises(UserError, match="recipe") as error:
         restore_recipe(desk, session, text)
     assert "\n" not in str(error.value)

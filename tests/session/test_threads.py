@@ -6,11 +6,12 @@ from typing import Any
 
 import torch
 
+from latentlab.runs import Runs
+from latentlab.session import Desk
+from latentlab.store import Store
 
-def test_one_picture_leaves_a_core_to_the_browser(desk: Any, small_world: Any) -> None:
-    from latentlab.session import Desk
-    from latentlab.store import Store
 
+def test_one_picture_leaves_a_core_to_the_browser(desk: Desk, small_world: Any) -> None:
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(3)
@@ -28,10 +29,6 @@ def test_one_picture_leaves_a_core_to_the_browser(desk: Any, small_world: Any) -
 
 
 def test_the_page_computes_with_the_threads_that_the_runs_beside_it_leave(small_world: Any, tmp_path: Any) -> None:
-    from latentlab.runs import Runs
-    from latentlab.session import Desk
-    from latentlab.store import Store
-
     before, runs = torch.get_num_threads(), Runs(tmp_path)
     try:
         torch.set_num_threads(3)

@@ -6,21 +6,21 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import torch
+
+from latentlab.errors import UserError
+from latentlab.operators import Noise
+from latentlab.session import Desk, Selection, Session, act, choose, open_world
+from latentlab.session.training import MOST_LETTERS, Wish, budget, config, family, preview, seeds
+from latentlab.training import Augmentation, batch_at
 
 
 @pytest.fixture(scope="module")
-def session(desk: Any) -> Any:
-    from latentlab.session import open_world
-
+def session(desk: Desk) -> Session:
     return open_world(desk, "digits")
 
 
-def test_the_run_has_exactly_the_move_of_the_page(desk: Any, session: Any) -> None:
-    from latentlab.operators import Noise
-    from latentlab.session import act, choose
-    from latentlab.session.training import Wish, config
-    from latentlab.training import Augmentation
-
+def test_the_run_has_exactly_the_move_of_the_page(desk: Desk, session: Session) -> None:
     there = act(desk, choose(desk, session, model="digits-glow"), Noise(epsilon=3.0, parts=("fine",)))
     base = config(there, Wish(methods=("mixup",), probability=0.5), {"clean": 0.25, "batch": 16})
     first, second = base.augmentations
@@ -40,8 +40,6 @@ def test_the_run_has_exactly_the_move_of_the_page(desk: Any, session: Any) -> No
     ],
 )
 def test_one_budget_is_given_and_the_others_have_no_limit(amount: float, unit: str, wanted: tuple[float, ...]) -> None:
-    from latentlab.session.training import budget
-
     given = budget(amount, unit)
     assert (given["minutes"], given["steps"], given["epochs"]) == wanted
 
@@ -59,26 +57,18 @@ def test_one_budget_is_given_and_the_others_have_no_limit(amount: float, unit: s
         ({"selected": True}, "No training images are selected"),
     ],
 )
-def test_a_bad_wish_is_one_clear_line(session: Any, change: dict[str, Any], line: str) -> None:
-    from latentlab.errors import UserError
-    from latentlab.session.training import Wish, config
-
+def test_a_bad_wish_is_one_clear_line(session: Session, change: dict[str, Any], line: str) -> None:
     with pytest.raises(UserError, match=line):
         config(session, replace(Wish(), **change), {})
 
 
-def test_the_maps_selection_is_what_is_learned_from(session: Any) -> None:
-    from latentlab.session import Selection
-    from latentlab.session.training import Wish, config
-
+def test_the_maps_selection_is_what_is_learned_from(session: Session) -> None:
     lassoed = replace(session, selection=Selection("train", (1, 5, 8)))
     assert config(lassoed, Wish(selected=True), {}).rows == (1, 5, 8)
     assert config(lassoed, Wish(), {}).rows == ()
 
 
-def test_a_baseline_differs_in_the_moves_alone(session: Any) -> None:
-    from latentlab.session.training import Wish, config, family
-
+def test_a_baseline_differs_in_the_moves_alone(session: Session) -> None:
     base = config(session, Wish(methods=("mixup",)), {})
     runs = dict(family(base, (3, 4), True, "mine"))
     assert list(runs) == ["mine, seed 3", "baseline of mine, seed 3", "mine, seed 4", "baseline of mine, seed 4"]
@@ -86,44 +76,29 @@ def test_a_baseline_differs_in_the_moves_alone(session: Any) -> None:
     assert runs["baseline of mine, seed 4"] == replace(base, seed=4, augmentations=())
 
 
-def test_names_stay_within_their_length(session: Any) -> None:
-    from latentlab.session.training import MOST_LETTERS, Wish, config, family
-
+def test_names_stay_within_their_length(session: Session) -> None:
     for name, _ in family(config(session, Wish(), {}), (123456789, 2), True, "x" * MOST_LETTERS):
         assert len(name) <= MOST_LETTERS
         assert "seed" in name
 
 
-def test_a_run_without_a_move_is_its_own_baseline(session: Any) -> None:
-    from latentlab.errors import UserError
-    from latentlab.session.training import Wish, config, family
-
+def test_a_run_without_a_move_is_its_own_baseline(session: Session) -> None:
     with pytest.raises(UserError, match="its own baseline"):
         family(config(session, Wish(move=False), {}), (0,), True, "plain")
 
 
 @pytest.mark.parametrize(("words", "wanted"), [("0", (0,)), ("2, 0,2", (2, 0)), (" 7 ", (7,))])
 def test_seeds(words: str, wanted: tuple[int, ...]) -> None:
-    from latentlab.session.training import seeds
-
     assert seeds(words) == wanted
 
 
 @pytest.mark.parametrize("words", ["", "1;2", "-1", "1,2,3,4,5,6", "1e3", "9" * 12, None, "０x"])
 def test_other_seeds_are_refused(words: Any) -> None:
-    from latentlab.errors import UserError
-    from latentlab.session.training import seeds
-
     with pytest.raises(UserError, match="seeds"):
         seeds(words)
 
 
-def test_the_batch_shown_before_is_the_batch_of_that_update(desk: Any, session: Any) -> None:
-    import torch
-
-    from latentlab.session.training import Wish, config, preview
-    from latentlab.training import batch_at
-
+def test_the_batch_shown_before_is_the_batch_of_that_update(desk: Desk, session: Session) -> None:
     base = config(session, Wish(methods=("mixup",)), {"batch": 16})
     shown, real = preview(desk, base, 3), batch_at(base, desk.store, 3)
     assert shown.rows == tuple(real.rows[: len(shown.rows)].tolist())

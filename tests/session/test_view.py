@@ -14,35 +14,55 @@ import pytest
 import torch
 from PIL import Image
 
+from latentlab.errors import UserError
+from latentlab.operators import OPERATORS, Noise
+from latentlab.session import (
+    KEPT,
+    Desk,
+    Found,
+    Session,
+    act,
+    as_python,
+    attack,
+    change_world,
+    choose,
+    current,
+    file_name,
+    go_back,
+    left_out,
+    link,
+    open_link,
+    open_world,
+    pictures_in,
+    png,
+    put,
+    receive,
+    remembered,
+    reseed,
+    restore,
+)
+from latentlab.store import Store
+
 
 @pytest.fixture
-def session(desk: Any) -> Any:
-    from latentlab.session import open_world
-
+def session(desk: Desk) -> Session:
     return open_world(desk, "digits")
 
 
-def made(desk: Any, session: Any, operator: str) -> Any:
+def made(desk: Desk, session: Session, operator: str) -> Any:
     """The session after this operator, in Glow, with a seed of its own."""
-    from latentlab.operators import OPERATORS
-    from latentlab.session import act, choose
-
     knobs = {"mix": {"partner": "next", "lam": 0.3}, "swap": {"partner": "next", "parts": ("coarse",)}}
     session = replace(choose(desk, session, model="digits-glow"), seed=5)
     return act(desk, session, OPERATORS[operator](**knobs.get(operator, {})))
 
 
-def query(session: Any) -> dict[str, str]:
-    from latentlab.session import link
-
+def query(session: Session) -> dict[str, str]:
     return dict(parse_qsl(link(session), keep_blank_values=True))
 
 
 @pytest.mark.parametrize("operator", ["noise", "shift", "adversary", "mix", "swap"])
 @pytest.mark.parametrize("picture", ["example 4", "test 7", "drawn digits-glow 31 0.65"])
-def test_a_link_opens_the_view_that_it_was_made_from(desk: Any, session: Any, operator: str, picture: str) -> None:
-    from latentlab.session import link, open_link, put
-
+def test_a_link_opens_the_view_that_it_was_made_from(desk: Desk, session: Session, operator: str, picture: str) -> None:
     session = made(desk, put(desk, session, desk.named("digits", picture)), operator)
     back = open_link(desk, query(session))
     assert back.result.image.equal(session.result.image)
@@ -59,16 +79,12 @@ def noise(seed: int) -> bytes:
     return file.getvalue()
 
 
-def with_uploads(desk: Any, session: Any) -> Any:
-    from latentlab.session import receive
-
+def with_uploads(desk: Desk, session: Session) -> Any:
     session = receive(desk, replace(session, filling="partner"), noise(1))
     return made(desk, receive(desk, replace(session, filling="input"), noise(2)), "mix")
 
 
-def test_uploaded_pictures_are_in_the_link_exactly(desk: Any, session: Any) -> None:
-    from latentlab.session import left_out, link, open_link
-
+def test_uploaded_pictures_are_in_the_link_exactly(desk: Desk, session: Session) -> None:
     session = with_uploads(desk, session)
     back = open_link(desk, query(session))
     assert back.source.image.equal(session.source.image)
@@ -79,9 +95,7 @@ def test_uploaded_pictures_are_in_the_link_exactly(desk: Any, session: Any) -> N
     assert len(link(session)) <= 12_000
 
 
-def test_a_picture_that_is_too_large_is_left_out_and_that_is_said(desk: Any, session: Any) -> None:
-    from latentlab.session import Found, left_out, link, open_link
-
+def test_a_picture_that_is_too_large_is_left_out_and_that_is_said(desk: Desk, session: Session) -> None:
     large = Found(torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)), "upload 64 × 64")
     view = replace(made(desk, session, "noise"), source=large)
     assert len(link(view)) < 400
@@ -92,9 +106,7 @@ def test_a_picture_that_is_too_large_is_left_out_and_that_is_said(desk: Any, ses
     assert back.notice == "An uploaded picture is too large for the address; an example stands in for it."
 
 
-def test_an_address_that_names_no_picture_keeps_the_first_ones(desk: Any, session: Any) -> None:
-    from latentlab.session import open_link
-
+def test_an_address_that_names_no_picture_keeps_the_first_ones(desk: Desk, session: Session) -> None:
     named = query(made(desk, session, "noise"))
     short = {name: value for name, value in named.items() if name not in ("input", "partner")}
     back = open_link(desk, short)
@@ -131,9 +143,7 @@ def bomb() -> str:
         bomb(),
     ],
 )
-def test_a_bad_picture_is_one_line_and_the_rest_of_the_view_opens(desk: Any, session: Any, picture: str) -> None:
-    from latentlab.session import open_link
-
+def test_a_bad_picture_is_one_line_and_the_rest_of_the_view_opens(desk: Desk, session: Session, picture: str) -> None:
     session = with_uploads(desk, session)
     back = open_link(desk, query(session) | {"input-picture": picture})
     assert back.result.tool == session.result.tool
@@ -142,9 +152,7 @@ def test_a_bad_picture_is_one_line_and_the_rest_of_the_view_opens(desk: Any, ses
     assert "\n" not in back.notice
 
 
-def test_a_world_alone_opens_its_first_view(desk: Any, session: Any) -> None:
-    from latentlab.session import link, open_link
-
+def test_a_world_alone_opens_its_first_view(desk: Desk, session: Session) -> None:
     assert link(open_link(desk, {"world": "digits"})) == link(open_link(desk, {})) == link(session)
     assert open_link(desk, {"__theme": "dark", "unknown": "x" * 9000}).notice == ""
 
@@ -178,9 +186,9 @@ def test_a_world_alone_opens_its_first_view(desk: Any, session: Any) -> None:
         ({"partner": "../../secret.png"}, "images"),
     ],
 )
-def test_nonsense_is_one_line_and_the_first_view(desk: Any, session: Any, changed: dict[str, str], line: str) -> None:
-    from latentlab.session import link, open_link
-
+def test_nonsense_is_one_line_and_the_first_view(
+    desk: Desk, session: Session, changed: dict[str, str], line: str
+) -> None:
     back = open_link(desk, {**query(made(desk, session, "noise")), **changed})
     assert link(back) == link(session)
     assert line in back.notice
@@ -189,10 +197,8 @@ def test_nonsense_is_one_line_and_the_first_view(desk: Any, session: Any, change
 
 @pytest.mark.parametrize("operator", ["noise", "shift", "adversary", "mix", "swap"])
 def test_the_lines_make_the_same_picture_again(
-    desk: Any, session: Any, small_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, operator: str
+    desk: Desk, session: Session, small_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, operator: str
 ) -> None:
-    from latentlab.session import as_python, attack, file_name, png
-
     session = made(desk, session, operator)
     if operator == "adversary":
         *_, session = attack(desk, session, session.result.tool)
@@ -206,9 +212,6 @@ def test_the_lines_make_the_same_picture_again(
 
 
 def test_the_lines_name_ones_own_network_and_no_folder(small_world: Path) -> None:
-    from latentlab.session import Desk, as_python, choose, open_world
-    from latentlab.store import Store
-
     store = Store(small_world, "cpu")
     store.add("mine", torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3072, 2)), classes=("no", "yes"))
     desk = Desk(store)
@@ -218,19 +221,13 @@ def test_the_lines_name_ones_own_network_and_no_folder(small_world: Path) -> Non
 
 
 def test_a_plain_png_has_no_pictures_inside() -> None:
-    from latentlab.errors import UserError
-    from latentlab.session import pictures_in
-
     file = io.BytesIO()
     Image.linear_gradient("L").save(file, "PNG")
     with pytest.raises(UserError, match="no input inside"):
         pictures_in(file.getvalue())
 
 
-def test_every_view_of_the_past_comes_back(desk: Any, session: Any) -> None:
-    from latentlab.operators import Noise
-    from latentlab.session import act, choose, current, go_back, put, remembered, reseed
-
+def test_every_view_of_the_past_comes_back(desk: Desk, session: Session) -> None:
     views = [session, choose(desk, session, model="digits-glow"), put(desk, session, desk.row("digits", 3))]
     views += [act(desk, session, Noise(epsilon=0.5)), reseed(desk, session, 4)]
     walked: Any = session
@@ -246,11 +243,7 @@ def test_every_view_of_the_past_comes_back(desk: Any, session: Any) -> None:
         assert back.past is walked.past
 
 
-def test_the_past_is_bounded_and_small(desk: Any, session: Any) -> None:
-    from latentlab.errors import UserError
-    from latentlab.operators import Noise
-    from latentlab.session import KEPT, act, go_back, remembered
-
+def test_the_past_is_bounded_and_small(desk: Desk, session: Session) -> None:
     for step in range(KEPT + 5):
         session = remembered(act(desk, session, Noise(epsilon=step / 10)))
     assert [moment.number for moment in session.past] == list(range(5, KEPT + 5))
@@ -259,9 +252,7 @@ def test_the_past_is_bounded_and_small(desk: Any, session: Any) -> None:
         go_back(desk, session, 0)
 
 
-def test_the_past_goes_along_to_another_world_and_to_a_restored_picture(desk: Any, session: Any) -> None:
-    from latentlab.session import change_world, png, remembered, restore
-
+def test_the_past_goes_along_to_another_world_and_to_a_restored_picture(desk: Desk, session: Session) -> None:
     session = remembered(session)
     restored: Any = restore(desk, session, png(desk, session))
     assert change_world(desk, session, "digits").past is session.past is restored.past

@@ -5,41 +5,71 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from latentlab.errors import UserError
+from latentlab.operators import Adversary, Noise, Shift
+from latentlab.session import (
+    Course,
+    Desk,
+    Reading,
+    Session,
+    act,
+    as_python,
+    attack,
+    change_world,
+    choose,
+    course,
+    elsewhere,
+    file_name,
+    go_back,
+    heat,
+    jump,
+    link,
+    open_link,
+    open_world,
+    path_of,
+    pick,
+    pin,
+    png,
+    put,
+    refine,
+    remembered,
+    restore,
+    rows_of,
+    select,
+    take_pinned,
+    unpin,
+    unrefined,
+)
+from latentlab.session.path import Usual, usual
+from latentlab.ui.course import leaves
+
 
 @pytest.fixture
-def session(desk: Any) -> Any:
-    from latentlab.session import open_world
-
+def session(desk: Desk) -> Session:
     return open_world(desk, "digits")
 
 
 @pytest.fixture(scope="module")
-def refined(desk: Any) -> Any:
-    from latentlab.session import open_world, refine
-
+def refined(desk: Desk) -> Any:
     *_, last = refine(desk, open_world(desk, "digits"))
     return last
 
 
-def test_a_refined_encoding_is_nearer_and_is_the_one_that_moves(desk: Any, session: Any, refined: Any) -> None:
-    from latentlab.operators import Noise
-    from latentlab.session import act
-
+def test_a_refined_encoding_is_nearer_and_is_the_one_that_moves(desk: Desk, session: Session, refined: Any) -> None:
     assert refined.rebuilt["digits-stylegan2"].psnr > session.rebuilt["digits-stylegan2"].psnr
     still = act(desk, refined, Noise(epsilon=0.0)).result.image
     assert still.equal(refined.rebuilt["digits-stylegan2"].image)
     assert refined.rebuilt["digits-glow"] is session.rebuilt["digits-glow"]
 
 
-def test_refining_shows_its_steps_and_changes_nothing_before_its_end(desk: Any, session: Any) -> None:
-    from latentlab.session import refine
-
+def test_refining_shows_its_steps_and_changes_nothing_before_its_end(desk: Desk, session: Session) -> None:
     steps = refine(desk, session)
     first, second = next(steps), next(steps)
     steps.close()
@@ -48,9 +78,7 @@ def test_refining_shows_its_steps_and_changes_nothing_before_its_end(desk: Any, 
     assert second.result is session.result
 
 
-def test_a_refined_encoding_is_one_visitors_and_one_pictures(desk: Any, refined: Any) -> None:
-    from latentlab.session import open_world, put, unrefined
-
+def test_a_refined_encoding_is_one_visitors_and_one_pictures(desk: Desk, refined: Any) -> None:
     other = open_world(desk, "digits")
     assert other.rebuilt["digits-stylegan2"].psnr < refined.rebuilt["digits-stylegan2"].psnr
     assert put(desk, refined, desk.examples("digits")[3]).refined == frozenset()
@@ -58,12 +86,8 @@ def test_a_refined_encoding_is_one_visitors_and_one_pictures(desk: Any, refined:
 
 
 def test_a_refined_view_comes_back_by_png_link_and_lines(
-    desk: Any, refined: Any, small_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, refined: Any, small_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from urllib.parse import parse_qsl
-
-    from latentlab.session import as_python, file_name, link, open_link, open_world, png, restore
-
     back = restore(desk, open_world(desk), png(desk, refined))
     assert back is not None
     linked = open_link(desk, dict(parse_qsl(link(refined))))
@@ -78,18 +102,12 @@ def test_a_refined_view_comes_back_by_png_link_and_lines(
         assert np.array_equal(np.array(a), np.array(b))
 
 
-def test_only_a_style_space_can_be_refined(desk: Any, session: Any) -> None:
-    from latentlab.errors import UserError
-    from latentlab.session import choose, refine
-
+def test_only_a_style_space_can_be_refined(desk: Desk, session: Session) -> None:
     with pytest.raises(UserError, match="cannot be refined"):
         list(refine(desk, choose(desk, session, model="digits-glow")))
 
 
-def test_a_pinned_picture_stays_while_all_else_changes(desk: Any, session: Any) -> None:
-    from latentlab.errors import UserError
-    from latentlab.session import change_world, choose, pin, put, take_pinned, unpin
-
+def test_a_pinned_picture_stays_while_all_else_changes(desk: Desk, session: Session) -> None:
     pinned = pin(session, "result", "pc1 +2.0 σ")
     later = put(desk, choose(desk, pinned, model="digits-glow"), desk.examples("digits")[4])
     assert later.pinned is pinned.pinned
@@ -104,24 +122,16 @@ def test_a_pinned_picture_stays_while_all_else_changes(desk: Any, session: Any) 
     ("text", "rows"), [("0-3, 7", (0, 1, 2, 3, 7)), ("5", (5,)), ("3,1 , 2", (1, 2, 3)), ("2–4, 3-5", (2, 3, 4, 5))]
 )
 def test_ranges_are_read_as_people_write_them(text: str, rows: tuple[int, ...]) -> None:
-    from latentlab.session import rows_of
-
     assert rows_of(text) == rows
 
 
 @pytest.mark.parametrize("text", ["", "a", "5-2", "-1", "0-99999", "1.5", "1e3", "9" * 30, "0-4095, 5000"])
 def test_what_is_no_range_is_one_line(text: str) -> None:
-    from latentlab.errors import UserError
-    from latentlab.session import rows_of
-
     with pytest.raises(UserError, match=r"^[^\n]{1,120}$"):
         rows_of(text)
 
 
-def test_a_selected_row_becomes_the_picture(desk: Any, session: Any) -> None:
-    from latentlab.errors import UserError
-    from latentlab.session import pick, select
-
+def test_a_selected_row_becomes_the_picture(desk: Desk, session: Session) -> None:
     held = select(desk, session, "test", (7, 3))
     assert held.selection.rows == (3, 7)
     assert pick(desk, held, 7).source.name == "test 7"
@@ -136,27 +146,19 @@ def test_a_selected_row_becomes_the_picture(desk: Any, session: Any) -> None:
 
 
 @pytest.mark.parametrize("place", [-3.0, 0.0, 1.5])
-def test_a_jump_is_the_same_as_the_slider(desk: Any, session: Any, place: float) -> None:
-    from latentlab.operators import Shift
-    from latentlab.session import act, jump
-
+def test_a_jump_is_the_same_as_the_slider(desk: Desk, session: Session, place: float) -> None:
     there = jump(desk, session, place)
     assert there.result.tool == Shift(direction="pc1", amount=place)
     assert there.result.image.equal(act(desk, session, Shift(direction="pc1", amount=place)).result.image)
 
 
 @pytest.mark.parametrize("place", [9.0, float("nan"), float("inf")])
-def test_a_jump_off_the_path_is_one_line(desk: Any, session: Any, place: float) -> None:
-    from latentlab.errors import UserError
-    from latentlab.session import jump
-
+def test_a_jump_off_the_path_is_one_line(desk: Desk, session: Session, place: float) -> None:
     with pytest.raises(UserError, match="path goes from -3 to 3"):
         jump(desk, session, place)
 
 
-def test_the_course_reads_what_each_place_shows(desk: Any, session: Any) -> None:
-    from latentlab.session import choose, course, jump, path_of
-
+def test_the_course_reads_what_each_place_shows(desk: Desk, session: Session) -> None:
     session = jump(desk, choose(desk, session, model="digits-glow"), 0.25)
     path = path_of(session.result.tool)
     assert path is not None
@@ -170,9 +172,7 @@ def test_the_course_reads_what_each_place_shows(desk: Any, session: Any) -> None
         assert here.bits == pytest.approx(there.bits, abs=2e-2)
 
 
-def test_what_is_usual_is_the_central_range_of_the_test_images(desk: Any, session: Any) -> None:
-    from latentlab.session.path import usual
-
+def test_what_is_usual_is_the_central_range_of_the_test_images(desk: Desk, session: Session) -> None:
     found = usual(desk, "digits")
     assert found is not None
     bits = desk.bits("digits-glow", desk.rows("digits", "test", range(64))[0])
@@ -182,11 +182,6 @@ def test_what_is_usual_is_the_central_range_of_the_test_images(desk: Any, sessio
 
 
 def test_where_the_path_leaves_what_is_usual_is_said() -> None:
-    from latentlab.operators import Shift
-    from latentlab.session import Course, Reading, path_of
-    from latentlab.session.path import Usual
-    from latentlab.ui.course import leaves
-
     path = path_of(Shift(direction="pc1", amount=0.0))
     assert path is not None
     bits = (4.2, 3.9, 3.5, 3.0, 3.5, 3.9, 4.2)
@@ -200,10 +195,7 @@ def test_where_the_path_leaves_what_is_usual_is_said() -> None:
 
 
 @pytest.mark.parametrize("amount", [1.5, -1.5])
-def test_side_by_side_every_space_travels_as_far(desk: Any, session: Any, amount: float) -> None:
-    from latentlab.operators import Shift
-    from latentlab.session import act, choose, elsewhere
-
+def test_side_by_side_every_space_travels_as_far(desk: Desk, session: Session, amount: float) -> None:
     session = act(desk, choose(desk, session, model="digits-glow"), Shift(direction="pc2", amount=amount))
     own, *others = elsewhere(desk, session, same_distance=True)
     assert own.model == "digits-glow"
@@ -217,20 +209,14 @@ def test_side_by_side_every_space_travels_as_far(desk: Any, session: Any, amount
         assert np.sign(one.result.tool.amount) == np.sign(amount)
 
 
-def test_side_by_side_with_equal_knobs_is_what_each_space_shows(desk: Any, session: Any) -> None:
-    from latentlab.operators import Noise
-    from latentlab.session import act, choose, elsewhere
-
+def test_side_by_side_with_equal_knobs_is_what_each_space_shows(desk: Desk, session: Session) -> None:
     session = act(desk, session, Noise(epsilon=0.5))
     for one in elsewhere(desk, session, same_distance=False):
         assert one.result is not None
         assert one.result.image.equal(choose(desk, session, model=one.model).result.image)
 
 
-def test_side_by_side_an_attack_is_made_in_each_space_once_it_has_ended(desk: Any, session: Any) -> None:
-    from latentlab.operators import Adversary
-    from latentlab.session import attack, choose, elsewhere
-
+def test_side_by_side_an_attack_is_made_in_each_space_once_it_has_ended(desk: Desk, session: Session) -> None:
     tool = Adversary(epsilon=2.0, steps=2)
     session = choose(desk, session, model="digits-glow")
     running, *_, ended = attack(desk, session, tool)
@@ -243,10 +229,7 @@ def test_side_by_side_an_attack_is_made_in_each_space_once_it_has_ended(desk: An
         assert one.result.image.equal(choose(desk, ended, model=one.model).result.image)
 
 
-def test_the_heat_is_where_the_move_went(desk: Any, session: Any) -> None:
-    from latentlab.operators import Noise
-    from latentlab.session import act, choose, heat
-
+def test_the_heat_is_where_the_move_went(desk: Desk, session: Session) -> None:
     session = act(desk, choose(desk, session, model="digits-glow"), Noise(epsilon=2.0, parts=("fine",)))
     parts = heat(desk, session)
     assert sum(part.share for part in parts) == pytest.approx(1)
@@ -258,9 +241,7 @@ def test_the_heat_is_where_the_move_went(desk: Any, session: Any) -> None:
     assert all(torch.count_nonzero(part.grid) == 0 for part in still)
 
 
-def test_what_lies_beside_the_picture_stays_through_the_past(desk: Any, session: Any) -> None:
-    from latentlab.session import go_back, pin, remembered, select
-
+def test_what_lies_beside_the_picture_stays_through_the_past(desk: Desk, session: Session) -> None:
     first = remembered(session)
     later = pin(select(desk, first, "test", (1, 2)), "input", "")
     back = go_back(desk, later, 0)

@@ -10,12 +10,15 @@ from safetensors.torch import load_file
 from torch.nn.functional import cross_entropy, log_softmax
 
 from latentlab import chance, models
+from latentlab.data import Split, World
+from latentlab.fit.updates import updates
 from latentlab.models import Card
 from latentlab.operators import METHODS
 from latentlab.store import Store
 from latentlab.training import batch_at
 from latentlab.training.learner import Learner, adapts
-from latentlab.training.task import prepare
+from latentlab.training.run import Files, Progress, Run
+from latentlab.training.task import _child, prepare
 
 ADAPTIVE = {"adversarial-la", "advmix", "pixel-pgd"}
 
@@ -115,9 +118,6 @@ def compare_sample(shown, sample, folder):
 
 def last_learner(asked_for, store):
     """Trained to the end by the very loop, and looked at afterwards."""
-    from latentlab.fit.updates import updates
-    from latentlab.training.run import Files, Progress, Run
-
     run = Run(asked_for, prepare(asked_for, store), Files(Path("unused"), Path("unused")), "cpu", (0, 1))
     for _ in updates(run.learner, run.average, run.course, Progress(), run.done):
         pass
@@ -142,9 +142,6 @@ def test_a_child_begins_as_its_parent(config, store):
 
 def test_an_attribute_of_a_parent_becomes_two_logits(tmp_path):
     """softmax(−l/2, l/2) is the sigmoid of l: the child says of the attribute what the parent said."""
-    from latentlab.data import Split, World
-    from latentlab.training.task import _child
-
     classes, shape = ("Bald", "Smiling"), (3, 16, 16)
     arguments = {"image_shape": shape, "classes": classes, "widths": (8, 8)}
     card = Card("resnet", arguments, shape, "faces", classes, multilabel=True)

@@ -1,5 +1,6 @@
 """Runs: the same bits again, stopped, killed and resumed; every end has its cause; nothing is left half-written."""
 
+import gc
 import json
 import os
 from pathlib import Path
@@ -10,7 +11,7 @@ from safetensors.torch import load_file
 from training.processes import same, told
 
 from latentlab import models
-from latentlab.cli import main
+from latentlab.cli import child, main
 from latentlab.errors import UserError
 from latentlab.training import INTERRUPT, SAVE_TOO, STOP, train
 from latentlab.training.directory import Directory
@@ -100,8 +101,6 @@ def test_divergence_keeps_the_last_good_state(config, trained, tmp_path):
 
 def poison():
     """Some network in training gets an infinite weight at the third update."""
-    import gc
-
     calls = iter(range(10_000))
 
     def spoil() -> str:
@@ -156,8 +155,6 @@ def test_a_cause_is_the_last_line(order, words, capsys):
 
 
 def test_no_memory_is_a_cause_that_says_what_to_do():
-    from latentlab.cli import child
-
     with pytest.raises(RuntimeError, match="allocate") as caught:
         torch.empty(2**60)
     assert "smaller batch" in child.cause(caught.value)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from latentlab.store import Store
+from latentlab.ui import build, guard, look
 
 BROWSER = [
     "--headless",
@@ -26,9 +29,6 @@ CUT_OFF = ("AbortError", "Connection errored out")  # what Gradio says of a requ
 @pytest.fixture(scope="session")
 def served(small_world: Path) -> Iterator[str]:
     """The address of a page behind the guard."""
-    from latentlab.store import Store
-    from latentlab.ui import build, guard, look
-
     guard.prepare()
     page = build(Store(small_world, "cpu"))
     yield guard.serve(page, prevent_thread_lock=True, quiet=True, **look())
@@ -36,20 +36,18 @@ def served(small_world: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def view(served: str, chromium: str | None) -> Iterator[Any]:
+def view(served: str, chromium: str | None) -> Iterator[Page]:
     """A page of a fresh visitor in Chromium."""
     with watched(served, chromium) as page:
         yield page
 
 
 @contextmanager
-def watched(address: str, chromium: str | None) -> Iterator[Any]:
+def watched(address: str, chromium: str | None) -> Iterator[Page]:
     """A page in a browser of its own. At the end: no error in its console, no request to another host.
 
     An aborted request is no error: Gradio's stream of results is cut off by a reload.
     """
-    from playwright.sync_api import sync_playwright
-
     complaints: list[str] = []
 
     def complain(text: str) -> None:

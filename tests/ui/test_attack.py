@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from playwright.sync_api import Page
 from ui.hand import caption, choose, result, slide
 
 pytestmark = pytest.mark.browser
@@ -12,7 +13,7 @@ SLOW = 60_000  # ms
 
 
 @pytest.fixture
-def tab(view: Any) -> Any:
+def tab(view: Page) -> Any:
     choose(view, "space", "Glow")
     view.get_by_role("tab", name="Attack").click()
     view.wait_for_selector("#attack-verdict dl", timeout=SLOW)
@@ -20,13 +21,13 @@ def tab(view: Any) -> Any:
     return view
 
 
-def steps(view: Any, last: int) -> None:
+def steps(view: Page, last: int) -> None:
     view.wait_for_function(
         "last => document.querySelector('#attack-step input[type=range]').max === String(last)", arg=last, timeout=SLOW
     )
 
 
-def test_it_opens_with_a_whole_attack_and_its_verdict(tab: Any) -> None:
+def test_it_opens_with_a_whole_attack_and_its_verdict(tab: Page) -> None:
     said = tab.locator("#attack-verdict").inner_text()
     assert "pixel PGD at the same distance" in said
     assert "whether the label was kept is not known" in said
@@ -35,7 +36,7 @@ def test_it_opens_with_a_whole_attack_and_its_verdict(tab: Any) -> None:
     assert tab.locator("#film .ll-tile").count() == 14  # five steps of the attack, nine of pixel PGD
 
 
-def test_a_step_is_put_on_the_stage_by_the_slider_and_by_a_click_on_the_curve(tab: Any) -> None:
+def test_a_step_is_put_on_the_stage_by_the_slider_and_by_a_click_on_the_curve(tab: Page) -> None:
     slide(tab, "attack-step", 2)
     caption(tab, "attacked, ε 1, 1 steps", SLOW)
     second = result(tab)
@@ -51,7 +52,7 @@ def test_a_step_is_put_on_the_stage_by_the_slider_and_by_a_click_on_the_curve(ta
     assert result(tab) == second
 
 
-def test_a_click_on_a_picture_of_the_film_goes_to_its_step(tab: Any) -> None:
+def test_a_click_on_a_picture_of_the_film_goes_to_its_step(tab: Page) -> None:
     assert tab.locator("#film .ll-jump").count() == 5  # the control's pictures lead nowhere
     last = result(tab)
     for key, words in (("2", "attacked, ε 1, 1 steps"), ("0", "attacked, ε 0, 0 steps")):
@@ -67,7 +68,7 @@ def test_a_click_on_a_picture_of_the_film_goes_to_its_step(tab: Any) -> None:
     assert result(tab) == last
 
 
-def test_a_published_attack_brings_its_settings_and_its_space(tab: Any) -> None:
+def test_a_published_attack_brings_its_settings_and_its_space(tab: Page) -> None:
     tab.locator("#attack-method").get_by_text("pixel PGD").click()
     tab.wait_for_selector(".ll-model[aria-pressed=true] b:text-is('Pixels')")
     caption(tab, "attacked, ε 0.0314, 7 steps", SLOW)
@@ -77,7 +78,7 @@ def test_a_published_attack_brings_its_settings_and_its_space(tab: Any) -> None:
     tab.wait_for_selector("#attack-method label.selected:has-text('free settings')")
 
 
-def test_a_stop_stops_and_the_steps_so_far_stay(tab: Any) -> None:
+def test_a_stop_stops_and_the_steps_so_far_stay(tab: Page) -> None:
     slide(tab, "adversary-steps", 200)
     tab.wait_for_timeout(500)
     assert tab.locator("#attack-stop").is_disabled()
@@ -96,7 +97,7 @@ def test_a_stop_stops_and_the_steps_so_far_stay(tab: Any) -> None:
     tab.wait_for_selector("#attack-verdict dl", timeout=SLOW)
 
 
-def test_success_is_drawn_as_it_grows_and_can_be_stopped(tab: Any) -> None:
+def test_success_is_drawn_as_it_grows_and_can_be_stopped(tab: Page) -> None:
     slide(tab, "success-images", 8)
     tab.locator("#success-go").click()
     tab.get_by_text("96 attacks, on the first 8 test images of digits").wait_for(timeout=2 * SLOW)

@@ -8,11 +8,11 @@ import re
 import struct
 import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import Page
 from ui.hand import caption, choose, drop, result, slide
 
 pytestmark = pytest.mark.browser
@@ -31,7 +31,7 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_nothing_is_empty_at_first_sight(view: Any) -> None:
+def test_nothing_is_empty_at_first_sight(view: Page) -> None:
     assert view.locator(".ll-card img").count() == 5
     assert view.locator(".ll-model").count() == 4
     caption(view, "+2.0 σ")
@@ -40,7 +40,7 @@ def test_nothing_is_empty_at_first_sight(view: Any) -> None:
     assert "→" in view.locator(".ll-numbers").inner_text()
 
 
-def test_a_photo_goes_through_every_model_and_operator_and_comes_back(view: Any, photo: Path, tmp_path: Path) -> None:
+def test_a_photo_goes_through_every_model_and_operator_and_comes_back(view: Page, photo: Path, tmp_path: Path) -> None:
     drop(view, photo)
     view.wait_for_selector(".ll-frame")
     view.get_by_text("upload 1000 × 700").first.wait_for()
@@ -81,7 +81,7 @@ def test_a_photo_goes_through_every_model_and_operator_and_comes_back(view: Any,
     assert view.locator("#space input").first.input_value() == "StyleGAN2"
 
 
-def test_the_last_position_of_a_drag_wins(view: Any) -> None:
+def test_the_last_position_of_a_drag_wins(view: Page) -> None:
     slider = view.locator("#bank-2 input[type=range]")
     slider.scroll_into_view_if_needed()
     box = slider.bounding_box()
@@ -97,14 +97,14 @@ def test_the_last_position_of_a_drag_wins(view: Any) -> None:
     caption(view, f"pc3 {last:+.1f} σ")
 
 
-def test_a_slider_goes_back_by_its_own_reset(view: Any) -> None:
+def test_a_slider_goes_back_by_its_own_reset(view: Page) -> None:
     slide(view, "bank-2", 3)
     caption(view, "pc3 +3.0 σ")
     view.locator("#bank-2 button[aria-label*=Reset]").click()
     view.wait_for_function("!document.querySelector('.ll-card.ll-accent figcaption').innerText.includes('pc3')")
 
 
-def test_the_crop_follows_the_frame(view: Any, photo: Path) -> None:
+def test_the_crop_follows_the_frame(view: Page, photo: Path) -> None:
     drop(view, photo)
     view.wait_for_selector(".ll-frame")
     view.get_by_text("upload 1000 × 700").first.wait_for()
@@ -114,7 +114,7 @@ def test_the_crop_follows_the_frame(view: Any, photo: Path) -> None:
     view.wait_for_function("before => document.querySelector('.ll-card.ll-accent img').src !== before", arg=before)
 
 
-def test_the_partner_is_chosen_in_the_workbench(view: Any) -> None:
+def test_the_partner_is_chosen_in_the_workbench(view: Page) -> None:
     view.get_by_role("tab", name="Mix").click()
     caption(view, "mixed")
     before, origin = result(view), view.locator(".ll-slot[data-key=input]").inner_text()
@@ -145,7 +145,7 @@ BOMB = b"".join(
     ],
 )
 def test_a_bad_file_is_one_line_and_the_page_lives_on(
-    view: Any, tmp_path: Path, name: str, data: bytes, line: str
+    view: Page, tmp_path: Path, name: str, data: bytes, line: str
 ) -> None:
     before = result(view)
     (tmp_path / name).write_bytes(data)
@@ -157,7 +157,7 @@ def test_a_bad_file_is_one_line_and_the_page_lives_on(
     caption(view, "pc1 +1.0 σ")
 
 
-def test_the_picture_in_the_page_is_the_picture_taken_away(view: Any, tmp_path: Path) -> None:
+def test_the_picture_in_the_page_is_the_picture_taken_away(view: Page, tmp_path: Path) -> None:
     view.wait_for_timeout(500)
     with view.expect_download() as download:
         view.locator("#take-png").click()
@@ -168,7 +168,7 @@ def test_the_picture_in_the_page_is_the_picture_taken_away(view: Any, tmp_path: 
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1400, False), (1400, True), (420, False), (420, True)])
-def test_nothing_sticks_out_and_nothing_jumps(view: Any, width: int, dark: bool) -> None:
+def test_nothing_sticks_out_and_nothing_jumps(view: Page, width: int, dark: bool) -> None:
     view.emulate_media(color_scheme="dark" if dark else "light")
     view.set_viewport_size({"width": width, "height": 900})
     view.reload()
@@ -182,7 +182,7 @@ def test_nothing_sticks_out_and_nothing_jumps(view: Any, width: int, dark: bool)
     assert view.evaluate(tabs) == before
 
 
-def test_two_visitors_never_see_each_others_pictures(view: Any, served: str, photo: Path) -> None:
+def test_two_visitors_never_see_each_others_pictures(view: Page, served: str, photo: Path) -> None:
     other = view.context.browser.new_page()
     other.goto(served)
     other.wait_for_selector(".ll-tile img")
@@ -197,7 +197,7 @@ def test_two_visitors_never_see_each_others_pictures(view: Any, served: str, pho
     assert "upload" not in other.locator("#slots").inner_text()
 
 
-def test_a_row_of_the_data_set(view: Any) -> None:
+def test_a_row_of_the_data_set(view: Page) -> None:
     view.get_by_text("Take from the data set").click()
     view.locator("#data-test-image input").fill("7")
     view.locator("#take").click()

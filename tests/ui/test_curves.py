@@ -8,38 +8,32 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from latentlab.ui.curves import Curve, accuracies, bars, losses, reliability, smoothed, thinned
+
 numbers = st.lists(st.floats(-10, 10), min_size=1, max_size=50)
 
 
 @given(numbers)
 @settings(deadline=None)
 def test_no_smoothing_changes_nothing(values: list[float]) -> None:
-    from latentlab.ui.curves import smoothed
-
     assert smoothed(values, 0) == pytest.approx(values)
 
 
 @given(numbers, st.floats(0, 0.99))
 @settings(deadline=None)
 def test_a_smoothed_curve_stays_between_its_extremes(values: list[float], weight: float) -> None:
-    from latentlab.ui.curves import smoothed
-
     soft = smoothed(values, weight)
     assert len(soft) == len(values)
     assert all(min(values) - 1e-6 <= value <= max(values) + 1e-6 for value in soft)
 
 
 def test_smoothing_by_hand() -> None:
-    from latentlab.ui.curves import smoothed
-
     assert smoothed([1.0, 0.0, 2.0], 0.5) == pytest.approx([1, 1 / 3, (0.125 + 1.0) / 0.875])
 
 
 @given(st.integers(1, 3000), st.integers(2, 400))
 @settings(deadline=None)
 def test_a_thinned_curve_keeps_its_ends_and_its_order(count: int, most: int) -> None:
-    from latentlab.ui.curves import thinned
-
     points = [(float(x), 0.0) for x in range(count)]
     kept = thinned(points, most)
     assert (kept[0], kept[-1]) == (points[0], points[-1])
@@ -48,8 +42,6 @@ def test_a_thinned_curve_keeps_its_ends_and_its_order(count: int, most: int) -> 
 
 
 def test_two_runs_keep_their_colours_in_both_figures() -> None:
-    from latentlab.ui.curves import Curve, accuracies, losses
-
     runs = [Curve("mixup", [(0, 2.3), (10, 1.0)], 0), Curve("baseline", [(0, 2.3), (10, 0.5)], 1)]
     loss = losses(runs, 0.5, "step")
     assert [trace["name"] for trace in loss["data"]] == ["mixup", "mixup", "baseline", "baseline"]
@@ -62,8 +54,6 @@ def test_two_runs_keep_their_colours_in_both_figures() -> None:
 
 
 def test_bars_and_reliability_are_in_percent() -> None:
-    from latentlab.ui.curves import bars, reliability
-
     drawn = bars(["fog", "blur"], {"a": [0.5, 0.25]})["data"][0]
     assert (drawn["x"], drawn["y"]) == (["fog", "blur"], [50, 25])
     diagonal, line = reliability({"a": [(0.6, 0.5), (0.9, 0.95)]})["data"]

@@ -13,16 +13,22 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
 from PIL import Image
+
+from latentlab import images, recipe
+from latentlab.knobs import settings
+from latentlab.operators import OPERATORS as TOOLS
+from latentlab.session import Desk
+from latentlab.ui.form import shown
 
 OPERATORS = ("noise", "shift", "adversary", "mix", "swap")
 KEPT = ("parameter_name", "parameter_has_default", "parameter_default", "type", "component")
 
 
 @pytest.fixture(scope="module")
-def client(served: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    from gradio_client import Client
-
+def client(served: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     client = Client(served, download_files=str(tmp_path_factory.mktemp("got")), verbose=False)
     yield client
     client.close()
@@ -30,15 +36,13 @@ def client(served: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[An
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
-    from gradio_client import handle_file
-
     folder, rng = tmp_path_factory.mktemp("sent"), np.random.default_rng(0)
     for name in ("a", "b"):
         Image.fromarray(rng.integers(0, 256, (40, 60, 3), dtype=np.uint8)).save(folder / f"{name}.png")
     return handle_file(folder / "a.png"), handle_file(folder / "b.png")
 
 
-def ask(client: Any, name: str, pictures: tuple[Any, Any], **knobs: Any) -> tuple[Path, dict[str, Any]]:
+def ask(client: Client, name: str, pictures: tuple[Any, Any], **knobs: Any) -> tuple[Path, dict[str, Any]]:
     partner = {"partner_image": pictures[1]} if name in ("mix", "swap") else {}
     picture, numbers = client.predict(image=pictures[0], **partner, **knobs, api_name=f"/{name}")
     return Path(picture), numbers
@@ -46,10 +50,8 @@ def ask(client: Any, name: str, pictures: tuple[Any, Any], **knobs: Any) -> tupl
 
 @pytest.mark.parametrize("name", OPERATORS)
 def test_an_operator_gives_a_picture_numbers_and_a_recipe_that_repeats_it(
-    client: Any, pictures: tuple[Any, Any], name: str
+    client: Client, pictures: tuple[Any, Any], name: str
 ) -> None:
-    from latentlab import images, recipe
-
     knobs = {"parts": ["coarse", "fine"]} if name in ("noise", "swap") else {}
     picture, numbers = ask(client, name, pictures, model="digits-glow", seed=3, **knobs)
     assert Image.open(picture).size == (32, 32)
@@ -62,10 +64,7 @@ def test_an_operator_gives_a_picture_numbers_and_a_recipe_that_repeats_it(
     assert again.read_bytes() == picture.read_bytes()
 
 
-def test_the_endpoints_and_their_arguments(client: Any) -> None:
-    from latentlab.knobs import settings
-    from latentlab.operators import OPERATORS as TOOLS
-
+def test_the_endpoints_and_their_arguments(client: Client) -> None:
     named = client.view_api(return_format="dict")["named_endpoints"]
     assert set(named) == {f"/{name}" for name in OPERATORS}
     for name in OPERATORS:
@@ -87,10 +86,8 @@ def test_the_endpoints_and_their_arguments(client: Any) -> None:
     ],
 )
 def test_a_bad_value_is_one_clear_line(
-    client: Any, pictures: tuple[Any, Any], knobs: dict[str, Any], line: str
+    client: Client, pictures: tuple[Any, Any], knobs: dict[str, Any], line: str
 ) -> None:
-    from gradio_client.exceptions import AppError
-
     with pytest.raises(AppError, match=line.replace(".", r"\.")) as error:
         ask(client, "noise", pictures, **knobs)
     assert "\n" not in str(error.value).strip()
@@ -99,10 +96,6 @@ def test_a_bad_value_is_one_clear_line(
 @pytest.mark.parametrize("name", OPERATORS)
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "1e999", "true", "null", '"7"', "[]"])
 def test_no_number_is_one_clear_line_in_every_field(served: str, name: str, value: str) -> None:
-    from latentlab.knobs import settings
-    from latentlab.operators import OPERATORS as TOOLS
-    from latentlab.ui.form import shown
-
     knobs = settings(TOOLS[name])
     numbers = [None, *(place for place, setting in enumerate(knobs) if setting.type in (int, float))]
     with httpx.Client(base_url=served, timeout=20) as http:
@@ -129,10 +122,7 @@ def png() -> bytes:
     return file.getvalue()
 
 
-def test_a_file_that_is_no_picture_is_one_clear_line(client: Any, tmp_path: Path) -> None:
-    from gradio_client import handle_file
-    from gradio_client.exceptions import AppError
-
+def test_a_file_that_is_no_picture_is_one_clear_line(client: Client, tmp_path: Path) -> None:
     (tmp_path / "words.png").write_bytes(b"words")
     with pytest.raises(AppError, match="not a picture"):
         client.predict(image=handle_file(tmp_path / "words.png"), api_name="/noise")
@@ -168,24 +158,22 @@ def test_private_endpoints_answer_junk_without_a_trace(served: str) -> None:
 
 
 def test_the_picture_that_comes_back_is_a_png_of_what_was_classified(
-    client: Any, pictures: tuple[Any, Any], desk: Any
+    client: Client, pictures: tuple[Any, Any], desk: Desk
 ) -> None:
-    from latentlab import images
-
     picture, numbers = ask(client, "noise", pictures, model="digits-vae", epsilon=2.0)
     shown = images.fit_to(images.read(io.BytesIO(picture.read_bytes()).getvalue()), (3, 32, 32))
     reading = desk.reading("digits", "digits-resnet", shown[None])
     assert numbers["probabilities"][1] == pytest.approx(reading.probabilities, abs=1e-6)
 
 
-def test_an_event_that_shows_no_progress_marks_no_component(client: Any) -> None:
+def test_an_event_that_shows_no_progress_marks_no_component(client: Client) -> None:
     """Gradio's script looks each marked component up in the whole page at each message of each event."""
     hidden = [event for event in client.config["dependencies"] if event["show_progress"] == "hidden"]
     assert len(hidden) > 40
     assert all(event["show_progress_on"] == [] for event in hidden)
 
 
-def test_the_endpoints_are_those_of_before(client: Any) -> None:
+def test_the_endpoints_are_those_of_before(client: Client) -> None:
     """Names, arguments, their types, defaults and what comes back: programs out there call them."""
     path = Path(__file__).parents[1] / "golden" / "files" / "endpoints.json"
     named = client.view_api(return_format="dict")["named_endpoints"]

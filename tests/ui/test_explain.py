@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from playwright.sync_api import Page
 from ui.hand import caption, slide
 
 pytestmark = pytest.mark.browser
@@ -12,17 +13,17 @@ MAPS = "#explain-view .ll-over img + img"
 
 
 @pytest.fixture
-def tab(view: Any) -> Any:
+def tab(view: Page) -> Any:
     view.get_by_role("tab", name="Explain").click()
     view.wait_for_selector(MAPS, timeout=60_000)
     return view
 
 
-def moved(view: Any) -> str:
+def moved(view: Page) -> str:
     return view.locator(MAPS).nth(1).get_attribute("src")
 
 
-def test_three_maps_over_their_pictures_on_one_scale(tab: Any) -> None:
+def test_three_maps_over_their_pictures_on_one_scale(tab: Page) -> None:
     assert tab.locator(MAPS).count() == 3
     assert tab.locator("#explain-view .ll-scale img").count() == 1
     whole = "image => [getComputedStyle(image).imageRendering, image.width % image.naturalWidth]"
@@ -30,7 +31,7 @@ def test_three_maps_over_their_pictures_on_one_scale(tab: Any) -> None:
     assert tab.locator("#explain-go").is_disabled()
 
 
-def test_a_quick_map_follows_the_stage(tab: Any) -> None:
+def test_a_quick_map_follows_the_stage(tab: Page) -> None:
     before = moved(tab)
     tab.get_by_role("tab", name="Explore").click()
     slide(tab, "bank-0", -3)
@@ -43,12 +44,12 @@ def test_a_quick_map_follows_the_stage(tab: Any) -> None:
     caption(tab, "pc1 -3.0 σ")
 
 
-def test_the_maps_fade_into_the_pictures(tab: Any) -> None:
+def test_the_maps_fade_into_the_pictures(tab: Page) -> None:
     slide(tab, "explain-over", 0.2)
     tab.wait_for_function("maps => getComputedStyle(document.querySelector(maps)).opacity === '0.2'", arg=MAPS)
 
 
-def test_a_slow_map_waits_for_the_button_tells_its_gap_and_is_gone_with_its_picture(tab: Any) -> None:
+def test_a_slow_map_waits_for_the_button_tells_its_gap_and_is_gone_with_its_picture(tab: Page) -> None:
     tab.get_by_text("integrated gradients", exact=True).click()
     tab.wait_for_selector("#explain-view .ll-yet")
     assert tab.locator(MAPS).count() == 0
@@ -62,7 +63,7 @@ def test_a_slow_map_waits_for_the_button_tells_its_gap_and_is_gone_with_its_pict
     assert tab.locator(MAPS).count() == 0
 
 
-def test_a_class_may_be_asked_for_and_a_square_that_does_not_fit_is_one_line(tab: Any) -> None:
+def test_a_class_may_be_asked_for_and_a_square_that_does_not_fit_is_one_line(tab: Page) -> None:
     before = tab.locator(MAPS).first.get_attribute("src")
     tab.locator("#explain-class input").click()
     tab.get_by_role("option", name="8", exact=True).click()

@@ -5,29 +5,29 @@ from __future__ import annotations
 import io
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
+from playwright.sync_api import Page
 from ui.hand import caption, choose, drop, result, slide
 
 pytestmark = pytest.mark.browser
 CURVE = "#course .ll-figure .main-svg"
 
 
-def marked(view: Any) -> str:
+def marked(view: Page) -> str:
     """The label of the strip's picture that is shown."""
     return view.locator(".ll-tile.ll-here figcaption b").inner_text()
 
 
-def test_a_click_on_the_strip_goes_there_and_the_slider_follows(view: Any) -> None:
+def test_a_click_on_the_strip_goes_there_and_the_slider_follows(view: Page) -> None:
     view.locator(".ll-jump").nth(1).click()
     caption(view, "pc1 -2.0 σ")
     view.wait_for_function("document.querySelector('#bank-0 input[type=number]').value === '-2'")
     view.wait_for_function("document.querySelector('.ll-tile.ll-here figcaption b')?.innerText === '-2 σ'")
 
 
-def test_a_click_on_the_curve_goes_there_and_the_slider_follows(view: Any) -> None:
+def test_a_click_on_the_curve_goes_there_and_the_slider_follows(view: Page) -> None:
     view.wait_for_selector(CURVE)
     view.wait_for_selector("#course .scatterlayer .trace")
     box = view.locator("#course .nsewdrag").first.bounding_box()
@@ -36,14 +36,14 @@ def test_a_click_on_the_curve_goes_there_and_the_slider_follows(view: Any) -> No
     view.wait_for_function("document.querySelector('#bank-0 input[type=number]').value === '-1.5'")
 
 
-def test_the_curve_says_where_the_path_leaves_what_is_usual(view: Any) -> None:
+def test_the_curve_says_where_the_path_leaves_what_is_usual(view: Page) -> None:
     view.wait_for_selector("#course-note .ll-quiet")
     words = view.locator("#course-note").inner_text()
     assert "usual" in words
     assert "64 test images" in (view.locator("#course-note .ll-term").get_attribute("data-help") or "")
 
 
-def test_side_by_side_a_click_goes_to_that_space(view: Any) -> None:
+def test_side_by_side_a_click_goes_to_that_space(view: Page) -> None:
     view.get_by_text("side by side").click()
     view.wait_for_selector(".ll-there[data-key=digits-glow] img", timeout=20_000)
     assert view.locator(".ll-there").count() == 4
@@ -53,7 +53,7 @@ def test_side_by_side_a_click_goes_to_that_space(view: Any) -> None:
     assert view.locator("#space input").first.input_value() == "Glow"
 
 
-def test_what_moved_is_shown_part_by_part(view: Any) -> None:
+def test_what_moved_is_shown_part_by_part(view: Page) -> None:
     choose(view, "space", "Glow")
     view.wait_for_selector(".ll-model[aria-pressed=true] b:text-is('Glow')")
     view.get_by_text("what moved").click()
@@ -63,7 +63,7 @@ def test_what_moved_is_shown_part_by_part(view: Any) -> None:
     assert sum(shares) == pytest.approx(100, abs=2)
 
 
-def test_pinned_pictures_are_compared_and_taken_up_again(view: Any) -> None:
+def test_pinned_pictures_are_compared_and_taken_up_again(view: Page) -> None:
     view.wait_for_timeout(600)
     first = result(view)
     view.locator("[data-key=pin-result]").click()
@@ -77,7 +77,7 @@ def test_pinned_pictures_are_compared_and_taken_up_again(view: Any) -> None:
     view.wait_for_selector(".ll-slot.ll-none")
 
 
-def test_a_selection_is_taken_clicked_zipped_and_cleared(view: Any, tmp_path: Path) -> None:
+def test_a_selection_is_taken_clicked_zipped_and_cleared(view: Page, tmp_path: Path) -> None:
     view.get_by_text("Select many").click()
     view.locator("#many-rows textarea, #many-rows input").fill("2-4, 9")
     view.locator("#many").click()
@@ -106,7 +106,7 @@ def test_a_selection_is_taken_clicked_zipped_and_cleared(view: Any, tmp_path: Pa
 
 
 @pytest.mark.parametrize("kind", ["webp", "png", "gif"])
-def test_the_path_is_saved_as_an_animation(view: Any, tmp_path: Path, kind: str) -> None:
+def test_the_path_is_saved_as_an_animation(view: Page, tmp_path: Path, kind: str) -> None:
     view.wait_for_timeout(600)
     with view.expect_download() as download:
         view.locator(f"#films [data-key={kind}]").click()
@@ -131,7 +131,7 @@ REFINED_AND_STOPPED = """() => new Promise(done => {
 })"""
 
 
-def test_refining_shows_progress_can_be_given_up_and_undone(view: Any) -> None:
+def test_refining_shows_progress_can_be_given_up_and_undone(view: Page) -> None:
     before = result(view)
     assert "of 100" in view.evaluate(REFINED_AND_STOPPED)
     view.wait_for_selector("[data-act=refine]", timeout=20_000)
@@ -147,7 +147,7 @@ def test_refining_shows_progress_can_be_given_up_and_undone(view: Any) -> None:
     assert result(view) == before
 
 
-def test_nothing_shifts_when_results_arrive(view: Any) -> None:
+def test_nothing_shifts_when_results_arrive(view: Page) -> None:
     """Cumulative layout shift as browsers measure it; within half a second of a key or click it does not count."""
     view.wait_for_timeout(1500)
     view.evaluate(
@@ -163,7 +163,7 @@ def test_nothing_shifts_when_results_arrive(view: Any) -> None:
     assert sum(shift[0] for shift in shifts) < 0.01, shifts
 
 
-def test_two_visitors_pins_selections_and_refinements_are_their_own(view: Any, served: str) -> None:
+def test_two_visitors_pins_selections_and_refinements_are_their_own(view: Page, served: str) -> None:
     other = view.context.browser.new_page()
     other.goto(served)
     other.wait_for_selector(".ll-tile img")
@@ -178,7 +178,7 @@ def test_two_visitors_pins_selections_and_refinements_are_their_own(view: Any, s
     assert other.locator("#chosen .ll-thumb").count() == 0
 
 
-def test_controls_say_what_they_are_for(view: Any) -> None:
+def test_controls_say_what_they_are_for(view: Page) -> None:
     """Every button has a name, every slider a unit or is a bare number, every form control a label."""
     nameless = view.evaluate(
         "() => [...document.querySelectorAll('button, input, select, textarea, [role=slider]')]"

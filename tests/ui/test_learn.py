@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from playwright.sync_api import Page
 from ui.hand import caption
 
 pytestmark = pytest.mark.browser
@@ -12,27 +13,27 @@ SLOW = 60_000
 
 
 @pytest.fixture
-def learn(view: Any) -> Any:
+def learn(view: Page) -> Any:
     view.get_by_role("tab", name="Learn").click()
     view.wait_for_selector(".ll-learn")
     return view
 
 
-def predict(view: Any, option: int) -> None:
+def predict(view: Page, option: int) -> None:
     """Choose an option of the open question, and wait for what the networks say."""
     before = view.locator(".ll-told").count()
     view.locator("button.ll-option").nth(option).click()
     view.wait_for_function("count => document.querySelectorAll('.ll-told').length > count", arg=before, timeout=SLOW)
 
 
-def test_the_answer_is_not_on_the_page_before_the_prediction(learn: Any) -> None:
+def test_the_answer_is_not_on_the_page_before_the_prediction(learn: Page) -> None:
     assert learn.locator(".ll-lesson-card").count() == 4
     assert learn.locator("button.ll-option").count() == 3
     assert learn.locator(".ll-told, .ll-seen, .ll-samples").count() == 0
     assert learn.locator(".ll-step").count() == 1
 
 
-def test_a_lesson_to_its_end_and_into_the_tab_it_is_about(learn: Any) -> None:
+def test_a_lesson_to_its_end_and_into_the_tab_it_is_about(learn: Page) -> None:
     predict(learn, 1)
     assert learn.locator(".ll-seen").count() == 1
     assert learn.locator(".ll-said").count() == 1
@@ -48,7 +49,7 @@ def test_a_lesson_to_its_end_and_into_the_tab_it_is_about(learn: Any) -> None:
     assert learn.locator("#space input").first.input_value() == "MMD-VAE"
 
 
-def test_what_was_predicted_survives_a_reload(learn: Any) -> None:
+def test_what_was_predicted_survives_a_reload(learn: Page) -> None:
     learn.locator(".ll-lesson-card").nth(2).click()
     learn.wait_for_selector("h2:text-is('Halfway between two pictures')")
     predict(learn, 2)
@@ -63,7 +64,7 @@ def test_what_was_predicted_survives_a_reload(learn: Any) -> None:
     assert learn.locator(".ll-lesson-card").nth(2).locator(".ll-done").count() == 1
 
 
-def test_the_plan_of_the_lesson_is_drawn(learn: Any) -> None:
+def test_the_plan_of_the_lesson_is_drawn(learn: Page) -> None:
     learn.locator(".ll-lesson-card").nth(2).click()
     learn.wait_for_selector("h2:text-is('Halfway between two pictures')")
     predict(learn, 0)
@@ -75,7 +76,7 @@ def test_the_plan_of_the_lesson_is_drawn(learn: Any) -> None:
     learn.wait_for_function("document.querySelectorAll('.ll-told').length === 0", timeout=SLOW)
 
 
-def test_an_answer_that_cannot_be_computed_says_why_and_the_question_stays(learn: Any) -> None:
+def test_an_answer_that_cannot_be_computed_says_why_and_the_question_stays(learn: Page) -> None:
     learn.locator(".ll-lesson-card").nth(3).click()
     learn.wait_for_selector("h2:text-is('A borrowed style, a biased classifier')")
     learn.locator("button.ll-option").first.click()
@@ -85,14 +86,14 @@ def test_an_answer_that_cannot_be_computed_says_why_and_the_question_stays(learn
     assert learn.locator(".ll-busy").count() == 0
 
 
-def test_the_keyboard_is_enough(learn: Any) -> None:
+def test_the_keyboard_is_enough(learn: Page) -> None:
     learn.locator("button.ll-option").first.focus()
     learn.keyboard.press("Enter")
     learn.wait_for_selector(".ll-told", timeout=SLOW)
     learn.wait_for_function("document.activeElement.closest('.ll-open') !== null")
 
 
-def test_on_a_narrow_screen_nothing_sticks_out(learn: Any) -> None:
+def test_on_a_narrow_screen_nothing_sticks_out(learn: Page) -> None:
     predict(learn, 0)
     learn.set_viewport_size({"width": 390, "height": 900})
     assert learn.evaluate(

@@ -7,23 +7,29 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import gradio as gr
+import httpx
 import numpy as np
 import pytest
 import torch
+from playwright.sync_api import Page, sync_playwright
 from ui.conftest import BROWSER, own
+
+from latentlab.errors import UserError
+from latentlab.session.shades import Values
+from latentlab.ui import guard, look
+from latentlab.ui.chart import groups, joined, rows_of
+from latentlab.ui.plot import PlotlyView, array, points, script
+from latentlab.ui.tabs.toys import mixed
 
 PLOT = "document.querySelector('#map-plot .ll-figure')"
 
 
 def told(index: Any) -> Any:
-    import gradio as gr
-
     return gr.EventData(None, {"index": index, "value": "lasso"})
 
 
 def test_points_of_a_visitor_are_whole_numbers_in_pairs() -> None:
-    from latentlab.ui.plot import points
-
     assert points(told([[0, 3], [1, 2]])) == [(0, 3), (1, 2)]
     assert points(told([])) == []
 
@@ -32,16 +38,11 @@ def test_points_of_a_visitor_are_whole_numbers_in_pairs() -> None:
     "index", [None, "x", [[0]], [[0, -1]], [[0, 1.5]], [[True, 0]], [[0, 10**9]], [[0, 0]] * 100_001]
 )
 def test_anything_else_is_refused_in_one_line(index: Any) -> None:
-    from latentlab.errors import UserError
-    from latentlab.ui.plot import points
-
     with pytest.raises(UserError, match=r"^[^\n]+$"):
         points(told(index))
 
 
 def test_numbers_go_to_the_browser_as_they_are() -> None:
-    from latentlab.ui.plot import array
-
     packed = array(torch.tensor([0.5, -2.0, float("nan")]))
     back = np.frombuffer(base64.b64decode(packed["bdata"]), packed["dtype"])
     assert packed["dtype"] == "f4"
@@ -51,9 +52,6 @@ def test_numbers_go_to_the_browser_as_they_are() -> None:
 
 
 def test_each_row_of_the_map_is_in_one_curve_and_is_found_again() -> None:
-    from latentlab.session.shades import Values
-    from latentlab.ui.chart import groups, rows_of
-
     labels = torch.tensor([2, 0, 2, 1, 0])
     curves = groups(Values(labels, ("a", "b", "c", "never")), 5)
     assert [(curve.name, curve.rows.tolist()) for curve in curves] == [("a", [1, 4]), ("b", [3]), ("c", [0, 2])]
@@ -62,8 +60,6 @@ def test_each_row_of_the_map_is_in_one_curve_and_is_found_again() -> None:
 
 
 def test_an_arrow_goes_from_the_start_to_the_end_and_then_there_is_a_gap() -> None:
-    from latentlab.ui.chart import joined
-
     trace = joined("moved", torch.tensor([[0.0, 1.0]]), torch.tensor([[2.0, 3.0]]), "var(--ll-ink)", 1)
     x, y = (np.frombuffer(base64.b64decode(trace[axis]["bdata"]), "f4") for axis in "xy")
     assert x[:2].tolist() == [0, 2]
@@ -72,8 +68,6 @@ def test_an_arrow_goes_from_the_start_to_the_end_and_then_there_is_a_gap() -> No
 
 
 def test_the_toy_room_counts_what_falls_off_and_k_mixup_loses_least() -> None:
-    from latentlab.ui.tabs.toys import mixed
-
     *panels, note = mixed("ring", "half", True, 60, 0)
     off = [int(re.search(r"<b>(\d+) of 300", words)[1]) for words in panels[1::2]]  # type: ignore[index]
     assert note == ""
@@ -87,18 +81,10 @@ def test_the_toy_room_counts_what_falls_off_and_k_mixup_loses_least() -> None:
 
 
 def test_a_k_beyond_the_points_is_one_line() -> None:
-    from latentlab.ui.tabs.toys import mixed
-
     assert "k is 301" in mixed("moons", "beta", False, 301, 0)[-1]
 
 
 def test_the_script_of_the_plots_is_served_after_the_login_and_not_before() -> None:
-    import gradio as gr
-    import httpx
-
-    from latentlab.ui import guard
-    from latentlab.ui.plot import PlotlyView, script
-
     guard.prepare()
     with gr.Blocks() as demo:
         PlotlyView()
@@ -117,11 +103,6 @@ def test_the_script_of_the_plots_is_served_after_the_login_and_not_before() -> N
 @pytest.fixture
 def plots(chromium: str | None) -> Iterator[Any]:
     """A page of one plot with 50,000 points, and what its console says."""
-    import gradio as gr
-    from playwright.sync_api import sync_playwright
-
-    from latentlab.ui import guard, look
-    from latentlab.ui.plot import PlotlyView, array, points
 
     def figure(seed: int) -> dict[str, Any]:
         draw = np.random.default_rng(seed)
@@ -182,7 +163,7 @@ def test_fifty_thousand_points_are_drawn_kept_in_zoom_and_restyled(plots: Any) -
     assert complaints == []
 
 
-def lasso(view: Any, left: float, top: float, right: float, bottom: float) -> None:
+def lasso(view: Page, left: float, top: float, right: float, bottom: float) -> None:
     """A frame drawn by hand, in shares of the plot."""
     box = view.locator("#map-plot .nsewdrag").first.bounding_box()
 
@@ -198,7 +179,7 @@ def lasso(view: Any, left: float, top: float, right: float, bottom: float) -> No
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_a_point_becomes_the_picture_and_a_lasso_the_selection(view: Any) -> None:
+def test_a_point_becomes_the_picture_and_a_lasso_the_selection(view: Page) -> None:
     view.set_default_timeout(120_000)
     view.get_by_role("tab", name="Map", exact=True).click()
     view.wait_for_selector("#map-plot .main-svg")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
+from playwright.sync_api import Page
 
 pytestmark = pytest.mark.browser
 TABS = ("Explore", "Mix", "Attack", "Explain", "Map", "Train", "Compare", "Toy room", "Learn")
@@ -13,7 +12,7 @@ WIDE = "() => document.documentElement.scrollWidth"
 CUT = "bar => { const seen = document.querySelector(bar); return seen.scrollWidth - seen.clientWidth; }"
 
 
-def opened(view: Any, name: str) -> None:
+def opened(view: Page, name: str) -> None:
     """By the bar, or by the menu of those that do not fit."""
     shown = view.locator(f"{BAR} button").get_by_text(name, exact=True)
     if not shown.count():
@@ -24,7 +23,7 @@ def opened(view: Any, name: str) -> None:
     view.wait_for_timeout(1500)
 
 
-def test_no_tab_is_wider_than_a_phone_and_no_name_is_cut(view: Any) -> None:
+def test_no_tab_is_wider_than_a_phone_and_no_name_is_cut(view: Page) -> None:
     view.set_viewport_size({"width": 390, "height": 900})
     view.reload()
     view.wait_for_selector(".ll-tile img")
@@ -35,7 +34,7 @@ def test_no_tab_is_wider_than_a_phone_and_no_name_is_cut(view: Any) -> None:
 
 
 @pytest.mark.parametrize("count", [2, 10])
-def test_the_numbers_stand_below_the_bars_of_few_classes_and_of_many(view: Any, count: int) -> None:
+def test_the_numbers_stand_below_the_bars_of_few_classes_and_of_many(view: Page, count: int) -> None:
     view.set_viewport_size({"width": 390, "height": 900})
     view.evaluate("count => document.querySelectorAll('.ll-bar').forEach((bar, n) => n < count || bar.remove())", count)
     assert view.locator("#stage .ll-bar").count() == count

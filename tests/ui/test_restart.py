@@ -10,9 +10,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from playwright.sync_api import Page, sync_playwright
 from ui.conftest import BROWSER
 from ui.hand import caption, result, slide
 
@@ -53,11 +53,9 @@ def server(small_world: Path, tmp_path: Path) -> Iterator[Start]:
 def test_a_page_left_open_over_a_restart_says_so_and_comes_back_to_its_view(
     server: Start, chromium: str | None
 ) -> None:
-    from playwright.sync_api import sync_playwright
-
     address, first = server()
     with sync_playwright() as playwright:
-        view: Any = playwright.chromium.launch(executable_path=chromium, args=BROWSER).new_page()
+        view: Page = playwright.chromium.launch(executable_path=chromium, args=BROWSER).new_page()
         view.set_default_timeout(60_000)
         view.goto(address)
         view.wait_for_selector(".ll-tile img")

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from playwright.sync_api import Page
 from ui.conftest import watched
 from ui.hand import caption
+
+from latentlab.runs import Runs
+from latentlab.store import Store
+from latentlab.ui import build, guard, look
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -16,10 +20,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 @pytest.fixture(scope="module")
 def trained(small_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a page that may train, on a runs folder of its own."""
-    from latentlab.runs import Runs
-    from latentlab.store import Store
-    from latentlab.ui import build, guard, look
-
     folder = tmp_path_factory.mktemp("runs")
     runs = Runs(folder, flags=("--checkpoints", str(small_world)))
     guard.prepare()
@@ -29,16 +29,16 @@ def trained(small_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @pytest.fixture
-def view(trained: str, chromium: str | None) -> Iterator[Any]:
+def view(trained: str, chromium: str | None) -> Iterator[Page]:
     with watched(trained, chromium) as page:
         yield page
 
 
-def opened(view: Any, name: str) -> None:
+def opened(view: Page, name: str) -> None:
     view.get_by_role("tab", name=name).click()
 
 
-def begin(view: Any, seconds: float, name: str, **more: bool) -> None:
+def begin(view: Page, seconds: float, name: str, **more: bool) -> None:
     opened(view, "Train")
     view.locator("#train-budget input").fill(str(seconds))
     view.locator("#train-name input, #train-name textarea").fill(name)
@@ -48,28 +48,28 @@ def begin(view: Any, seconds: float, name: str, **more: bool) -> None:
     view.locator(f".ll-run-name b:text-is('{name}')").first.wait_for()
 
 
-def state(view: Any, words: str) -> None:
+def state(view: Page, words: str) -> None:
     view.wait_for_function(
         "words => document.querySelector('#train-told .ll-state')?.innerText.includes(words)",
         arg=words,
     )
 
 
-def losses(view: Any) -> list[float]:
+def losses(view: Page) -> list[float]:
     """The curve as it is drawn: the steps of the smoothed trace."""
     return view.evaluate(
         "() => [...(document.querySelector('#train-loss .js-plotly-plot')?.data?.at(-1)?.x ?? [])].map(Number)"
     )
 
 
-def longer(view: Any, than: int) -> None:
+def longer(view: Page, than: int) -> None:
     view.wait_for_function(
         "than => (document.querySelector('#train-loss .js-plotly-plot')?.data?.at(-1)?.x?.length ?? 0) > than",
         arg=than,
     )
 
 
-def test_a_run_outlives_its_page_stops_and_goes_on(view: Any) -> None:
+def test_a_run_outlives_its_page_stops_and_goes_on(view: Page) -> None:
     begin(view, 600, "one")
     longer(view, 2)
     before = losses(view)
@@ -94,7 +94,7 @@ def test_a_run_outlives_its_page_stops_and_goes_on(view: Any) -> None:
     other.get_by_role("option", name=name, exact=True).wait_for()
 
 
-def test_the_batch_is_seen_before_the_run(view: Any) -> None:
+def test_the_batch_is_seen_before_the_run(view: Page) -> None:
     opened(view, "Train")
     view.locator("#train-show").click()
     view.locator("#train-batch .ll-sample").first.wait_for()
@@ -106,7 +106,7 @@ def test_the_batch_is_seen_before_the_run(view: Any) -> None:
     assert view.locator("#train-batch img").first.get_attribute("src") != first
 
 
-def test_a_baseline_runs_beside_and_a_stranger_sees_neither(view: Any, trained: str) -> None:
+def test_a_baseline_runs_beside_and_a_stranger_sees_neither(view: Page, trained: str) -> None:
     begin(view, 2, "pair", twin=True)
     view.locator(".ll-run-name b:text-is('baseline of pair')").wait_for()
     assert view.locator(".ll-beside[aria-pressed=true]").count() == 2
@@ -121,18 +121,18 @@ def test_a_baseline_runs_beside_and_a_stranger_sees_neither(view: Any, trained: 
     view.locator(".ll-run-name b:text-is('pair')").wait_for(state="detached")
 
 
-def test_what_cannot_be_is_one_line(view: Any) -> None:
+def test_what_cannot_be_is_one_line(view: Page) -> None:
     opened(view, "Train")
     view.locator("#train-seeds input, #train-seeds textarea").fill("one; two")
     view.locator("#train-go").click()
     view.get_by_text("The seeds are 'one; two'").wait_for()
 
 
-def test_names_are_text(view: Any) -> None:
+def test_names_are_text(view: Page) -> None:
     begin(view, 1, "<img src=x onerror=alert(1)> ${1+1}")
 
 
-def test_two_classifiers_are_compared_and_a_changed_image_goes_to_the_workbench(view: Any) -> None:
+def test_two_classifiers_are_compared_and_a_changed_image_goes_to_the_workbench(view: Page) -> None:
     begin(view, 2, "compared")
     state(view, "finished")
     opened(view, "Compare")

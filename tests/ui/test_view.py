@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import zipfile
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import Page
 from ui.hand import caption, choose, drop, result, slide
 
 pytestmark = pytest.mark.browser
@@ -18,7 +18,7 @@ FIRST = ".ll-tile img"
 SHOWN = "src => document.querySelector('.ll-card.ll-accent img').src === src"
 
 
-def values(view: Any) -> dict[str, str]:
+def values(view: Page) -> dict[str, str]:
     return {name: found[0] for name, found in parse_qs(urlsplit(view.url).query).items()}
 
 
@@ -31,13 +31,13 @@ FOLLOWED = """() => {
 }"""
 
 
-def at_rest(view: Any) -> None:
+def at_rest(view: Page) -> None:
     """Until the address and what hangs on it have followed."""
     view.wait_for_function(FOLLOWED)
     view.wait_for_timeout(900)
 
 
-def test_the_address_holds_the_view_and_a_reload_brings_it_back(view: Any) -> None:
+def test_the_address_holds_the_view_and_a_reload_brings_it_back(view: Page) -> None:
     view.wait_for_url(re.compile("operator=shift"))
     choose(view, "space", "Glow")
     view.locator(".ll-thumb[data-key='3']").first.click()
@@ -58,7 +58,7 @@ def test_the_address_holds_the_view_and_a_reload_brings_it_back(view: Any) -> No
     assert view.locator("#header-note .ll-note").count() == 0
 
 
-def test_a_link_opens_its_tab_for_another_visitor(view: Any, served: str) -> None:
+def test_a_link_opens_its_tab_for_another_visitor(view: Page, served: str) -> None:
     view.get_by_role("tab", name="Mix").click()
     caption(view, "mixed, λ 0.50")
     slide(view, "mix-lam", 0.25)
@@ -75,7 +75,7 @@ def test_a_link_opens_its_tab_for_another_visitor(view: Any, served: str) -> Non
     assert other.get_by_role("tab", name="Mix").get_attribute("aria-selected") == "true"
 
 
-def test_a_reload_opens_the_tab_that_one_was_on(view: Any, served: str) -> None:
+def test_a_reload_opens_the_tab_that_one_was_on(view: Page, served: str) -> None:
     for name, key in (("Train", "train"), ("Map", "map"), ("Compare", "compare"), ("Toy room", "toys")):
         view.get_by_role("tab", name=name, exact=True).click()
         view.wait_for_url(re.compile(f"tab={key}"))
@@ -91,7 +91,7 @@ def test_a_reload_opens_the_tab_that_one_was_on(view: Any, served: str) -> None:
     view.wait_for_selector("#tabs [role=tab][aria-selected=true]:has-text('Explore')")
 
 
-def test_an_upload_survives_a_reload_and_one_that_is_damaged_is_said(view: Any, tmp_path: Path) -> None:
+def test_an_upload_survives_a_reload_and_one_that_is_damaged_is_said(view: Page, tmp_path: Path) -> None:
     Image.linear_gradient("L").save(tmp_path / "grey.png")
     drop(view, tmp_path / "grey.png")
     view.get_by_text("upload 256 × 256").first.wait_for()
@@ -114,7 +114,7 @@ def test_an_upload_survives_a_reload_and_one_that_is_damaged_is_said(view: Any, 
 
 
 @pytest.mark.parametrize("query", ["?world=atlantis", "?world=digits&operator=shift&model=/etc/passwd", "?view=api"])
-def test_a_strange_address_shows_the_first_view(view: Any, served: str, query: str) -> None:
+def test_a_strange_address_shows_the_first_view(view: Page, served: str, query: str) -> None:
     view.goto(served + query)
     view.wait_for_selector(FIRST)
     caption(view, "+2.0 σ")
@@ -123,7 +123,7 @@ def test_a_strange_address_shows_the_first_view(view: Any, served: str, query: s
     assert all("does not open" in line for line in lines)
 
 
-def test_the_world_last_used_is_opened(view: Any, served: str) -> None:
+def test_the_world_last_used_is_opened(view: Page, served: str) -> None:
     at_rest(view)
     assert view.evaluate("localStorage.getItem('latentlab-world')") == "digits"
     view.evaluate("localStorage.setItem('latentlab-world', 'atlantis')")
@@ -135,7 +135,7 @@ def test_the_world_last_used_is_opened(view: Any, served: str) -> None:
 
 
 def test_the_lines_of_python_are_shown_and_make_the_picture(
-    view: Any, small_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    view: Page, small_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slide(view, "bank-1", -1.25)
     caption(view, "pc2 -1.2 σ")
@@ -156,7 +156,7 @@ def test_the_lines_of_python_are_shown_and_make_the_picture(
     assert file in lines
 
 
-def test_a_recipe_alone_is_opened_by_its_button_and_by_a_drop(view: Any, tmp_path: Path) -> None:
+def test_a_recipe_alone_is_opened_by_its_button_and_by_a_drop(view: Page, tmp_path: Path) -> None:
     slide(view, "bank-1", -1.25)
     caption(view, "pc2 -1.2 σ")
     at_rest(view)
@@ -181,7 +181,7 @@ def test_a_recipe_alone_is_opened_by_its_button_and_by_a_drop(view: Any, tmp_pat
     assert result(view) == before
 
 
-def fall(view: Any, text: str) -> None:
+def fall(view: Page, text: str) -> None:
     """A file recipe.json let fall on the place for pictures."""
     view.evaluate(
         "text => { const held = new DataTransfer(); held.items.add(new File([text], 'recipe.json'));"
@@ -191,7 +191,7 @@ def fall(view: Any, text: str) -> None:
     )
 
 
-def test_the_last_views_are_kept_and_come_back_by_click_and_by_keyboard(view: Any) -> None:
+def test_the_last_views_are_kept_and_come_back_by_click_and_by_keyboard(view: Page) -> None:
     view.wait_for_selector("#past .ll-thumb")
     first = result(view)
     slide(view, "bank-0", -3)
@@ -212,7 +212,7 @@ def test_the_last_views_are_kept_and_come_back_by_click_and_by_keyboard(view: An
     assert view.evaluate("document.activeElement.dataset.key") == "1"
 
 
-def test_the_keyboard_passes_through_every_control_and_changes_nothing(view: Any) -> None:
+def test_the_keyboard_passes_through_every_control_and_changes_nothing(view: Page) -> None:
     slide(view, "bank-1", -1.25)
     caption(view, "pc2 -1.2 σ")
     at_rest(view)
