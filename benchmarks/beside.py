@@ -25,23 +25,23 @@ from pathlib import Path
 import torch
 
 from latentlab.operators import Shift
-from latentlab.runs import Runs, new_token
-from latentlab.runs.folder import PROGRAM
-from latentlab.session import Desk, Session, act, choose, open_world
+from latentlab.runs import Runs, make_token
+from latentlab.runs.folder import RUN_PROGRAM
+from latentlab.session import Session, Workspace, apply_move, choose_networks, open_world
 from latentlab.store import Store
 
 WARM = 5  # moves that are not counted
 Moves = list[float]
 
 
-def moves(desk: Desk, session: Session, count: int, first: int) -> Moves:
+def moves(workspace: Workspace, session: Session, count: int, first: int) -> Moves:
     """Seconds of each move along the first direction, never twice to the same place."""
-    direction = desk.directions(session.model)[0]
+    direction = workspace.list_directions(session.model)[0]
     taken = []
     for number in range(count + WARM):
         tool = Shift(direction=direction, amount=1 + (first + number) * 1e-4)
         start = time.perf_counter()
-        session = act(desk, replace(session), tool)
+        session = apply_move(workspace, replace(session), tool)
         taken.append(time.perf_counter() - start)
     return taken[WARM:]
 
@@ -53,14 +53,14 @@ def config(world: str) -> dict[str, object]:
 @contextmanager
 def beside(runs: Runs, world: str) -> Iterator[None]:
     """A run as the page starts it."""
-    token = new_token()
-    id = runs.start("train", config(world), "", token).id
+    token = make_token()
+    id = runs.submit_run("train", config(world), "", token).id
     try:
-        until(lambda: runs.get(id, token).latest.get("event") == "step", lambda: runs.log(id, token))
+        until(lambda: runs.find_run(id, token).latest.get("event") == "step", lambda: runs.read_log(id, token))
         yield
     finally:
-        runs.stop(id, token)
-        until(lambda: not runs.get(id, token).active and not runs.taken, lambda: runs.log(id, token))
+        runs.stop_run(id, token)
+        until(lambda: not runs.find_run(id, token).is_active and not runs.taken, lambda: runs.read_log(id, token))
 
 
 @contextmanager
@@ -69,7 +69,7 @@ def unshared(folder: Path, world: str, flags: list[str]) -> Iterator[None]:
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps({"verb": "train", "name": "", "owner": "", "config": config(world)}))
     with (folder / "log.txt").open("w") as log:
-        child = subprocess.Popen([*PROGRAM, "train", "--run", str(folder), *flags], stdout=log, stderr=log)
+        child = subprocess.Popen([*RUN_PROGRAM, "train", "--run", str(folder), *flags], stdout=log, stderr=log)
     events = folder / "events.jsonl"
     try:
         until(lambda: events.exists() and '"step", ' in events.read_text(), (folder / "log.txt").read_text)
@@ -113,15 +113,15 @@ def main() -> None:
 
     def measure(name: str) -> None:
         nonlocal made
-        found[name] += moves(desk, session, options.moves, made)
+        found[name] += moves(workspace, session, options.moves, made)
         made += options.moves + WARM
         line(name, found[name], found["alone"])
 
     with tempfile.TemporaryDirectory() as folder:
         runs = Runs(Path(folder) / "runs", flags=flags)
-        runs.watch()
-        desk = Desk(Store(options.checkpoints, "cpu"), runs=runs)
-        session = choose(desk, open_world(desk, options.world), model=f"{options.world}-glow")
+        runs.start_watching()
+        workspace = Workspace(Store(options.checkpoints, "cpu"), runs=runs)
+        session = choose_networks(workspace, open_world(workspace, options.world), model=f"{options.world}-glow")
         for turn in range(options.rounds):
             measure("alone")
             with beside(runs, options.world):

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from latentlab import chance, images
-from latentlab.session.desk import levels
+from latentlab.session.desk import round_levels
 from latentlab.store import Store
 from latentlab.types import Images
 
@@ -24,11 +24,11 @@ BATCH = 100
 @torch.no_grad()
 def drawn(store: Store, world: str, count: int, temperature: float) -> tuple[Images, torch.Tensor]:
     """Images of 256 levels and the probabilities of their classes."""
-    model, classifier = store.load(f"{world}-stylegan2"), store.load(store.classifiers(world)[0])
+    model, classifier = store.load(f"{world}-stylegan2"), store.load(store.list_classifiers(world)[0])
     pictures, seen = [], []
     for seed in range(0, count, BATCH):
-        codes = model.sample(BATCH, chance.seeded(seed)).map(lambda part: temperature * part)
-        few = levels(model.decode(codes))
+        codes = model.sample(BATCH, chance.make_generator(seed)).map(lambda part: temperature * part)
+        few = round_levels(model.decode(codes))
         pictures.append(few)
         seen.append(classifier(few).softmax(1))
     return torch.cat(pictures), torch.cat(seen)
@@ -51,7 +51,7 @@ def main() -> None:
     args = parser.parse_args()
     store = Store(device="cpu")
     pictures, seen = drawn(store, args.world, args.count, args.temperature)
-    classes = tuple(store.load(store.classifiers(args.world)[0]).classes)
+    classes = tuple(store.load(store.list_classifiers(args.world)[0]).classes)
     for number, row in enumerate(chosen(seen, classes, BORDERS[args.world]), 1):
         (args.out / f"{args.world}-{number}.png").write_bytes(images.png(pictures[row]))
         first, second = seen[row].topk(2).indices.tolist()

@@ -15,39 +15,39 @@ import torch
 from tqdm import tqdm
 
 from latentlab import chance, data
-from latentlab.fit.glow import GlowFitter, parted
-from latentlab.fit.scores import bits_per_dim
-from latentlab.fit.state import Progress
-from latentlab.fit.updates import Course, updates
+from latentlab.fit.glow import GlowFitter, separate_kernels
+from latentlab.fit.scores import compute_bits_per_dim
+from latentlab.fit.state import TrainingProgress
+from latentlab.fit.updates import BatchOrder, iterate_updates
 
 ADAM = 1.5e-3
 TEST = 1000  # images
 
 
-def fitter_of(world: data.World, teacher: str) -> GlowFitter:
+def fitter_of(world: data.Dataset, teacher: str) -> GlowFitter:
     fitter = GlowFitter(world, "cpu")
     if teacher == "Adam":
-        kernels, _ = parted(fitter.network)
+        kernels, _ = separate_kernels(fitter.network)
         fitter.optimisers["muon"] = torch.optim.Adam(kernels, betas=(0.9, 0.99))
         fitter.kernels = fitter.rest = ADAM
     fitter.average = 0.99
-    fitter.begin(world.train.batch(chance.permutation(len(world.train), chance.seeded(0))[:256])[0])
+    fitter.begin(world.train.take_batch(chance.draw_permutation(len(world.train), chance.make_generator(0))[:256])[0])
     return fitter
 
 
-def after(world: data.World, teacher: str, steps: int) -> float:
+def after(world: data.Dataset, teacher: str, steps: int) -> float:
     """Mean bits/dim of the averaged network on test images."""
     torch.manual_seed(0)
     fitter: Any = fitter_of(world, teacher)
     average = copy.deepcopy(fitter.network)
-    course = Course(world.train, fitter.batch, 0, "cpu", (0, 1))
-    run = updates(fitter, average, course, Progress(), lambda progress: progress.step / steps)
+    course = BatchOrder(world.train, fitter.batch, 0, "cpu", (0, 1))
+    run = iterate_updates(fitter, average, course, TrainingProgress(), lambda progress: progress.step / steps)
     for _ in tqdm(itertools.islice(run, steps), teacher, steps):
         pass
-    images, _ = world.test.batch(range(min(TEST, len(world.test))))
+    images, _ = world.test.take_batch(range(min(TEST, len(world.test))))
     with torch.no_grad():
-        rng = chance.seeded(0)
-        return torch.cat([bits_per_dim(average, few, rng) for few in images.split(100)]).mean().item()
+        rng = chance.make_generator(0)
+        return torch.cat([compute_bits_per_dim(average, few, rng) for few in images.split(100)]).mean().item()
 
 
 def main() -> None:
@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--data", default="cifar10")
     args = parser.parse_args()
-    world = data.load(args.data)
+    world = data.load_world(args.data)
     for teacher in ("Adam", "Muon"):
         print(f"{teacher}: {after(world, teacher, args.steps):.3f} bits/dim after {args.steps} steps", flush=True)
 

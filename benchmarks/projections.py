@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from latentlab import data, spaces
-from latentlab.projections import PROJECTIONS, Fitted, nearest, quality
+from latentlab.projections import PROJECTIONS, FittedProjection, find_nearest, measure_projection
 from latentlab.store import Store
 
 
@@ -28,15 +28,15 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--spaces", nargs="*", default=["cifar10-glow", "cifar10-vae", "cifar10-resnet"])
     options = parser.parse_args()
-    store, world = Store(device="cpu"), data.load(options.data)
-    images = world.test.batch(slice(0, options.count))[0]
-    others = world.test.batch(slice(options.count, options.count + 200))[0]
+    store, world = Store(device="cpu"), data.load_world(options.data)
+    images = world.test.take_batch(slice(0, options.count))[0]
+    others = world.test.take_batch(slice(options.count, options.count + 200))[0]
     for name in options.spaces:
-        points = spaces.points(store.load(name), images)
-        held_out = spaces.points(store.load(name), others)
+        points = spaces.embed_images(store.load(name), images)
+        held_out = spaces.embed_images(store.load(name), others)
         print(
             f"{name}: {len(points)} points of {points.shape[1]} coordinates; of {len(held_out)} others the nearest is "
-            f"{nearest(held_out, points).distances.mean():.2f} away"
+            f"{find_nearest(held_out, points).distances.mean():.2f} away"
         )
         compare(points, held_out)
 
@@ -45,13 +45,13 @@ def compare(points: spaces.Flat, held_out: spaces.Flat) -> None:
     print(
         f"  {'':8} {'first':>8} {'again':>8} {'of UMAP':>8}  trustworthiness  preserved  transform of {len(held_out)}"
     )
-    found: dict[str, tuple[Fitted, float, float]] = {}
+    found: dict[str, tuple[FittedProjection, float, float]] = {}
     for method, cls in PROJECTIONS.items():
         _, first = timed(lambda cls=cls: cls().fit(points))
         fitted, again = timed(lambda cls=cls: cls().fit(points))
         found[method] = fitted, first, again
     for method, (fitted, first, again) in found.items():
-        figures = quality(points, fitted.coordinates)
+        figures = measure_projection(points, fitted.coordinates)
         _, moving = timed(lambda fitted=fitted: fitted.transform(held_out))
         print(
             f"  {method:8} {first:7.2f}s {again:7.2f}s {again / found['umap'][2]:8.3f}  "

@@ -17,15 +17,15 @@ from unittest.mock import patch
 from benchmarks.browser import REST, WARM, drag, p95, view
 from latentlab import images
 from latentlab.operators import Shift
-from latentlab.session import Desk
+from latentlab.session import Workspace
 from latentlab.store import Store
 from latentlab.ui import wiring
 
 PARTS: dict[str, tuple[Any, str]] = {  # what is shown and the function that it is the time of
     "the move in latent space": (Shift, "move"),
-    "decoding": (Desk, "decode"),
-    "classifier": (Desk, "_probabilities"),
-    "bits per dimension": (Desk, "_bits"),
+    "decoding": (Workspace, "decode"),
+    "classifier": (Workspace, "_probabilities"),
+    "bits per dimension": (Workspace, "_bits"),
     "PNG": (images, "png"),
 }
 Moments = dict[str, float]
@@ -70,7 +70,7 @@ def clocks(spent: dict[str, float], moments: Moments) -> Iterator[None]:
         moments["made"] = 1000 * time.time()
         return done
 
-    verb, paint = wiring.timed, wiring.Page.paint
+    verb, paint = wiring.time_action, wiring.Page.paint_session
     with ExitStack() as stack:
         for part, (owner, name) in PARTS.items():
             stack.enter_context(patch.object(owner, name, timed(getattr(owner, name), part)))
@@ -106,11 +106,11 @@ def main() -> None:
     parser.add_argument("--space", default="cifar10-glow")
     parser.add_argument("--times", type=int, default=20)
     args = parser.parse_args()
-    from latentlab.ui import build, guard, look
+    from latentlab.ui import build_page, guard, load_page_style
 
-    guard.prepare()
-    blocks = build(Store(device="cpu"))
-    address = guard.serve(blocks, prevent_thread_lock=True, quiet=True, **look())
+    guard.prepare_gradio()
+    blocks = build_page(Store(device="cpu"))
+    address = guard.launch_page(blocks, prevent_thread_lock=True, quiet=True, **load_page_style())
     with view(address, args.space.partition("-")[0], args.space) as page:
         network, spent, moments = Network(page), {}, {}
         with clocks(spent, moments):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Augment", "Batch", "Bench", "Latents", "Store", "UserError", "launch", "operators"]
 
-_HOME = {
+_MODULE_OF_NAME = {
     "Augment": "latentlab.augment",
     "Batch": "latentlab.types",
     "Bench": "latentlab.types",
@@ -37,9 +37,9 @@ _HOME = {
 def __getattr__(name: str) -> Any:
     if name == "operators":
         return import_module("latentlab.operators")
-    if name not in _HOME:
+    if name not in _MODULE_OF_NAME:
         raise AttributeError(f"module 'latentlab' has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+    return getattr(import_module(_MODULE_OF_NAME[name]), name)
 
 
 def __dir__() -> list[str]:

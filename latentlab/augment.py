@@ -1,4 +1,4 @@
-"""A recipe at work in somebody else's training loop."""
+"""This module puts a recipe to work in somebody else's training loop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.nn.functional import one_hot
 
 from latentlab import recipe as recipes
 from latentlab.errors import UserError
-from latentlab.operators import Move, decode, encode
+from latentlab.operators import LatentOperator, decode, encode
 from latentlab.recipe import Recipe
 from latentlab.store import Store
 from latentlab.types import Batch, Images, Targets
@@ -35,31 +35,31 @@ class Augment:
         classifier: nn.Module | None = None,
         classes: int | None = None,
     ) -> None:
-        self.recipe = _recipe(recipe)
-        self.operator = self.recipe.tool()
+        self.recipe = _read_recipe(recipe)
+        self.operator = self.recipe.make_operator()
         named = store.bench(self.recipe.model, self.recipe.classifier if classifier is None else None, self.recipe.seed)
         self.bench = replace(named, classifier=named.classifier if classifier is None else classifier)
         self.device = store.device
-        self.classes = classes or _classes(self.bench.classifier, store, self.recipe.model)
+        self.classes = classes or _count_classes(self.bench.classifier, store, self.recipe.model)
 
     @torch.no_grad()
     def __call__(
         self, images: Num[Tensor, "B C H W"], labels: Int[Tensor, " B"] | Float[Tensor, "B K"]
     ) -> tuple[Images, Targets]:
-        batch = Batch(_in_range(images).to(self.device), self._targets(labels).to(self.device))
-        moved = self._refined(batch) if self.recipe.refine else self.operator(batch, self.bench)
+        batch = Batch(_check_range(images).to(self.device), self._make_targets(labels).to(self.device))
+        moved = self._move_refined(batch) if self.recipe.refine else self.operator(batch, self.bench)
         return moved.images.to(images.device), moved.targets.to(images.device)
 
-    def _refined(self, batch: Batch) -> Batch:
-        """The move from an encoding that was improved first, as the recipe says."""
-        if not isinstance(self.operator, Move):
+    def _move_refined(self, batch: Batch) -> Batch:
+        """Return the move from an encoding that was improved first, as the recipe says."""
+        if not isinstance(self.operator, LatentOperator):
             raise UserError(f"{self.recipe.operator} does not encode; take `refine` out of the recipe.")
         latents, targets = self.operator.move(
             encode(self.bench.model, batch.images, self.recipe.refine), batch, self.bench
         )
         return Batch(decode(self.bench.model, latents), targets)
 
-    def _targets(self, labels: Tensor) -> Targets:
+    def _make_targets(self, labels: Tensor) -> Targets:
         if labels.ndim == 2:
             return labels.float()
         if not self.classes:
@@ -69,22 +69,22 @@ class Augment:
         return one_hot(labels.long(), self.classes).float()
 
 
-def _recipe(recipe: str | Path | dict[str, Any] | Recipe) -> Recipe:
+def _read_recipe(recipe: str | Path | dict[str, Any] | Recipe) -> Recipe:
     if isinstance(recipe, Recipe):
         return recipe
     if isinstance(recipe, dict):
-        return recipes.from_json(json.dumps(recipe))
+        return recipes.parse_recipe(json.dumps(recipe))
     try:
-        return recipes.from_json(Path(recipe).read_bytes())
+        return recipes.parse_recipe(Path(recipe).read_bytes())
     except OSError as error:
         raise UserError(f"{recipe} cannot be read: {error.strerror}. Give a recipe exported from LatentLab.") from error
 
 
-def _classes(classifier: nn.Module | None, store: Store, model: str) -> int:
+def _count_classes(classifier: nn.Module | None, store: Store, model: str) -> int:
     return len(getattr(classifier, "classes", ()) or store.card(model).classes)
 
 
-def _in_range(images: Num[Tensor, "B C H W"]) -> Images:
+def _check_range(images: Num[Tensor, "B C H W"]) -> Images:
     if not images.is_floating_point():
         raise UserError("The images are whole numbers; divide them by 255 so that they are from 0 to 1.")
     if len(images) and not 0 <= float(images.min()) <= float(images.max()) <= 1:

@@ -15,17 +15,17 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from latentlab import chance, data, metrics
-from latentlab.data import World
+from latentlab.data import Dataset
 from latentlab.errors import UserError
-from latentlab.knobs import Knob, from_json, tool
-from latentlab.metrics import METRICS, Measured, Metric
+from latentlab.knobs import Knob, tool, tool_from_json
+from latentlab.metrics import METRICS, Estimate, Metric
 from latentlab.models import Pixels
-from latentlab.models.networks import Networks
-from latentlab.training import Config, Event
+from latentlab.models.networks import NetworkSource
+from latentlab.training import Config, RunEvent
 from latentlab.types import Batch, Bench, LatentModel
 
-CHOICES = tuple(METRICS)
-JUDGES = ("resnet18", "resnet", "airbench")  # kinds of a world's own classifiers, the better first
+METRIC_NAMES = tuple(METRICS)
+JUDGE_KINDS = ("resnet18", "resnet", "airbench")  # kinds of a world's own classifiers, the better first
 
 
 @tool
@@ -35,7 +35,7 @@ class Comparison:
     classifiers: Annotated[tuple[str, ...], Knob("checkpoints and runs", 0, 12)] = ()
     world: Annotated[str, Knob("data set")] = "digits"
     images: Annotated[int, Knob("test images", 10, 10_000)] = 500
-    metrics: Annotated[tuple[str, ...], Knob("figures", choices=CHOICES)] = CHOICES
+    metrics: Annotated[tuple[str, ...], Knob("figures", choices=METRIC_NAMES)] = METRIC_NAMES
     severity: Annotated[int, Knob("of the corruptions", 1, 5)] = 3
     epsilon: Annotated[float, Knob("largest change of a pixel by FGSM, PGD and for linearity", 0, 1)] = 8 / 255
     steps: Annotated[int, Knob("gradient steps of PGD and for linearity", 1, 200)] = 10
@@ -44,8 +44,8 @@ class Comparison:
     judge: Annotated[str, Knob("independent classifier that says if labels are kept; empty for the world's")] = ""
     seed: Annotated[int, Knob("of everything that is drawn", 0, 2**31 - 1)] = 0
 
-    def tools(self) -> dict[str, Metric]:
-        """The chosen metrics, each with those of these knobs that it has."""
+    def make_metrics(self) -> dict[str, Metric]:
+        """Return the chosen metrics, each with those of these knobs that it has."""
         own = {"severity": self.severity, "epsilon": self.epsilon, "steps": self.steps, "radius": self.radius}
         known: dict[str, tuple[str, ...]] = {
             "corruptions": ("severity",),
@@ -54,37 +54,39 @@ class Comparison:
             "linearity": ("epsilon", "steps"),
             "latent-attack": ("radius",),
         }
-        chosen = [name for name in CHOICES if name in self.metrics]
-        return {name: from_json(METRICS[name], {knob: own[knob] for knob in known.get(name, ())}) for name in chosen}
+        chosen = [name for name in METRIC_NAMES if name in self.metrics]
+        return {
+            name: tool_from_json(METRICS[name], {knob: own[knob] for knob in known.get(name, ())}) for name in chosen
+        }
 
 
 @dataclass(frozen=True, eq=False)
-class Field:
+class ComparisonInput:
     """The images on which all are compared."""
 
     config: Comparison
-    networks: Networks
-    world: World
+    networks: NetworkSource
+    world: Dataset
     rows: Tensor  # of the test images
     batch: Batch
 
-    def bench(self, classifier: str, model: LatentModel | None = None) -> Bench:
+    def make_bench(self, classifier: str, model: LatentModel | None = None) -> Bench:
         space = Pixels(self.world.image_shape) if model is None else model
-        return Bench(space, self.networks.load(classifier), chance.seeded(self.config.seed))
+        return Bench(space, self.networks.load(classifier), chance.make_generator(self.config.seed))
 
 
-def compare(
-    config: Comparison, networks: Networks, done: Collection[str] = (), asked: Callable[[], str] = lambda: ""
-) -> Iterator[Event]:
-    """Metric after metric, one event a classifier; the metrics in `done` were finished before."""
-    field = _field(config, networks)
-    tools = config.tools()
+def compare_classifiers(
+    config: Comparison, networks: NetworkSource, done: Collection[str] = (), asked: Callable[[], str] = lambda: ""
+) -> Iterator[RunEvent]:
+    """Yield the events of metric after metric, one event a classifier; the metrics in `done` were finished before."""
+    field = _prepare_input(config, networks)
+    tools = config.make_metrics()
     start, count = time.monotonic(), len(config.classifiers) * len(set(done) & set(tools))
 
-    def event(name: str, **values: Any) -> Event:
+    def make_event(name: str, **values: Any) -> RunEvent:
         return {"event": name, "step": count, "seconds": round(time.monotonic() - start, 3), **values}
 
-    yield event(
+    yield make_event(
         "begin",
         classifiers=list(config.classifiers),
         metrics=list(tools),
@@ -95,30 +97,32 @@ def compare(
     for metric, measure in tools.items():
         if metric in done:
             continue
-        found: dict[str, Measured] = {}
+        found: dict[str, Estimate] = {}
         for classifier in config.classifiers:
             if said := asked():
                 if said != "interrupt":
-                    yield event("end", state="stopped", cause="Stopped on request.")
+                    yield make_event("end", state="stopped", cause="Stopped on request.")
                 return
             count += 1
             try:
-                measured = _measured(field, metric, measure, classifier)
+                measured = _measure_classifier(field, metric, measure, classifier)
             except UserError as error:
-                yield event("note", classifier=classifier, metric=metric, text=f"{metric} of {classifier}: {error}")
+                yield make_event(
+                    "note", classifier=classifier, metric=metric, text=f"{metric} of {classifier}: {error}"
+                )
                 continue
             if measured is not None:
                 found[classifier] = measured
-                yield event("figures", **_figures(classifier, metric, measured))
-        yield from (event(name, **values) for name, values in _between(field, metric, found))
-        yield event("metric", metric=metric)
-    yield event("end", state="finished", cause="Everything was measured.")
+                yield make_event("figures", **_describe_estimate(classifier, metric, measured))
+        yield from (make_event(name, **values) for name, values in _compare_estimates(field, metric, found))
+        yield make_event("metric", metric=metric)
+    yield make_event("end", state="finished", cause="Everything was measured.")
 
 
-def _field(config: Comparison, networks: Networks) -> Field:
+def _prepare_input(config: Comparison, networks: NetworkSource) -> ComparisonInput:
     if not config.classifiers:
         raise UserError("There is no classifier to compare; name one or more.")
-    world = _world(config, networks)
+    world = _load_world(config, networks)
     for name in config.classifiers:
         network = networks.load(name)
         if tuple(getattr(network, "classes", ())) != world.classes or tuple(network.image_shape) != world.image_shape:
@@ -126,16 +130,18 @@ def _field(config: Comparison, networks: Networks) -> Field:
                 f"{name} does not tell the classes of {config.world} apart as {config.classifiers[0]} does; "
                 "choose classifiers of the same classes and image size."
             )
-    order = chance.permutation(len(world.test), chance.seeded(config.seed))
+    order = chance.draw_permutation(len(world.test), chance.make_generator(config.seed))
     rows = order[: config.images].sort().values
-    images, labels = world.test.batch(rows)
+    images, labels = world.test.take_batch(rows)
     targets = one_hot(labels, len(world.classes)).float()
-    return Field(config, networks, world, rows, Batch(images.to(networks.device), targets.to(networks.device)))
+    return ComparisonInput(
+        config, networks, world, rows, Batch(images.to(networks.device), targets.to(networks.device))
+    )
 
 
-def _world(config: Comparison, networks: Networks) -> World:
-    """The data; where labels are attributes, with the one that the first classifier tells."""
-    world = data.load(config.world)
+def _load_world(config: Comparison, networks: NetworkSource) -> Dataset:
+    """Load the data; where labels are attributes, with the one that the first classifier tells."""
+    world = data.load_world(config.world)
     if not world.multilabel:
         return world
     classes = tuple(getattr(networks.load(config.classifiers[0]), "classes", ()))
@@ -143,19 +149,19 @@ def _world(config: Comparison, networks: Networks) -> World:
         raise UserError(
             f"In {world.name} labels are attributes; choose classifiers of one, such as NAME:{world.classes[0]}."
         )
-    return world.about(classes[1])
+    return world.select_attribute(classes[1])
 
 
-def _measured(field: Field, metric: str, measure: Metric, classifier: str) -> Measured | None:
+def _measure_classifier(field: ComparisonInput, metric: str, measure: Metric, classifier: str) -> Estimate | None:
     if metric == "label-preservation":
-        return _preserved(field, classifier)
+        return _measure_preserved(field, classifier)
     model = None
     if metric == "latent-attack":
         model = field.networks.load(field.config.space or f"{field.config.world}-glow")
-    return measure(field.batch, field.bench(classifier, model))
+    return measure(field.batch, field.make_bench(classifier, model))
 
 
-def _figures(classifier: str, metric: str, found: Measured) -> dict[str, Any]:
+def _describe_estimate(classifier: str, metric: str, found: Estimate) -> dict[str, Any]:
     return {
         "classifier": classifier,
         "metric": metric,
@@ -166,29 +172,31 @@ def _figures(classifier: str, metric: str, found: Measured) -> dict[str, Any]:
     }
 
 
-def _between(field: Field, metric: str, found: dict[str, Measured]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Differences to the first on the same images, images that changed sides, and means over seeds."""
+def _compare_estimates(
+    field: ComparisonInput, metric: str, found: dict[str, Estimate]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield differences to the first on the same images, images that changed sides, and means over seeds."""
     each = {name: measured.each for name, measured in found.items() if measured.each is not None}
     first = next(iter(each), "")
     for second in list(each)[1:]:
         change = each[second] - each[first]
-        apart = metrics.mean(change)
-        yield "difference", {"first": first, "second": second, **_interval(metric, apart)}
+        apart = metrics.estimate_mean(change)
+        yield "difference", {"first": first, "second": second, **_describe_interval(metric, apart)}
         if metric == "accuracy":
             gained, lost = (change == sign for sign in (1, -1))
             rows = {"gained": field.rows[gained].tolist(), "lost": field.rows[lost].tolist()}
             yield "flips", {"first": first, "second": second, **rows}
-    for names in _same_but_seed(field.networks, list(found)):
-        over = metrics.mean(torch.tensor([found[name].value for name in names]))
-        yield "seeds", {"classifiers": names, **_interval(metric, over)}
+    for names in _group_seed_runs(field.networks, list(found)):
+        over = metrics.estimate_mean(torch.tensor([found[name].value for name in names]))
+        yield "seeds", {"classifiers": names, **_describe_interval(metric, over)}
 
 
-def _interval(metric: str, found: Measured) -> dict[str, Any]:
+def _describe_interval(metric: str, found: Estimate) -> dict[str, Any]:
     return {"metric": metric, **{name: round(getattr(found, name), 6) for name in ("value", "low", "high")}}
 
 
-def _same_but_seed(networks: Networks, names: Sequence[str]) -> list[list[str]]:
-    """Groups of two or more runs that were asked for the same, but for the seed."""
+def _group_seed_runs(networks: NetworkSource, names: Sequence[str]) -> list[list[str]]:
+    """Group runs, two or more, that were asked for the same, but for the seed."""
     groups: dict[str, list[str]] = defaultdict(list)
     for name in names:
         if config := networks.card(name).recipe.get("config"):
@@ -196,44 +204,46 @@ def _same_but_seed(networks: Networks, names: Sequence[str]) -> list[list[str]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _preserved(field: Field, classifier: str) -> Measured | None:
-    """Of a run's augmentations, aimed at the run's own classifier, by another that has nothing to do with it."""
+def _measure_preserved(field: ComparisonInput, classifier: str) -> Estimate | None:
+    """Measure the labels that a run's augmentations keep, aimed at the run's own classifier, by another that has
+    nothing to do with it.
+    """
     recipe = field.networks.card(classifier).recipe
     if not recipe.get("config", {}).get("augmentations"):
         return None
-    steps = from_json(Config, recipe["config"]).augmentations
-    spaces = [_space(field, step.where(field.config.world)) for step in steps]
-    bench, judge = field.bench(classifier), _judge(field)
+    steps = tool_from_json(Config, recipe["config"]).augmentations
+    spaces = [_load_space(field, step.choose_space(field.config.world)) for step in steps]
+    bench, judge = field.make_bench(classifier), _choose_judge(field)
 
-    def move(batch: Batch) -> Batch:
+    def move_batch(batch: Batch) -> Batch:
         for step, space in zip(steps, spaces, strict=True):
-            batch = step.operator()(batch, Bench(space, bench.classifier, bench.rng))
+            batch = step.build_operator()(batch, Bench(space, bench.classifier, bench.rng))
         return batch
 
-    found = metrics.preserved(move, field.batch, field.bench(judge))
+    found = metrics.estimate_preserved(move_batch, field.batch, field.make_bench(judge))
     found.detail["judge"] = judge
     return found
 
 
-def _space(field: Field, name: str) -> LatentModel:
+def _load_space(field: ComparisonInput, name: str) -> LatentModel:
     return Pixels(field.world.image_shape) if name.endswith("-pixels") else field.networks.load(name)
 
 
-def _judge(field: Field) -> str:
-    """The one that is named, else the world's first that is not itself compared."""
+def _choose_judge(field: ComparisonInput) -> str:
+    """Return the judge that is named, else the world's first that is not itself compared."""
     if field.config.judge:
         return field.config.judge
     head = f":{field.world.classes[1]}" if len(field.world.classes) == 2 else ""
-    names = (f"{field.config.world}-{kind}" for kind in JUDGES)
+    names = (f"{field.config.world}-{kind}" for kind in JUDGE_KINDS)
     free = (name for name in names if name not in {other.partition(":")[0] for other in field.config.classifiers})
-    for name in islice(free, len(JUDGES)):
-        network = _found(field.networks, name + head) or _found(field.networks, name)
+    for name in islice(free, len(JUDGE_KINDS)):
+        network = _find_network(field.networks, name + head) or _find_network(field.networks, name)
         if network is not None and tuple(getattr(network, "classes", ())) == field.world.classes:
-            return name + head if _found(field.networks, name + head) else name
+            return name + head if _find_network(field.networks, name + head) else name
     raise UserError("there is no independent classifier to judge by; name one as judge.")
 
 
-def _found(networks: Networks, name: str) -> nn.Module | None:
+def _find_network(networks: NetworkSource, name: str) -> nn.Module | None:
     try:
         return networks.load(name)
     except UserError:

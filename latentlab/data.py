@@ -1,7 +1,7 @@
 """Worlds: data sets as uint8 tensors in memory, with the names of their classes.
 
-Looked for in `$LATENTLAB_DATA` (default `data/`): `NAME.npz` (`train_x`, `test_x` uint8 N H W C, `train_y`, `test_y`,
-optional `names`), then torchvision's own layout (`cifar-10-batches-py`, `MNIST/raw`), then a folder per class
+They are looked for in `$LATENTLAB_DATA` (default `data/`): `NAME.npz` (`train_x`, `test_x` uint8 N H W C, `train_y`,
+`test_y`, optional `names`), then torchvision's own layout (`cifar-10-batches-py`, `MNIST/raw`), then a folder per class
 (`NAME/train/CLASS/*.png` and `NAME/test/…`, or `NAME/CLASS/*.png`, a tenth of it held out by the hash of the name).
 `digits` needs no file, nor does `digits-biased`: the same, but nine of ten training digits wear their class's hue.
 """
@@ -23,24 +23,24 @@ from torch import Tensor
 from torch.nn import functional
 
 from latentlab.errors import UserError
-from latentlab.torchvision_schemas import torchvision
+from latentlab.torchvision_schemas import import_torchvision
 from latentlab.types import ImageShape
 
-WORLDS = ("digits", "cifar10", "mnist", "faces")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
-LICENCES = {
+WORLD_NAMES = ("digits", "cifar10", "mnist", "faces")
+DATASET_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+DATA_LICENCES = {
     "digits": "CC BY 4.0 (UCI Optical Recognition of Handwritten Digits, through scikit-learn)",
     "cifar10": "no licence stated; cite Krizhevsky 2009",
     "mnist": "CC BY-SA 3.0",
     "faces": "CelebA: non-commercial research only; cite Liu et al. 2015",
 }
-HOW = {
+DATA_HINTS = {
     "cifar10": "run `latentlab data cifar10`, or put cifar-10-batches-py or cifar10.npz there",
     "mnist": "run `latentlab data mnist`, or put MNIST/raw or mnist.npz there",
     "faces": "put faces.npz there (`latentlab data faces` describes it)",
 }
-BIASES = {"digits": 0.0, "digits-biased": 0.9}  # share of training digits that wear their class's hue
-COLOURINGS = 4  # of every training digit: colour says nothing about the class, so more of it is free
+DIGITS_BIASES = {"digits": 0.0, "digits-biased": 0.9}  # share of training digits that wear their class's hue
+COLOURINGS_PER_DIGIT = 4  # of every training digit: colour says nothing about the class, so more of it is free
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,14 +53,16 @@ class Split:
     def __len__(self) -> int:
         return len(self.images)
 
-    def batch(self, rows: slice | Sequence[int] | Tensor) -> tuple[Float[Tensor, "B C H W"], Int64[Tensor, "B ..."]]:
-        """Images in [0, 1] and labels of these rows."""
+    def take_batch(
+        self, rows: slice | Sequence[int] | Tensor
+    ) -> tuple[Float[Tensor, "B C H W"], Int64[Tensor, "B ..."]]:
+        """Return images in [0, 1] and labels of these rows."""
         return self.images[rows].float() / 255, self.labels[rows]
 
 
 @dataclass(frozen=True, eq=False)
-class World:
-    """A data set in two halves; in a multilabel one `classes` name the attributes."""
+class Dataset:
+    """A data set in two halves; the page calls it a world. In a multilabel one `classes` name the attributes."""
 
     name: str
     train: Split
@@ -76,12 +78,12 @@ class World:
         return channels, height, width
 
     @property
-    def mirrored(self) -> bool:
-        """Whether a picture left to right is as good as it was."""
+    def allows_mirroring(self) -> bool:
+        """Say whether a picture left to right is as good as it was."""
         return self.name not in ("digits", "mnist")
 
-    def about(self, attribute: str) -> World:
-        """The same pictures with one attribute as two classes: without it and with it."""
+    def select_attribute(self, attribute: str) -> Dataset:
+        """Return the same pictures with one attribute as two classes: without it and with it."""
         if attribute not in self.classes or not self.multilabel:
             known = ", ".join(self.classes) if self.multilabel else "none, but classes"
             raise UserError(f"{self.name} has no attribute {attribute[:40]!r}; it has {known}.")
@@ -90,53 +92,55 @@ class World:
         return replace(self, train=train, test=test, classes=(f"not {attribute}", attribute), multilabel=False)
 
 
-def root(folder: Path | None = None) -> Path:
+def find_data_folder(folder: Path | None = None) -> Path:
     return Path(folder or os.environ.get("LATENTLAB_DATA") or "data")
 
 
-def load(name: str, folder: Path | None = None) -> World:
-    """The world of this name; where its data are missing, one line says how to get them."""
+def load_world(name: str, folder: Path | None = None) -> Dataset:
+    """Load the world of this name; where its data are missing, one line says how to get them."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
         raise UserError(
-            f"{name[:40]!r} is no name of a data set; use letters, digits, - and _, such as {', '.join(WORLDS)}."
+            f"{name[:40]!r} is no name of a data set; use letters, digits, - and _, such as {', '.join(WORLD_NAMES)}."
         )
-    if name in BIASES:
-        return digits(BIASES[name])
-    place = root(folder)
+    if name in DIGITS_BIASES:
+        return make_digits_world(DIGITS_BIASES[name])
+    place = find_data_folder(folder)
     if (place / f"{name}.npz").is_file():
-        return from_npz(name, place / f"{name}.npz")
-    if name in LAYOUTS and (place / LAYOUTS[name][0]).is_dir():
-        return LAYOUTS[name][1](place)
+        return load_npz_world(name, place / f"{name}.npz")
+    if name in TORCHVISION_LAYOUTS and (place / TORCHVISION_LAYOUTS[name][0]).is_dir():
+        return TORCHVISION_LAYOUTS[name][1](place)
     if (place / name).is_dir():
-        return from_folders(name, place / name)
-    how = HOW.get(name, f"put {name}.npz or a folder {name}/CLASS/*.png there, or choose one of {', '.join(WORLDS)}")
+        return load_folder_world(name, place / name)
+    how = DATA_HINTS.get(
+        name, f"put {name}.npz or a folder {name}/CLASS/*.png there, or choose one of {', '.join(WORLD_NAMES)}"
+    )
     raise UserError(f"The data of {name} are not in {place} (set LATENTLAB_DATA to look elsewhere); {how}.")
 
 
-def digits(bias: float = 0.0) -> World:
-    """scikit-learn's digits as 32x32 colour pictures; of the training ones a share `bias` wears its class's hue."""
+def make_digits_world(bias: float = 0.0) -> Dataset:
+    """Make scikit-learn's digits 32x32 colour pictures; of the training ones a share `bias` wears its class's hue."""
     from sklearn.datasets import load_digits
 
     grey, labels = load_digits(return_X_y=True)
-    ink = _smooth(torch.from_numpy(grey).float().reshape(-1, 1, 8, 8) / 16)
+    ink = _smooth_ink(torch.from_numpy(grey).float().reshape(-1, 1, 8, 8) / 16)
     targets = torch.from_numpy(labels).long()
     held_out = _rank_in_class(targets) % 5 == 4
     rng = np.random.default_rng(0)
-    seen = torch.cat([torch.nonzero(~held_out).flatten()] * COLOURINGS)
+    seen = torch.cat([torch.nonzero(~held_out).flatten()] * COLOURINGS_PER_DIGIT)
     unseen = torch.nonzero(held_out).flatten()
-    return World(
+    return Dataset(
         "digits",
-        Split(_colour(ink[seen], _hues(targets[seen], bias, rng), rng), targets[seen]),
-        Split(_colour(ink[unseen], _hues(targets[unseen], 0.0, rng), rng), targets[unseen]),
+        Split(_colour_digits(ink[seen], _draw_hues(targets[seen], bias, rng), rng), targets[seen]),
+        Split(_colour_digits(ink[unseen], _draw_hues(targets[unseen], 0.0, rng), rng), targets[unseen]),
         tuple("0123456789"),
         False,
-        LICENCES["digits"],
-        COLOURINGS,
+        DATA_LICENCES["digits"],
+        COLOURINGS_PER_DIGIT,
     )
 
 
-def _smooth(ink: Float[Tensor, "N 1 8 8"]) -> Float[Tensor, "N 1 32 32"]:
-    """28x28 in a margin of 2; the step gives strokes an edge that plain interpolation blurs."""
+def _smooth_ink(ink: Float[Tensor, "N 1 8 8"]) -> Float[Tensor, "N 1 32 32"]:
+    """Enlarge the ink to 28x28 in a margin of 2; the step gives strokes an edge that plain interpolation blurs."""
     grown = functional.interpolate(
         functional.pad(ink, (1, 1, 1, 1)), size=(34, 34), mode="bicubic", align_corners=False
     )
@@ -145,33 +149,38 @@ def _smooth(ink: Float[Tensor, "N 1 8 8"]) -> Float[Tensor, "N 1 32 32"]:
 
 
 def _rank_in_class(labels: Int64[Tensor, " N"]) -> Int64[Tensor, " N"]:
-    """How many of the same class stand before each row."""
+    """Count how many of the same class stand before each row."""
     return (functional.one_hot(labels).cumsum(0).gather(1, labels[:, None]) - 1).flatten()
 
 
-def _hues(labels: Int64[Tensor, " N"], bias: float, rng: np.random.Generator) -> np.ndarray:
+def _draw_hues(labels: Int64[Tensor, " N"], bias: float, rng: np.random.Generator) -> np.ndarray:
     own = (labels.numpy() / 10 + rng.uniform(-0.02, 0.02, len(labels))) % 1
     return np.where(rng.random(len(labels)) < bias, own, rng.random(len(labels)))
 
 
-def _colour(ink: Float[Tensor, "N 1 32 32"], hues: np.ndarray, rng: np.random.Generator) -> UInt8[Tensor, "N 3 32 32"]:
-    """Bright strokes of these hues on a dark ground of another colour."""
+def _colour_digits(
+    ink: Float[Tensor, "N 1 32 32"], hues: np.ndarray, rng: np.random.Generator
+) -> UInt8[Tensor, "N 3 32 32"]:
+    """Paint bright strokes of these hues on a dark ground of another colour."""
     count = len(ink)
-    stroke = _rgb(hues, rng.uniform(0.45, 1, count), rng.uniform(0.8, 1, count))
-    ground = _rgb(rng.random(count), rng.uniform(0.2, 0.9, count), rng.uniform(0.02, 0.3, count))
+    stroke = _convert_hsv(hues, rng.uniform(0.45, 1, count), rng.uniform(0.8, 1, count))
+    ground = _convert_hsv(rng.random(count), rng.uniform(0.2, 0.9, count), rng.uniform(0.02, 0.3, count))
     return (torch.lerp(ground, stroke, ink) * 255).round().byte()
 
 
-def _rgb(hue: np.ndarray, saturation: np.ndarray, value: np.ndarray) -> Float[Tensor, "N 3 1 1"]:
-    """Colours of hue, saturation and value in [0, 1]: f(n) = v − v s max(0, min(k, 4 − k, 1)), k = (n + 6 h) mod 6."""
+def _convert_hsv(hue: np.ndarray, saturation: np.ndarray, value: np.ndarray) -> Float[Tensor, "N 3 1 1"]:
+    """Return the colours of hue, saturation and value in [0, 1].
+
+    f(n) = v − v s max(0, min(k, 4 − k, 1)), k = (n + 6 h) mod 6.
+    """
     k = (np.array([5, 3, 1]) + 6 * hue[:, None]) % 6
     depth = np.clip(np.minimum(k, 4 - k), 0, 1)
     rgb = value[:, None] * (1 - saturation[:, None] * depth)
     return torch.from_numpy(rgb).float()[:, :, None, None]
 
 
-def from_npz(name: str, path: Path) -> World:
-    """A world from one file of arrays; object arrays, which would need a pickle, are refused."""
+def load_npz_world(name: str, path: Path) -> Dataset:
+    """Load a world from one file of arrays; object arrays, which would need a pickle, are refused."""
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {
@@ -181,7 +190,7 @@ def from_npz(name: str, path: Path) -> World:
         raise UserError(f"{path} cannot be read: {error}. It must be a plain .npz without object arrays.") from error
     if missing := {"train_x", "train_y", "test_x", "test_y"} - set(arrays):
         raise UserError(f"{path} has no {', '.join(sorted(missing))}; it must hold train_x, train_y, test_x, test_y.")
-    train, test = (_split(path, arrays[f"{half}_x"], arrays[f"{half}_y"]) for half in ("train", "test"))
+    train, test = (_make_split(path, arrays[f"{half}_x"], arrays[f"{half}_y"]) for half in ("train", "test"))
     multilabel = train.labels.ndim == 2
     count = train.labels.shape[1] if multilabel else int(max(train.labels.max(), test.labels.max())) + 1
     classes = tuple(str(label) for label in arrays["names"]) if "names" in arrays else tuple(map(str, range(count)))
@@ -193,11 +202,11 @@ def from_npz(name: str, path: Path) -> World:
         raise UserError(
             f"{path}: its names, train and test arrays do not agree ({len(classes)} names, {count} classes)."
         )
-    return World(name, train, test, classes, multilabel, LICENCES.get(name, ""))
+    return Dataset(name, train, test, classes, multilabel, DATA_LICENCES.get(name, ""))
 
 
-def _split(path: Path, images: np.ndarray, labels: np.ndarray) -> Split:
-    """Channels first, at least 32 pixels, three channels."""
+def _make_split(path: Path, images: np.ndarray, labels: np.ndarray) -> Split:
+    """Check the arrays and put channels first: at least 32 pixels, three channels."""
     if images.dtype != np.uint8 or images.ndim not in (3, 4) or not len(images):
         raise UserError(f"{path}: images are {images.dtype} {images.shape}; they must be uint8 N H W C.")
     if images.ndim == 4 and images.shape[3] not in (1, 3):
@@ -210,86 +219,86 @@ def _split(path: Path, images: np.ndarray, labels: np.ndarray) -> Split:
         raise UserError(
             f"{path}: the columns of labels are attributes and must be 0 or 1; give class numbers as one column."
         )
-    return Split(_colour_planes(torch.from_numpy(images)), torch.from_numpy(labels).long())
+    return Split(_make_colour_planes(torch.from_numpy(images)), torch.from_numpy(labels).long())
 
 
-def _colour_planes(images: UInt8[Tensor, "N H W ..."]) -> UInt8[Tensor, "N 3 h w"]:
-    """Grey repeated to three planes; 28x28, MNIST's size, padded to 32x32."""
+def _make_colour_planes(images: UInt8[Tensor, "N H W ..."]) -> UInt8[Tensor, "N 3 h w"]:
+    """Repeat grey to three planes; pad 28x28, MNIST's size, to 32x32."""
     planes = images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2)
     if planes.shape[2:] == (28, 28):
         planes = functional.pad(planes, (2, 2, 2, 2))
     return planes.expand(-1, 3, -1, -1).contiguous()
 
 
-def _cifar10(place: Path) -> World:
-    halves = [_torchvision("cifar10", place, train) for train in (True, False)]
-    train, test = (Split(_colour_planes(torch.from_numpy(h.data)), torch.tensor(h.targets)) for h in halves)
-    return World("cifar10", train, test, tuple(halves[0].classes), False, LICENCES["cifar10"])
+def _load_cifar10(place: Path) -> Dataset:
+    halves = [_open_torchvision("cifar10", place, train) for train in (True, False)]
+    train, test = (Split(_make_colour_planes(torch.from_numpy(h.data)), torch.tensor(h.targets)) for h in halves)
+    return Dataset("cifar10", train, test, tuple(halves[0].classes), False, DATA_LICENCES["cifar10"])
 
 
-def _mnist(place: Path) -> World:
-    halves = [_torchvision("mnist", place, train) for train in (True, False)]
-    train, test = (Split(_colour_planes(h.data), h.targets.long()) for h in halves)
-    return World("mnist", train, test, tuple("0123456789"), False, LICENCES["mnist"])
+def _load_mnist(place: Path) -> Dataset:
+    halves = [_open_torchvision("mnist", place, train) for train in (True, False)]
+    train, test = (Split(_make_colour_planes(h.data), h.targets.long()) for h in halves)
+    return Dataset("mnist", train, test, tuple("0123456789"), False, DATA_LICENCES["mnist"])
 
 
-def _torchvision(name: str, place: Path, train: bool):
+def _open_torchvision(name: str, place: Path, train: bool):
     try:
-        return getattr(torchvision().datasets, LAYOUTS[name][2])(place, train=train, download=False)
+        return getattr(import_torchvision().datasets, TORCHVISION_LAYOUTS[name][2])(place, train=train, download=False)
     except (RuntimeError, OSError, EOFError) as error:
         raise UserError(
-            f"The data of {name} in {place} are incomplete ({error}); delete them and {HOW[name]}."
+            f"The data of {name} in {place} are incomplete ({error}); delete them and {DATA_HINTS[name]}."
         ) from error
 
 
-LAYOUTS: dict[str, tuple[str, Callable[[Path], World], str]] = {
-    "cifar10": ("cifar-10-batches-py", _cifar10, "CIFAR10"),
-    "mnist": ("MNIST/raw", _mnist, "MNIST"),
+TORCHVISION_LAYOUTS: dict[str, tuple[str, Callable[[Path], Dataset], str]] = {
+    "cifar10": ("cifar-10-batches-py", _load_cifar10, "CIFAR10"),
+    "mnist": ("MNIST/raw", _load_mnist, "MNIST"),
 }
 
 
-def download(name: str, folder: Path | None = None) -> None:
-    """CIFAR-10 or MNIST from their publishers through torchvision."""
-    if name not in LAYOUTS:
-        raise UserError(f"{name} cannot be downloaded; {', '.join(LAYOUTS)} can.")
-    place = root(folder)
+def download_world(name: str, folder: Path | None = None) -> None:
+    """Download CIFAR-10 or MNIST from their publishers through torchvision."""
+    if name not in TORCHVISION_LAYOUTS:
+        raise UserError(f"{name} cannot be downloaded; {', '.join(TORCHVISION_LAYOUTS)} can.")
+    place = find_data_folder(folder)
     try:
-        getattr(torchvision().datasets, LAYOUTS[name][2])(place, download=True)
+        getattr(import_torchvision().datasets, TORCHVISION_LAYOUTS[name][2])(place, download=True)
     except (RuntimeError, OSError) as error:
         raise UserError(
             f"The download of {name} failed ({error}); with a network try again, or put {name}.npz in {place}."
         ) from error
 
 
-def from_folders(name: str, place: Path) -> World:
-    """A folder per class; pictures become squares of 64 pixels where the first is that large, else of 32."""
+def load_folder_world(name: str, place: Path) -> Dataset:
+    """Load a folder per class; pictures become squares of 64 pixels where the first is that large, else of 32."""
     halves = {half: place / half if (place / half).is_dir() else place for half in ("train", "test")}
     split_by_hash = halves["train"] == halves["test"]
     classes = tuple(
         sorted(path.name for path in halves["train"].iterdir() if path.is_dir() and path.name not in halves)
     )
-    files = {half: _files(folder, classes) for half, folder in halves.items()}
+    files = {half: _list_pictures(folder, classes) for half, folder in halves.items()}
     if split_by_hash:
-        files = {half: [f for f in files[half] if (half == "test") == _held_out(f[0])] for half in files}
+        files = {half: [f for f in files[half] if (half == "test") == _is_held_out(f[0])] for half in files}
     if not files["train"] or not files["test"]:
         raise UserError(
             f"{place} needs pictures in a folder per class, in train/ and test/ or at least about ten a class."
         )
-    size = 64 if min(_open(files["train"][0][0]).size) >= 64 else 32
-    train, test = (_read_all(files[half], size) for half in ("train", "test"))
-    return World(name, train, test, classes, False, LICENCES.get(name, ""))
+    size = 64 if min(_open_picture(files["train"][0][0]).size) >= 64 else 32
+    train, test = (_read_pictures(files[half], size) for half in ("train", "test"))
+    return Dataset(name, train, test, classes, False, DATA_LICENCES.get(name, ""))
 
 
-def _files(folder: Path, classes: Sequence[str]) -> list[tuple[Path, int]]:
+def _list_pictures(folder: Path, classes: Sequence[str]) -> list[tuple[Path, int]]:
     found = [(path, number) for number, label in enumerate(classes) for path in sorted((folder / label).glob("*"))]
-    return [(path, number) for path, number in found if path.suffix.lower() in SUFFIXES]
+    return [(path, number) for path, number in found if path.suffix.lower() in DATASET_SUFFIXES]
 
 
-def _held_out(path: Path) -> bool:
+def _is_held_out(path: Path) -> bool:
     return hashlib.sha256(path.name.encode()).digest()[0] < 26
 
 
-def _open(path: Path):
+def _open_picture(path: Path):
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -298,8 +307,8 @@ def _open(path: Path):
         raise UserError(f"{path} cannot be read as a picture: {error}. Remove it or save it again.") from error
 
 
-def _read_all(files: Sequence[tuple[Path, int]], size: int) -> Split:
+def _read_pictures(files: Sequence[tuple[Path, int]], size: int) -> Split:
     from PIL import ImageOps
 
-    pictures = np.stack([np.asarray(ImageOps.fit(_open(path), (size, size))) for path, _ in files])
-    return Split(_colour_planes(torch.from_numpy(pictures)), torch.tensor([number for _, number in files]))
+    pictures = np.stack([np.asarray(ImageOps.fit(_open_picture(path), (size, size))) for path, _ in files])
+    return Split(_make_colour_planes(torch.from_numpy(pictures)), torch.tensor([number for _, number in files]))

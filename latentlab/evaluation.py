@@ -1,4 +1,4 @@
-"""What a card states against what the data say: every figure measured again, on the same test images."""
+"""An evaluation sets what a card states beside the data: each figure measured again on the same test images."""
 
 from __future__ import annotations
 
@@ -10,25 +10,28 @@ import torch
 from torch import Tensor
 
 from latentlab import chance, data, models
-from latentlab.data import World
+from latentlab.data import Dataset
 from latentlab.errors import UserError
 from latentlab.fit import parallel
-from latentlab.fit.parallel import ALONE, Place
-from latentlab.fit.scores import SCORES
+from latentlab.fit.parallel import SINGLE_PROCESS, ProcessPlace
+from latentlab.fit.scores import SCORERS
 from latentlab.models import LATENT_KINDS, Airbench, Card, ResNet18, SmallResNet
 from latentlab.types import Flat, Images, LatentModel, Latents
 
-SHARE, SLACK = 0.005, 1e-4  # a card may differ by half a percent, and by this much: machines round differently
-LOOSE = {"round trip": 1.0}  # nothing but rounding, so it may double from one machine to the next
-TOLERANCE = f"{SHARE:.1%} and {SLACK:g}"
-SAMPLES, SWAPS = 2000, 500  # images of which distances are taken; that are swapped
-PARTS = ("fine", "coarse")
-CLASSIFIERS = ("airbench", "resnet18", "resnet")  # in whose features distances are taken, the better one first
+CARD_SHARE, CARD_SLACK = (
+    0.005,
+    1e-4,
+)  # a card may differ by half a percent, and by this much: machines round differently
+LOOSE_SHARES = {"round trip": 1.0}  # nothing but rounding, so it may double from one machine to the next
+CARD_TOLERANCE = f"{CARD_SHARE:.1%} and {CARD_SLACK:g}"
+FRECHET_IMAGES, SWAPPED_IMAGES = 2000, 500  # images of which distances are taken; that are swapped
+SWAPPED_PART_GROUPS = ("fine", "coarse")
+FEATURE_CLASSIFIERS = ("airbench", "resnet18", "resnet")  # in whose features distances are taken, the better one first
 
 
 @dataclass(frozen=True)
-class Figure:
-    """As the card has it and as it was measured again; None where one side does not have it."""
+class CardFigure:
+    """A figure as the card has it and as it was measured again; None where one side does not have it."""
 
     name: str
     card: float | None
@@ -36,52 +39,57 @@ class Figure:
 
     @property
     def agrees(self) -> bool:
-        """A figure that the card does not state is no contradiction; one that nobody can measure is."""
+        """Say whether both sides agree.
+
+        A figure that the card does not state is no contradiction; one that nobody can measure is.
+        """
         if self.card is None:
             return True
-        share = LOOSE.get(self.name, SHARE)
-        return self.again is not None and abs(self.card - self.again) <= share * abs(self.card) + SLACK
+        share = LOOSE_SHARES.get(self.name, CARD_SHARE)
+        return self.again is not None and abs(self.card - self.again) <= share * abs(self.card) + CARD_SLACK
 
 
 @dataclass(frozen=True)
 class Evaluation:
     checkpoint: Path
     data: str
-    figures: tuple[Figure, ...]
+    figures: tuple[CardFigure, ...]
 
     @property
-    def wrong(self) -> tuple[Figure, ...]:
+    def wrong_figures(self) -> tuple[CardFigure, ...]:
         return tuple(figure for figure in self.figures if not figure.agrees)
 
 
-def evaluate(checkpoint: Path) -> Evaluation:
-    """The card's figures; for a generative model, with a classifier of its world beside it, the Fréchet distances.
+def evaluate_checkpoint(checkpoint: Path) -> Evaluation:
+    """Measure the card's figures; for a generative model with its world's classifier beside it, Fréchet distances.
 
     Under torchrun every process measures its share of the images, and each has the figures of all.
     """
-    device = parallel.device()
+    device = parallel.choose_device()
     card = models.read_card(checkpoint)
-    world = _world(checkpoint, card)
-    card, network = models.load(checkpoint, device)
-    place = parallel.start(device)
-    again = SCORES[card.kind](network, world, place)
-    if card.kind in LATENT_KINDS and (describe := _classifier(checkpoint, card, device)) is not None:
+    world = _load_card_world(checkpoint, card)
+    card, network = models.load_network(checkpoint, device)
+    place = parallel.join_processes(device)
+    again = SCORERS[card.kind](network, world, place)
+    if card.kind in LATENT_KINDS and (describe := _load_classifier(checkpoint, card, device)) is not None:
         assert isinstance(network, LatentModel)
-        again |= frechet(network, describe, world, place=place) | swapped(network, describe, world, place)
-    parallel.stop()
+        again |= measure_frechet_distances(network, describe, world, place=place) | measure_swaps(
+            network, describe, world, place
+        )
+    parallel.leave_processes()
     names = dict.fromkeys([*card.scores, *again])
-    figures = tuple(Figure(name, card.scores.get(name), again.get(name)) for name in names)
+    figures = tuple(CardFigure(name, card.scores.get(name), again.get(name)) for name in names)
     return Evaluation(checkpoint, card.data, figures)
 
 
-def _world(checkpoint: Path, card: Card) -> World:
-    if not card.data or card.kind not in SCORES:
+def _load_card_world(checkpoint: Path, card: Card) -> Dataset:
+    if not card.data or card.kind not in SCORERS:
         raise UserError(
             f"The card of {checkpoint.name} names no data; only the figures of a fitted network can be measured."
         )
-    world = data.load(card.data)
+    world = data.load_world(card.data)
     if world.multilabel and not card.multilabel and card.classes:  # a run that learned one attribute as two classes
-        world = world.about(card.classes[-1])
+        world = world.select_attribute(card.classes[-1])
     if world.image_shape != card.image_shape or (card.classes and world.classes != card.classes):
         raise UserError(
             f"{checkpoint.name} was fitted on other data than the {card.data} found here (their image size or classes "
@@ -90,78 +98,94 @@ def _world(checkpoint: Path, card: Card) -> World:
     return world
 
 
-def _classifier(checkpoint: Path, card: Card, device: str) -> Airbench | ResNet18 | SmallResNet | None:
-    """That of the same world, if it lies beside the checkpoint."""
-    paths = [checkpoint.with_name(f"{card.data}-{kind}.safetensors") for kind in CLASSIFIERS]
+def _load_classifier(checkpoint: Path, card: Card, device: str) -> Airbench | ResNet18 | SmallResNet | None:
+    """Return that of the same world, if it lies beside the checkpoint."""
+    paths = [checkpoint.with_name(f"{card.data}-{kind}.safetensors") for kind in FEATURE_CLASSIFIERS]
     path = next((path for path in paths if path.is_file()), None)
     if path is None:
         return None
-    network = models.load(path, device)[1]
+    network = models.load_network(path, device)[1]
     return network if isinstance(network, Airbench | ResNet18 | SmallResNet) else None
 
 
 @torch.no_grad()
-def frechet(
+def measure_frechet_distances(
     model: LatentModel,
     classifier: Airbench | ResNet18 | SmallResNet,
-    world: World,
-    samples: int = SAMPLES,
-    place: Place = ALONE,
+    world: Dataset,
+    samples: int = FRECHET_IMAGES,
+    place: ProcessPlace = SINGLE_PROCESS,
 ) -> dict[str, float]:
-    """Distance of drawn images to as many test images, which neither network has seen, in the classifier's features;
-    that of training images is the yardstick. More images make it smaller: compare distances of the same number only.
+    """Measure how far drawn images are from as many test images, which neither network has seen.
+
+    The distance is one of the classifier's features; that of training images is the yardstick. More images make it
+    smaller: compare distances of the same number only.
     """
     count = min(samples, len(world.test), len(world.train))
-    rows = chance.permutation(len(world.train), chance.seeded(0))[:count]
+    rows = chance.draw_permutation(len(world.train), chance.make_generator(0))[:count]
 
-    def features(images: Images) -> Flat:
-        return classifier.features(images.to(classifier.mean))
+    def extract_features(images: Images) -> Flat:
+        return classifier.extract_features(images.to(classifier.mean))
 
-    def drawn(few: Tensor) -> Images:
-        """Every few have chance of their own, whichever process draws them."""
-        return model.decode(model.sample(len(few), chance.seeded(int(few[0])))).clamp(0, 1)
+    def draw_images(few: Tensor) -> Images:
+        """Draw images; every few have chance of their own, whichever process draws them."""
+        return model.decode(model.sample(len(few), chance.make_generator(int(few[0])))).clamp(0, 1)
 
-    def described(images: Callable[[Tensor], Images]) -> Flat:
-        return parallel.deal(lambda few: features(images(few)), count, place, width=width)
+    def describe_images(images: Callable[[Tensor], Images]) -> Flat:
+        return parallel.measure_rows(lambda few: extract_features(images(few)), count, place, width=width)
 
-    width = features(world.test.batch([0])[0]).shape[1:]
-    test = described(lambda few: world.test.batch(few)[0])
-    train = described(lambda few: world.train.batch(rows[few])[0])
+    width = extract_features(world.test.take_batch([0])[0]).shape[1:]
+    test = describe_images(lambda few: world.test.take_batch(few)[0])
+    train = describe_images(lambda few: world.train.take_batch(rows[few])[0])
     return {
-        f"Fréchet distance of {count} samples": frechet_distance(described(drawn), test),
-        f"Fréchet distance of {count} training images": frechet_distance(train, test),
+        f"Fréchet distance of {count} samples": compute_frechet_distance(describe_images(draw_images), test),
+        f"Fréchet distance of {count} training images": compute_frechet_distance(train, test),
     }
 
 
 @torch.no_grad()
-def swapped(
-    model: LatentModel, classifier: Airbench | ResNet18 | SmallResNet, world: World, place: Place = ALONE
+def measure_swaps(
+    model: LatentModel,
+    classifier: Airbench | ResNet18 | SmallResNet,
+    world: Dataset,
+    place: ProcessPlace = SINGLE_PROCESS,
 ) -> dict[str, float]:
-    """The share of rebuilt test images in which the classifier sees the same class, of faces the same smile, when the
-    fine or the coarse parts of another image's code stand in for their own. A model with one part has none to swap."""
-    if len(model.sample(1, chance.seeded(0)).parts) == 1:
+    """Return the share of images in which the classifier sees the same class when parts of the code are swapped.
+
+    They are rebuilt test images, of faces the class is the smile; the fine or the coarse parts of another image's code
+    stand in for their own. A model with one part has none to swap.
+    """
+    if len(model.sample(1, chance.make_generator(0)).parts) == 1:
         return {}
     column = world.classes.index("Smiling") if "Smiling" in world.classes else None
 
-    def seen(latents: Latents) -> Tensor:
+    def classify_latents(latents: Latents) -> Tensor:
         logits = classifier(model.decode(latents).clamp(0, 1))
         return logits.argmax(1) if column is None else logits[:, column] > 0
 
-    def same(rows: Tensor) -> Tensor:
-        codes = model.encode(world.test.batch(rows)[0].to(classifier.mean))
-        partner, before = codes[torch.arange(len(rows)).roll(-1)], seen(codes)
-        return torch.stack([seen(codes.swap(partner, codes.named([group]))) == before for group in PARTS], 1).float()
+    def compare_swapped(rows: Tensor) -> Tensor:
+        codes = model.encode(world.test.take_batch(rows)[0].to(classifier.mean))
+        partner, before = codes[torch.arange(len(rows)).roll(-1)], classify_latents(codes)
+        return torch.stack(
+            [
+                classify_latents(codes.swap(partner, codes.select_part_names([group]))) == before
+                for group in SWAPPED_PART_GROUPS
+            ],
+            1,
+        ).float()
 
-    shares = parallel.deal(same, min(SWAPS, len(world.test)), place, width=(len(PARTS),)).mean(0)
+    shares = parallel.measure_rows(
+        compare_swapped, min(SWAPPED_IMAGES, len(world.test)), place, width=(len(SWAPPED_PART_GROUPS),)
+    ).mean(0)
     what = "class" if column is None else "smile"
     return {
         f"{what} kept when {group} parts are swapped": share
-        for group, share in zip(PARTS, shares.tolist(), strict=True)
+        for group, share in zip(SWAPPED_PART_GROUPS, shares.tolist(), strict=True)
     }
 
 
-def frechet_distance(a: Flat, b: Flat) -> float:
-    """|μ − ν|² + tr(A + B − 2 (A B)^½) of the means and covariances of two sets of features (Heusel et al. 2017).
+def compute_frechet_distance(a: Flat, b: Flat) -> float:
+    """Return |μ − ν|² + tr(A + B − 2 (A B)^½) of means and covariances of two sets of features (Heusel et al. 2017).
 
     (A B)^½ has the trace of (A^½ B A^½)^½, which is symmetric.
     """

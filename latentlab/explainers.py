@@ -1,4 +1,4 @@
-"""Where a classifier looks: how much each pixel speaks for a class. Signed where the method is."""
+"""Explainers show a classifier's attention: how much each pixel speaks for a class. Signed where the method is."""
 
 from __future__ import annotations
 
@@ -15,42 +15,42 @@ from latentlab.errors import UserError
 from latentlab.knobs import Knob, tool
 from latentlab.types import Images, Labels
 
-Heat = Float[Tensor, "B H W"]  # above 0: speaks for the class
-Baseline = Literal["black", "grey", "white"]
-LEVELS: dict[str, float] = {"black": 0.0, "grey": 0.5, "white": 1.0}
+HeatMaps = Float[Tensor, "B H W"]  # above 0: speaks for the class
+BaselineColour = Literal["black", "grey", "white"]
+BASELINE_LEVELS: dict[str, float] = {"black": 0.0, "grey": 0.5, "white": 1.0}
 
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
     """A heat map for each image; where the method is complete, with the `total` in logits that it should add up to."""
 
-    heat: Heat
+    heat: HeatMaps
     total: Float[Tensor, " B"] | None = None
 
     @property
-    def gap(self) -> Float[Tensor, " B"] | None:
-        """The completeness error |Σ heat − total| / |total|; not finite where there is nothing to add up to."""
+    def completeness_gap(self) -> Float[Tensor, " B"] | None:
+        """Return the completeness error |Σ heat − total| / |total|; not finite where there is nothing to add up to."""
         if self.total is None:
             return None
         return (self.heat.flatten(1).sum(1) - self.total).abs() / self.total.abs()
 
 
 class Explainer(ABC):
-    """Images, a classifier and a class for each image to heat maps. The score explained is the logit of the class."""
+    """It takes images, a classifier and a class for each image to heat maps. The score explained is its logit."""
 
     unit: ClassVar[str]
     quick: ClassVar[bool]  # a few passes through the classifier: may follow a slider
 
-    def __call__(self, images: Images, classifier: nn.Module, target: Labels) -> Heat:
-        return self.explain(images, classifier, target).heat
+    def __call__(self, images: Images, classifier: nn.Module, target: Labels) -> HeatMaps:
+        return self.explain_images(images, classifier, target).heat
 
-    def explain(self, images: Images, classifier: nn.Module, target: Labels) -> Explanation:
-        """Captum hangs hooks on modules: here on those of a twin that nobody else sees."""
+    def explain_images(self, images: Images, classifier: nn.Module, target: Labels) -> Explanation:
+        """Hang captum's hooks not on the classifier's modules but on those of a twin that nobody else sees."""
         with torch.enable_grad():
-            return self._explain(images.detach().clone().requires_grad_(), _twin(classifier), target)
+            return self._explain_twin(images.detach().clone().requires_grad_(), _make_twin(classifier), target)
 
     @abstractmethod
-    def _explain(self, images: Images, twin: nn.Module, target: Labels) -> Explanation: ...
+    def _explain_twin(self, images: Images, twin: nn.Module, target: Labels) -> Explanation: ...
 
 
 @tool
@@ -60,7 +60,7 @@ class Saliency(Explainer):
     unit: ClassVar[str] = "logits per unit of intensity"
     quick: ClassVar[bool] = True
 
-    def _explain(self, images: Images, twin: nn.Module, target: Labels) -> Explanation:
+    def _explain_twin(self, images: Images, twin: nn.Module, target: Labels) -> Explanation:
         from captum import attr
 
         return Explanation(attr.Saliency(twin).attribute(images, target=target).amax(1).detach())
@@ -76,13 +76,13 @@ class IntegratedGradients(Explainer):
     unit: ClassVar[str] = "logits"
     quick: ClassVar[bool] = False
     steps: Annotated[int, Knob("points of the quadrature", 2, 500)] = 128
-    baseline: Annotated[Baseline, Knob("where the line starts; pixels of its colour get nothing")] = "black"
+    baseline: Annotated[BaselineColour, Knob("where the line starts; pixels of its colour get nothing")] = "black"
     internal_batch_size: Annotated[int, Knob("images in one pass; bounds the memory", 1, 1024)] = 32
 
-    def _explain(self, images: Images, twin: nn.Module, target: Labels) -> Explanation:
+    def _explain_twin(self, images: Images, twin: nn.Module, target: Labels) -> Explanation:
         from captum import attr
 
-        nothing = torch.full_like(images, LEVELS[self.baseline]).detach()
+        nothing = torch.full_like(images, BASELINE_LEVELS[self.baseline]).detach()
         given = attr.IntegratedGradients(twin).attribute(
             images,
             nothing,
@@ -91,7 +91,9 @@ class IntegratedGradients(Explainer):
             internal_batch_size=max(self.internal_batch_size, len(images)),
         )
         heat = given.sum(1).detach().to(images.dtype)
-        return Explanation(heat, _score(twin, images, target) - _score(twin, nothing, target))
+        return Explanation(
+            heat, _compute_class_logits(twin, images, target) - _compute_class_logits(twin, nothing, target)
+        )
 
 
 @tool
@@ -102,9 +104,9 @@ class Occlusion(Explainer):
     quick: ClassVar[bool] = False
     window: Annotated[int, Knob("side of the square", 1, 64, unit="px")] = 6
     stride: Annotated[int, Knob("from one square to the next", 1, 64, unit="px")] = 3
-    baseline: Annotated[Baseline, Knob("what hides it")] = "grey"
+    baseline: Annotated[BaselineColour, Knob("what hides it")] = "grey"
 
-    def _explain(self, images: Images, twin: nn.Module, target: Labels) -> Explanation:
+    def _explain_twin(self, images: Images, twin: nn.Module, target: Labels) -> Explanation:
         from captum import attr
 
         channels, *sides = images.shape[1:]
@@ -118,7 +120,7 @@ class Occlusion(Explainer):
                 images.detach(),
                 (channels, self.window, self.window),
                 (channels, self.stride, self.stride),
-                baselines=LEVELS[self.baseline],
+                baselines=BASELINE_LEVELS[self.baseline],
                 target=target,
                 perturbations_per_eval=16,
             )
@@ -133,10 +135,10 @@ class GradCAM(Explainer):
     quick: ClassVar[bool] = True
     only_for: Annotated[bool, Knob("cut off what speaks against the class, as published")] = True
 
-    def _explain(self, images: Images, twin: nn.Module, target: Labels) -> Explanation:
+    def _explain_twin(self, images: Images, twin: nn.Module, target: Labels) -> Explanation:
         from captum import attr
 
-        layer = _last_map(twin, images)
+        layer = _find_last_map(twin, images)
         given = attr.LayerGradCam(twin, layer).attribute(images, target=target, relu_attributions=self.only_for)
         assert isinstance(given, Tensor), "one map: a module that gives several is never chosen"
         heat = attr.LayerAttribution.interpolate(given, tuple(images.shape[2:]), "bilinear")
@@ -151,8 +153,8 @@ EXPLAINERS: dict[str, type[Explainer]] = {
 }
 
 
-def _twin(classifier: nn.Module) -> nn.Module:
-    """The same tensors in modules of its own, in eval mode, where no ReLU overwrites its input."""
+def _make_twin(classifier: nn.Module) -> nn.Module:
+    """Put the same tensors into modules of their own, in eval mode, where no ReLU overwrites its input."""
     shared = {id(tensor): tensor for tensor in (*classifier.parameters(), *classifier.buffers())}
     twin = copy.deepcopy(classifier, dict(shared)).eval()
     for module in twin.modules():
@@ -161,15 +163,15 @@ def _twin(classifier: nn.Module) -> nn.Module:
     return twin
 
 
-def _last_map(twin: nn.Module, images: Images) -> nn.Module:
-    """The module with a convolution inside that is the last to give a map of more than one pixel."""
+def _find_last_map(twin: nn.Module, images: Images) -> nn.Module:
+    """Return the module with a convolution inside that is the last to give a map of more than one pixel."""
     found: list[nn.Module] = []
 
-    def look(module: nn.Module, _: object, output: object) -> None:
+    def record_module(module: nn.Module, _: object, output: object) -> None:
         if isinstance(output, Tensor) and output.ndim == 4 and output.shape[2:].numel() > 1:
             found.append(module)
 
-    hooks = [module.register_forward_hook(look) for module in twin.modules() if _convolves(module)]
+    hooks = [module.register_forward_hook(record_module) for module in twin.modules() if _has_convolution(module)]
     with torch.no_grad():
         twin(images[:1])
     for hook in hooks:
@@ -179,10 +181,10 @@ def _last_map(twin: nn.Module, images: Images) -> nn.Module:
     return found[-1]
 
 
-def _convolves(module: nn.Module) -> bool:
+def _has_convolution(module: nn.Module) -> bool:
     return any(isinstance(part, nn.Conv2d) for part in module.modules())
 
 
 @torch.no_grad()
-def _score(twin: nn.Module, images: Images, target: Labels) -> Float[Tensor, " B"]:
+def _compute_class_logits(twin: nn.Module, images: Images, target: Labels) -> Float[Tensor, " B"]:
     return twin(images).gather(1, target[:, None])[:, 0]

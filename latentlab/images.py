@@ -16,20 +16,20 @@ from torch import Tensor
 from latentlab.errors import UserError
 from latentlab.types import ImageShape
 
-Picture = Float[Tensor, "C H W"]  # in [0, 1]
-Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
+ImageTensor = Float[Tensor, "C H W"]  # in [0, 1]
+CropBox = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-READABLE = "PNG, JPEG, WebP, GIF, BMP, TIFF and AVIF pictures are read"
-MAX_BYTES = 20_000_000
-MAX_PIXELS = 24_000_000
+READ_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+READ_FORMATS_TEXT = "PNG, JPEG, WebP, GIF, BMP, TIFF and AVIF pictures are read"
+MAX_IMAGE_BYTES = 20_000_000
+MAX_IMAGE_PIXELS = 24_000_000
 MAX_JPEG_PIXELS = 64_000_000  # a JPEG is decoded at reduced size, so it may be larger
-LONG_SIDE = 2048  # what is kept of a large picture
+MAX_LONG_SIDE = 2048  # what is kept of a large picture
 RECIPE_KEY = "latentlab"
-MAX_RECIPE_BYTES = 65_536
+MAX_PNG_RECIPE_BYTES = 65_536
 
 # What Pillow raises on files that are not what they seem to be.
-BROKEN = (
+PILLOW_ERRORS = (
     OSError,
     EOFError,
     SyntaxError,
@@ -40,7 +40,7 @@ BROKEN = (
     RuntimeError,
     struct.error,
 )
-TURNS = {  # of the EXIF orientation
+EXIF_TURNS = {  # of the EXIF orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -49,39 +49,39 @@ TURNS = {  # of the EXIF orientation
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-FOREIGN = {b"ftyphei": "HEIC", b"ftypmif1": "HEIC", b"<svg": "SVG", b"<html": "HTML", b"%pdf": "PDF"}
+FOREIGN_SIGNS = {b"ftyphei": "HEIC", b"ftypmif1": "HEIC", b"<svg": "SVG", b"<html": "HTML", b"%pdf": "PDF"}
 
 
 def read(data: bytes) -> Image.Image:
-    """The first frame as upright 8-bit RGB, transparency on white, at most LONG_SIDE pixels long."""
-    image = _open(data)
+    """Return the first frame as upright 8-bit RGB, transparency on white, at most MAX_LONG_SIDE pixels long."""
+    image = _open_image(data)
     try:
-        image.draft("RGB", (LONG_SIDE, LONG_SIDE))
-        return _upright(_smaller(_rgb(image)), image)
-    except BROKEN as error:
+        image.draft("RGB", (MAX_LONG_SIDE, MAX_LONG_SIDE))
+        return _turn_upright(_shrink_image(_convert_to_rgb(image)), image)
+    except PILLOW_ERRORS as error:
         raise UserError("This picture is damaged or cut short; save it again as PNG or JPEG.") from error
 
 
-def fit_to(image: Image.Image, shape: ImageShape, box: Box | None = None) -> Picture:
-    """The box of the picture (default: `centre_box`), resized with antialiasing; an exact fit stays bit for bit."""
+def fit_to(image: Image.Image, shape: ImageShape, box: CropBox | None = None) -> ImageTensor:
+    """Resize the box of the picture (default: `find_centre_box`) with antialiasing; an exact fit stays bit for bit."""
     channels, height, width = shape
     plain = image.convert("L" if channels == 1 else "RGB")
-    box = centre_box(image.size, shape) if box is None else _inside(box, image.size)
+    box = find_centre_box(image.size, shape) if box is None else _check_box(box, image.size)
     resized = plain.resize((width, height), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
     pixels = torch.from_numpy(np.array(resized)).reshape(height, width, channels)
     return pixels.permute(2, 0, 1).contiguous().float() / 255
 
 
-def centre_box(size: tuple[int, int], shape: ImageShape) -> Box:
-    """The largest box of the shape's proportions in the middle of a picture of `size` (width, height)."""
+def find_centre_box(size: tuple[int, int], shape: ImageShape) -> CropBox:
+    """Return the largest box of the shape's proportions in the middle of a picture of `size` (width, height)."""
     (wide, high), (_, height, width) = size, shape
     scale = min(wide / width, high / height)
     left, top = (wide - width * scale) / 2, (high - height * scale) / 2
     return left, top, wide - left, high - top
 
 
-def png(image: Picture, recipe: str | None = None) -> bytes:
-    """An exact 8-bit PNG of the picture with the recipe in a text chunk."""
+def png(image: ImageTensor, recipe: str | None = None) -> bytes:
+    """Return an exact 8-bit PNG of the picture with the recipe in a text chunk."""
     notes, file = PngInfo(), io.BytesIO()
     if recipe is not None:
         _check_recipe(recipe)
@@ -90,19 +90,19 @@ def png(image: Picture, recipe: str | None = None) -> bytes:
     return file.getvalue()
 
 
-def to_pillow(image: Picture) -> Image.Image:
-    """The picture at 256 levels: grey of one channel, RGB of three."""
+def to_pillow(image: ImageTensor) -> Image.Image:
+    """Return the picture at 256 levels: grey of one channel, RGB of three."""
     levels = (image.detach().cpu().float() * 255).round().clamp(0, 255).to(torch.uint8)
     pixels = levels.permute(1, 2, 0).numpy()
     return Image.fromarray(pixels[..., 0] if len(image) == 1 else pixels)
 
 
-def recipe_of(data: bytes) -> str | None:
-    """The recipe in a PNG made by `png`, None for any other file; no pixel is decoded."""
+def read_png_recipe(data: bytes) -> str | None:
+    """Return the recipe in a PNG made by `encode_png`, None for any other file; no pixel is decoded."""
     try:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
             recipe = image.info.get(RECIPE_KEY)
-    except (*BROKEN, Image.DecompressionBombError):
+    except (*PILLOW_ERRORS, Image.DecompressionBombError):
         return None
     if not isinstance(recipe, str):
         return None
@@ -111,23 +111,25 @@ def recipe_of(data: bytes) -> str | None:
 
 
 def _check_recipe(recipe: str) -> None:
-    if (size := len(recipe.encode())) > MAX_RECIPE_BYTES:
-        raise UserError(f"The recipe has {size:,} bytes; at most {MAX_RECIPE_BYTES:,} are allowed.")
+    if (size := len(recipe.encode())) > MAX_PNG_RECIPE_BYTES:
+        raise UserError(f"The recipe has {size:,} bytes; at most {MAX_PNG_RECIPE_BYTES:,} are allowed.")
 
 
-def _open(data: bytes) -> Image.Image:
-    """The file opened, nothing decoded yet, refused by its size on disk or in pixels."""
+def _open_image(data: bytes) -> Image.Image:
+    """Open the file, decode nothing yet, and refuse it by its size on disk or in pixels."""
     if not data:
-        raise UserError(f"The file is empty; {READABLE}.")
-    if len(data) > MAX_BYTES:
-        raise UserError(f"The file has {len(data) / 1e6:.0f} MB; at most {MAX_BYTES / 1e6:.0f} MB are read.")
+        raise UserError(f"The file is empty; {READ_FORMATS_TEXT}.")
+    if len(data) > MAX_IMAGE_BYTES:
+        raise UserError(f"The file has {len(data) / 1e6:.0f} MB; at most {MAX_IMAGE_BYTES / 1e6:.0f} MB are read.")
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = Image.open(io.BytesIO(data), formats=READ_FORMATS)
     except Image.DecompressionBombError as error:
-        raise UserError(f"The picture has too many pixels; at most {MAX_PIXELS / 1e6:.0f} million are read.") from error
-    except BROKEN as error:
-        raise UserError(f"This is {_guess(data)}; {READABLE}. Save it as PNG or JPEG.") from error
-    _check_pixels(*image.size, MAX_JPEG_PIXELS if image.format == "JPEG" else MAX_PIXELS)
+        raise UserError(
+            f"The picture has too many pixels; at most {MAX_IMAGE_PIXELS / 1e6:.0f} million are read."
+        ) from error
+    except PILLOW_ERRORS as error:
+        raise UserError(f"This is {_guess_file_type(data)}; {READ_FORMATS_TEXT}. Save it as PNG or JPEG.") from error
+    _check_pixels(*image.size, MAX_JPEG_PIXELS if image.format == "JPEG" else MAX_IMAGE_PIXELS)
     return image
 
 
@@ -136,24 +138,26 @@ def _check_pixels(width: int, height: int, limit: int) -> None:
         raise UserError(f"The picture is {width} × {height}; at most {limit / 1e6:.0f} million pixels are read.")
 
 
-def _guess(data: bytes) -> str:
+def _guess_file_type(data: bytes) -> str:
     head = data[:1024].lower()
-    names = (name for sign, name in FOREIGN.items() if sign in head)
+    names = (name for sign, name in FOREIGN_SIGNS.items() if sign in head)
     kind = next(names, None)
     return f"a file of type {kind}" if kind else "not a picture that can be read"
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def _convert_to_rgb(image: Image.Image) -> Image.Image:
     if image.mode in ("F", "I") or image.mode.startswith("I;16"):
-        return Image.fromarray(_eight_bit(np.asarray(image), image.mode)).convert("RGB")
+        return Image.fromarray(_scale_to_eight_bit(np.asarray(image), image.mode)).convert("RGB")
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
     return image.convert("RGB")
 
 
-def _eight_bit(values: np.ndarray, mode: str) -> np.ndarray:
-    """Levels 0–255 of 16-bit, 32-bit or float grey; where the file does not name white, the smallest usual one fits."""
+def _scale_to_eight_bit(values: np.ndarray, mode: str) -> np.ndarray:
+    """Return levels 0–255 of 16-bit, 32-bit or float grey; where the file does not name white, the smallest usual one
+    fits.
+    """
     if not np.isfinite(values).all():
         raise UserError("The picture holds NaN or infinite values; save it as 8-bit or 16-bit.")
     peak = float(values.max())
@@ -162,22 +166,22 @@ def _eight_bit(values: np.ndarray, mode: str) -> np.ndarray:
     return (values.astype(np.float32) * (255 / white)).round().clip(0, 255).astype(np.uint8)
 
 
-def _smaller(image: Image.Image) -> Image.Image:
-    factor = math.ceil(max(image.size) / LONG_SIDE)
+def _shrink_image(image: Image.Image) -> Image.Image:
+    factor = math.ceil(max(image.size) / MAX_LONG_SIDE)
     return image if factor == 1 else image.reduce(min(factor, *image.size))
 
 
-def _upright(image: Image.Image, original: Image.Image) -> Image.Image:
-    """Turned as the camera noted in EXIF; a note that cannot be read is no reason to refuse the picture."""
+def _turn_upright(image: Image.Image, original: Image.Image) -> Image.Image:
+    """Turn the picture as the camera noted in EXIF; a note that cannot be read is no reason to refuse the picture."""
     try:
         turn = original.getexif().get(0x0112)
-    except BROKEN:
+    except PILLOW_ERRORS:
         turn = None
-    method = TURNS.get(turn) if isinstance(turn, int) else None
+    method = EXIF_TURNS.get(turn) if isinstance(turn, int) else None
     return image if method is None else image.transpose(method)
 
 
-def _inside(box: Box, size: tuple[int, int]) -> Box:
+def _check_box(box: CropBox, size: tuple[int, int]) -> CropBox:
     left, top, right, bottom = box
     if not (0 <= left < right <= size[0] and 0 <= top < bottom <= size[1]):
         raise UserError(f"The crop {box} is not inside the picture of {size[0]} × {size[1]} pixels; choose it again.")

@@ -4,7 +4,7 @@
 class Noise:
     epsilon: Annotated[float, Knob("radius of the move", 0, 100, unit="σ")] = 20.0
     shape: Annotated[Literal["sphere", "gaussian"], Knob("where δ is drawn")] = "sphere"
-    parts: Annotated[tuple[str, ...], Knob("latent parts that move", choices=GROUPS)] = GROUPS
+    parts: Annotated[tuple[str, ...], Knob("latent parts that move", choices=PART_GROUPS)] = PART_GROUPS
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from latentlab.errors import UserError
 
 T = TypeVar("T")
 
-MOST = 1_000_000  # items of a tuple
+MAX_TUPLE_ITEMS = 1_000_000  # items of a tuple
 
 
 @dataclass(frozen=True)
@@ -43,24 +43,28 @@ class Setting:
     knob: Knob
     item: type | None = None  # of a tuple without choices: int, str or a tool
 
-    def check(self, value: Any) -> Any:
-        """The value as this setting's type, or one clear line."""
+    def check_value(self, value: Any) -> Any:
+        """Return the value as this setting's type, or say in one clear line what it must be."""
         if self.type is bool:
-            return self._must(isinstance(value, bool), value, "true or false", value)
+            return self._require_allowed(isinstance(value, bool), value, "true or false", value)
         if self.type in (float, int):
-            return self._number(value)
+            return self._check_number(value)
         if self.item is not None:
-            return self._items(value)
+            return self._check_items(value)
         if self.type is dict:
-            return self._must(isinstance(value, Mapping), value, "an object of names and values", value)
+            return self._require_allowed(isinstance(value, Mapping), value, "an object of names and values", value)
         if self.type is tuple:
             ok = isinstance(value, list | tuple) and all(v in self.knob.choices for v in value)
-            return self._must(ok, value, f"any of {', '.join(self.knob.choices)}", ok and tuple(value))
+            return self._require_allowed(ok, value, f"any of {', '.join(self.knob.choices)}", ok and tuple(value))
         if self.knob.choices:
-            return self._must(value in self.knob.choices, value, f"one of {', '.join(self.knob.choices)}", value)
-        return self._must(isinstance(value, str) and len(value) <= 200, value, "a text of at most 200 letters", value)
+            return self._require_allowed(
+                value in self.knob.choices, value, f"one of {', '.join(self.knob.choices)}", value
+            )
+        return self._require_allowed(
+            isinstance(value, str) and len(value) <= 200, value, "a text of at most 200 letters", value
+        )
 
-    def _number(self, value: Any) -> float | int:
+    def _check_number(self, value: Any) -> float | int:
         knob, kind = self.knob, "a whole number" if self.type is int else "a number"
         allowed = (
             f"{kind} from {knob.low:g} to {knob.high:g}" if knob.low is not None and knob.high is not None else kind
@@ -68,44 +72,48 @@ class Setting:
         ok = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         ok = ok and (self.type is float or value == int(value))
         ok = ok and (knob.low is None or value >= knob.low) and (knob.high is None or value <= knob.high)
-        return self._must(ok, value, allowed, ok and self.type(value))
+        return self._require_allowed(ok, value, allowed, ok and self.type(value))
 
-    def _items(self, value: Any) -> tuple[Any, ...]:
-        """Each one as a setting of its own; a tool may come as its JSON."""
+    def _check_items(self, value: Any) -> tuple[Any, ...]:
+        """Check each one as a setting of its own; a tool may come as its JSON."""
         assert self.item is not None
-        low, high = int(self.knob.low or 0), int(self.knob.high or MOST)
+        low, high = int(self.knob.low or 0), int(self.knob.high or MAX_TUPLE_ITEMS)
         ok = isinstance(value, list | tuple) and low <= len(value) <= high
-        self._must(ok, f"of {len(value)}" if isinstance(value, list | tuple) else value, f"{low} to {high} of them", ok)
+        self._require_allowed(
+            ok, f"of {len(value)}" if isinstance(value, list | tuple) else value, f"{low} to {high} of them", ok
+        )
         if self.item in (int, str):
             one = Setting(self.name, self.item, None, Knob(self.knob.help, 0 if self.item is int else None))
-            return tuple(one.check(item) for item in value)
-        return tuple(self._tool(item) for item in value)
+            return tuple(one.check_value(item) for item in value)
+        return tuple(self._check_tool(item) for item in value)
 
-    def _tool(self, value: Any) -> Any:
+    def _check_tool(self, value: Any) -> Any:
         assert self.item is not None
         if isinstance(value, self.item):
             return value
-        names = ", ".join(setting.name for setting in settings(self.item))
-        return from_json(self.item, self._must(isinstance(value, Mapping), value, f"an object with {names}", value))
+        names = ", ".join(setting.name for setting in list_settings(self.item))
+        return tool_from_json(
+            self.item, self._require_allowed(isinstance(value, Mapping), value, f"an object with {names}", value)
+        )
 
-    def _must(self, ok: bool, value: Any, allowed: str, result: Any) -> Any:
+    def _require_allowed(self, ok: bool, value: Any, allowed: str, result: Any) -> Any:
         if not ok:
             raise UserError(f"{self.name} is {str(value)[:40]!s}; it must be {allowed}.")
         return result
 
 
 @cache
-def settings(cls: type) -> tuple[Setting, ...]:
-    """The knobs of a tool class, in order."""
+def list_settings(cls: type) -> tuple[Setting, ...]:
+    """Return the knobs of a tool class, in order."""
     hints = get_type_hints(cls, include_extras=True)
-    return tuple(_setting(field.name, hints[field.name], _default(field)) for field in fields(cls))
+    return tuple(_make_setting(field.name, hints[field.name], _read_default(field)) for field in fields(cls))
 
 
-def _default(field: Field[Any]) -> Any:
+def _read_default(field: Field[Any]) -> Any:
     return field.default if field.default_factory is MISSING else field.default_factory()
 
 
-def _setting(name: str, hint: Any, default: Any) -> Setting:
+def _make_setting(name: str, hint: Any, default: Any) -> Setting:
     kind, knob = get_args(hint)
     if get_origin(kind) is Literal:
         return Setting(name, str, default, Knob(knob.help, choices=get_args(kind)))
@@ -115,37 +123,37 @@ def _setting(name: str, hint: Any, default: Any) -> Setting:
 
 @dataclass_transform(frozen_default=True)
 def tool(cls: type[T]) -> type[T]:
-    """A frozen dataclass of knobs whose values are checked when it is made."""
+    """Make the class a frozen dataclass of knobs whose values are checked when a tool is made."""
 
     def check_all(self: Any) -> None:
-        for setting in settings(type(self)):
-            object.__setattr__(self, setting.name, setting.check(getattr(self, setting.name)))
+        for setting in list_settings(type(self)):
+            object.__setattr__(self, setting.name, setting.check_value(getattr(self, setting.name)))
 
     cls.__post_init__ = check_all  # type: ignore[attr-defined]
     return dataclass(frozen=True)(cls)
 
 
-def to_json(instance: Any) -> dict[str, Any]:
-    """Knob names and values, ready for JSON."""
-    return {setting.name: _plain(getattr(instance, setting.name)) for setting in settings(type(instance))}
+def tool_to_json(instance: Any) -> dict[str, Any]:
+    """Return knob names and values, ready for JSON."""
+    return {setting.name: _to_plain_value(getattr(instance, setting.name)) for setting in list_settings(type(instance))}
 
 
-def _plain(value: Any) -> Any:
+def _to_plain_value(value: Any) -> Any:
     if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return to_json(value) if is_dataclass(value) else value
+        return [_to_plain_value(item) for item in value]
+    return tool_to_json(value) if is_dataclass(value) else value
 
 
-def changed(instance: Any) -> dict[str, Any]:
-    """The knobs that do not stand at their defaults."""
-    knobs = ((setting, getattr(instance, setting.name)) for setting in settings(type(instance)))
+def list_changed_knobs(instance: Any) -> dict[str, Any]:
+    """Return the knobs that do not stand at their defaults."""
+    knobs = ((setting, getattr(instance, setting.name)) for setting in list_settings(type(instance)))
     return {setting.name: value for setting, value in knobs if value != setting.default}
 
 
-def from_json(cls: type[T], values: Mapping[str, Any]) -> T:
-    """The tool with these knob values, each checked; knobs that are not named keep their defaults."""
-    known = {setting.name: setting for setting in settings(cls)}
+def tool_from_json(cls: type[T], values: Mapping[str, Any]) -> T:
+    """Make the tool with these knob values, each checked; knobs that are not named keep their defaults."""
+    known = {setting.name: setting for setting in list_settings(cls)}
     if unknown := set(values) - set(known):
         shown = ", ".join(name[:40] for name in sorted(unknown)[:3])
         raise UserError(f"{cls.__name__} has no knob {shown}; it has {', '.join(sorted(known))}.")
-    return cls(**{name: known[name].check(value) for name, value in values.items()})
+    return cls(**{name: known[name].check_value(value) for name, value in values.items()})

@@ -12,21 +12,21 @@ from latentlab import operators
 from latentlab.errors import UserError
 from latentlab.types import Operator
 
-VERSION = 1
-MAX_BYTES = 65_536
-MAX_SEED = 2**63 - 1
-MAX_REFINE = 1000
-NETWORK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}(:[^/\\\x00-\x1f<>]{1,100})?")
-DIGEST = re.compile(r"[0-9a-z]{0,64}")
-OPERATOR = re.compile(r"[a-z0-9_-]{1,64}")
-IMAGE = re.compile(r"[^/\\\x00-\x1f]{1,200}")  # an id, never a path
+RECIPE_VERSION = 1
+MAX_RECIPE_LENGTH = 65_536
+MAX_RECIPE_SEED = 2**63 - 1
+MAX_REFINE_STEPS = 1000
+NETWORK_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}(:[^/\\\x00-\x1f<>]{1,100})?")
+DIGEST_PATTERN = re.compile(r"[0-9a-z]{0,64}")
+OPERATOR_PATTERN = re.compile(r"[a-z0-9_-]{1,64}")
+IMAGE_ID_PATTERN = re.compile(r"[^/\\\x00-\x1f]{1,200}")  # an id, never a path
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """Networks by name and digest, the operator with its knobs, the seed, the ids of the images in their order."""
 
-    version: int = VERSION
+    version: int = RECIPE_VERSION
     model: str
     model_digest: str = ""
     classifier: str | None = None
@@ -38,30 +38,30 @@ class Recipe:
     images: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _check(vars(self))
+        _check_fields(vars(self))
 
-    def tool(self) -> Operator:
-        """The operator with these settings."""
-        return operators.make(self.operator, self.settings)
+    def make_operator(self) -> Operator:
+        """Make the operator with these settings."""
+        return operators.make_operator(self.operator, self.settings)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1, ensure_ascii=False, allow_nan=False)
 
 
-def from_json(text: str | bytes) -> Recipe:
-    """The recipe in this text, every field checked; text of strangers is welcome."""
-    if len(text) > MAX_BYTES:
-        raise UserError(f"The recipe has {len(text):,} letters; at most {MAX_BYTES:,} are read.")
+def parse_recipe(text: str | bytes) -> Recipe:
+    """Return the recipe in this text, every field checked; text of strangers is welcome."""
+    if len(text) > MAX_RECIPE_LENGTH:
+        raise UserError(f"The recipe has {len(text):,} letters; at most {MAX_RECIPE_LENGTH:,} are read.")
     try:
-        values = json.loads(text, parse_constant=_no_constant)
+        values = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise UserError("This is no recipe: it is not valid JSON. Export it from LatentLab again.") from error
     if not isinstance(values, dict) or "version" not in values:
         raise UserError('This is no recipe: it must be a JSON object with a "version". Export it from LatentLab again.')
-    return _of(values)
+    return _build_recipe(values)
 
 
-def _of(values: dict[str, Any]) -> Recipe:
+def _build_recipe(values: dict[str, Any]) -> Recipe:
     known = {item.name for item in fields(Recipe)}
     if unknown := set(values) - known:
         raise UserError(
@@ -79,42 +79,42 @@ def _of(values: dict[str, Any]) -> Recipe:
         "images": [],
     }
     whole = {**defaults, **values}
-    _check(whole)
+    _check_fields(whole)
     return Recipe(**{**whole, "images": tuple(whole["images"])})
 
 
-def _check(values: Mapping[str, Any]) -> None:
-    """Every field, whatever its value is: it may come from a stranger."""
-    if type(values["version"]) is not int or values["version"] != VERSION:
-        _refuse("version", values["version"], f"{VERSION}: it was made by another LatentLab")
-    _match("model", values["model"], NETWORK, "the name of a network")
-    _match("model_digest", values["model_digest"], DIGEST, "hex digits")
+def _check_fields(values: Mapping[str, Any]) -> None:
+    """Check every field, whatever its value is: it may come from a stranger."""
+    if type(values["version"]) is not int or values["version"] != RECIPE_VERSION:
+        _refuse_field("version", values["version"], f"{RECIPE_VERSION}: it was made by another LatentLab")
+    _check_pattern("model", values["model"], NETWORK_PATTERN, "the name of a network")
+    _check_pattern("model_digest", values["model_digest"], DIGEST_PATTERN, "hex digits")
     if values["classifier"] is not None:
-        _match("classifier", values["classifier"], NETWORK, "the name of a network, or null")
+        _check_pattern("classifier", values["classifier"], NETWORK_PATTERN, "the name of a network, or null")
     if values["classifier_digest"] is not None:
-        _match("classifier_digest", values["classifier_digest"], DIGEST, "hex digits, or null")
-    if type(values["seed"]) is not int or not 0 <= values["seed"] <= MAX_SEED:
-        _refuse("seed", values["seed"], f"a whole number from 0 to {MAX_SEED}")
-    if type(values["refine"]) is not int or not 0 <= values["refine"] <= MAX_REFINE:
-        _refuse("refine", values["refine"], f"a whole number of steps from 0 to {MAX_REFINE}")
+        _check_pattern("classifier_digest", values["classifier_digest"], DIGEST_PATTERN, "hex digits, or null")
+    if type(values["seed"]) is not int or not 0 <= values["seed"] <= MAX_RECIPE_SEED:
+        _refuse_field("seed", values["seed"], f"a whole number from 0 to {MAX_RECIPE_SEED}")
+    if type(values["refine"]) is not int or not 0 <= values["refine"] <= MAX_REFINE_STEPS:
+        _refuse_field("refine", values["refine"], f"a whole number of steps from 0 to {MAX_REFINE_STEPS}")
     if not isinstance(values["images"], list | tuple):
-        _refuse("images", values["images"], "a list of ids")
+        _refuse_field("images", values["images"], "a list of ids")
     for image in values["images"]:
-        _match("images", image, IMAGE, "ids without slashes")
-    _match("operator", values["operator"], OPERATOR, "the name of an operator")
+        _check_pattern("images", image, IMAGE_ID_PATTERN, "ids without slashes")
+    _check_pattern("operator", values["operator"], OPERATOR_PATTERN, "the name of an operator")
     if not isinstance(values["settings"], dict):
-        _refuse("settings", values["settings"], "an object of knobs and values")
-    operators.make(values["operator"], values["settings"])
+        _refuse_field("settings", values["settings"], "an object of knobs and values")
+    operators.make_operator(values["operator"], values["settings"])
 
 
-def _match(name: str, value: Any, pattern: re.Pattern[str], allowed: str) -> None:
+def _check_pattern(name: str, value: Any, pattern: re.Pattern[str], allowed: str) -> None:
     if not isinstance(value, str) or not pattern.fullmatch(value):
-        _refuse(name, value, allowed)
+        _refuse_field(name, value, allowed)
 
 
-def _refuse(name: str, value: Any, allowed: str) -> None:
+def _refuse_field(name: str, value: Any, allowed: str) -> None:
     raise UserError(f"The recipe's {name} is {str(value)[:40]!r}; it must be {allowed}.")
 
 
-def _no_constant(name: str) -> None:
+def _refuse_constant(name: str) -> None:
     raise ValueError(name)

@@ -11,50 +11,50 @@ import torch
 from torch import nn
 
 from latentlab.errors import UserError
-from latentlab.models import Attribute, Normalised
+from latentlab.models import AttributeClassifier, NormalisedClassifier
 from latentlab.operators import encode
 from latentlab.types import Flat, Images, LatentModel, Latents
 
-Described = Callable[[Images], Flat]
+Embedding = Callable[[Images], Flat]
 
 
 @runtime_checkable
-class Describing(Protocol):
-    """A classifier whose last layer reads `features`."""
+class FeatureNetwork(Protocol):
+    """A `FeatureNetwork` is a classifier whose last layer reads `features`."""
 
-    def features(self, images: Images) -> Flat: ...
+    def extract_features(self, images: Images) -> Flat: ...
 
 
-def points(network: Any, images: Images, batch: int = 100) -> Flat:
-    """A row an image, on the CPU, without gradients: latents of a latent model, features of a classifier."""
-    describe, device = described(network), _device(network, images)
+def embed_images(network: Any, images: Images, batch: int = 100) -> Flat:
+    """Return a row an image, on the CPU, without gradients: latents of a latent model, features of a classifier."""
+    describe, device = choose_embedding(network), _find_device(network, images)
     with torch.no_grad():
         return torch.cat([describe(few.to(device)).float().cpu() for few in images.split(batch)])
 
 
-def of_latents(latents: Latents) -> Flat:
-    """The points of latents that are at hand."""
+def flatten_latents(latents: Latents) -> Flat:
+    """Return the points of latents that are at hand."""
     return latents.flat.detach().float().cpu()
 
 
-def described(network: Any) -> Described:
-    """How this network sees images."""
+def choose_embedding(network: Any) -> Embedding:
+    """Return the function by which this network sees images."""
     if isinstance(network, LatentModel):
         return lambda images: encode(network, images).flat
-    if isinstance(network, Describing):
-        return network.features
-    if isinstance(network, Attribute):
-        return described(network.network)
-    if isinstance(network, Normalised):
-        return headless(network)
+    if isinstance(network, FeatureNetwork):
+        return network.extract_features
+    if isinstance(network, AttributeClassifier):
+        return choose_embedding(network.network)
+    if isinstance(network, NormalisedClassifier):
+        return remove_head(network)
     raise UserError(
         f"{type(network).__name__} has neither latents nor features; choose a latent model or a classifier."
     )
 
 
-def headless(network: Normalised) -> Normalised:
-    """A copy that answers what its last linear layer, that of the classes, would read."""
-    heads = [name for name, layer in network.network.named_modules() if _answers(layer, len(network.classes))]
+def remove_head(network: NormalisedClassifier) -> NormalisedClassifier:
+    """Return a copy that answers what its last linear layer, that of the classes, would read."""
+    heads = [name for name, layer in network.network.named_modules() if _is_head(layer, len(network.classes))]
     if not heads:
         raise UserError(
             "This network does not end in a linear layer of its classes, so it has no features here; "
@@ -68,11 +68,11 @@ def headless(network: Normalised) -> Normalised:
     return bare.eval()
 
 
-def _answers(layer: nn.Module, classes: int) -> bool:
+def _is_head(layer: nn.Module, classes: int) -> bool:
     return isinstance(layer, nn.Linear) and layer.out_features == classes
 
 
-def _device(network: Any, images: Images) -> torch.device:
+def _find_device(network: Any, images: Images) -> torch.device:
     if not isinstance(network, nn.Module):
         return images.device
     return next(chain(network.parameters(), network.buffers()), images).device

@@ -14,26 +14,26 @@ from types import ModuleType
 
 import torch
 
-_SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+_NMS_SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 
 
 @cache
-def torchvision() -> ModuleType:
-    """The torchvision module, imported on first use."""
+def import_torchvision() -> ModuleType:
+    """Return the torchvision module, imported on first use."""
     try:
         import torchvision as module
     except RuntimeError:
         for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
             del sys.modules[name]
-        _declare()
+        _declare_schemas()
         import torchvision as module
     return module
 
 
 @cache
-def _declare() -> torch.library.Library:
-    """The library object must live as long as its schemas: the cache keeps it."""
+def _declare_schemas() -> torch.library.Library:
+    """Declare the schemas; the library object must live as long as they do: the cache keeps it."""
     library = torch.library.Library("torchvision", "DEF")
     for name in ("nms", "qnms"):
-        library.define(name + _SCHEMA)
+        library.define(name + _NMS_SCHEMA)
     return library

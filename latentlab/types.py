@@ -1,4 +1,4 @@
-"""The values and protocols that every layer speaks.
+"""These are the values and protocols that every layer speaks.
 
 Letters of the shapes: B images, C channels, H height, W width, K classes, D latent coordinates.
 """
@@ -23,7 +23,7 @@ Flat = Float[Tensor, "B D"]  # latents as one matrix
 Nats = Float[Tensor, " B"]  # log-likelihoods
 
 ImageShape = tuple[int, int, int]  # C H W
-GROUPS = ("coarse", "middle", "fine")
+PART_GROUPS = ("coarse", "middle", "fine")
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,7 @@ class Latents:
         return torch.cat([part.flatten(1) for part in self.parts.values()], 1)
 
     def unflat(self, flat: Flat) -> Latents:
-        """The matrix cut into parts of this shape; its rows may be more or fewer than here."""
+        """Cut the matrix into parts of this shape; its rows may be more or fewer than here."""
         sizes = [part[:1].numel() for part in self.parts.values()]
         pieces = flat.split(sizes, 1)
         return replace(
@@ -69,35 +69,35 @@ class Latents:
         return replace(self, parts={name: function(part) for name, part in self.parts.items()})
 
     def swap(self, other: Latents, names: Iterable[str]) -> Latents:
-        """These latents with the named parts taken from `other`."""
+        """Return these latents with the named parts taken from `other`."""
         taken = set(names)
         return replace(
             self, parts={name: other.parts[name] if name in taken else part for name, part in self.parts.items()}
         )
 
-    def named(self, groups: Sequence[str]) -> tuple[str, ...]:
-        """The parts that belong to coarse, middle or fine: thirds of the list, the coarser third the longer."""
+    def select_part_names(self, groups: Sequence[str]) -> tuple[str, ...]:
+        """Return the parts that belong to coarse, middle or fine: thirds of the list, the coarser third the longer."""
         names = tuple(self.parts)
-        if set(groups) >= set(GROUPS):
+        if set(groups) >= set(PART_GROUPS):
             return names
         if not groups:
             raise UserError("No latent part is chosen; choose at least one of coarse, middle, fine.")
         if len(names) == 1:
             raise UserError("This model has a single latent part; choose all parts, or a Glow or StyleGAN2.")
-        base, extra = divmod(len(names), len(GROUPS))
+        base, extra = divmod(len(names), len(PART_GROUPS))
         ends = [0]
-        for place in range(len(GROUPS)):
+        for place in range(len(PART_GROUPS)):
             ends.append(ends[-1] + base + (place < extra))
         return tuple(
             name
-            for place, group in enumerate(GROUPS)
+            for place, group in enumerate(PART_GROUPS)
             if group in groups
             for name in names[ends[place] : ends[place + 1]]
         )
 
-    def mask(self, groups: Sequence[str]) -> Float[Tensor, " D"]:
-        """1 on the coordinates of the chosen groups, 0 elsewhere."""
-        chosen = self.named(groups)
+    def make_mask(self, groups: Sequence[str]) -> Float[Tensor, " D"]:
+        """Return 1 on the coordinates of the chosen groups, 0 elsewhere."""
+        chosen = self.select_part_names(groups)
         return torch.cat(
             [torch.full_like(part[0].flatten(), float(name in chosen)) for name, part in self.parts.items()]
         )
@@ -114,7 +114,7 @@ class LatentModel(Protocol):
     def decode(self, latents: Latents) -> Images: ...
 
     def sample(self, count: int, rng: torch.Generator) -> Latents:
-        """Latents drawn from the prior, about N(0, 1) a coordinate."""
+        """Draw latents from the prior, about N(0, 1) a coordinate."""
         ...
 
 
@@ -123,7 +123,7 @@ class DensityModel(LatentModel, Protocol):
     """A latent model that knows how likely an image is."""
 
     def log_prob(self, images: Images, rng: torch.Generator | None = None) -> Nats:
-        """Natural log of the density of 256-level images; with `rng`, dequantised by uniform noise."""
+        """Return the log density of 256-level images in nats; with `rng`, dequantised by uniform noise."""
         ...
 
 
@@ -148,8 +148,8 @@ class RefinableModel(LatentModel, Protocol):
 
     def refine(self, images: Images, latents: Latents, steps: int) -> Latents: ...
 
-    def refining(self, images: Images, latents: Latents, steps: int) -> Iterator[Latents]:
-        """`refine` step by step."""
+    def refine_stepwise(self, images: Images, latents: Latents, steps: int) -> Iterator[Latents]:
+        """Refine as `refine_latents` does, and give the latents of each step."""
         ...
 
 

@@ -12,18 +12,18 @@ import pytest
 import torch
 
 from latentlab import data, models
-from latentlab.chance import seeded
+from latentlab.chance import make_generator
 from latentlab.models import Card
-from latentlab.session import Desk
+from latentlab.session import Workspace
 from latentlab.store import Store
-from latentlab.torchvision_schemas import torchvision
+from latentlab.torchvision_schemas import import_torchvision
 from latentlab.ui import guard
 
 ROOT = Path(__file__).parents[1]
 REAL = {"cifar10": "cifar-10-batches-py", "mnist": "MNIST/raw", "faces": "faces.npz"}
 
-guard.prepare()  # before a test imports gradio
-torchvision()  # before torchmetrics and timm import it
+guard.prepare_gradio()  # before a test imports gradio
+import_torchvision()  # before torchmetrics and timm import it
 torch.set_num_threads(1)
 
 
@@ -62,8 +62,8 @@ def chromium() -> str | None:
 @pytest.fixture(scope="session")
 def small_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Untrained networks of the digits' size, with directions."""
-    folder, world = tmp_path_factory.mktemp("checkpoints"), data.load("digits")
-    shape, images = world.image_shape, world.train.batch(slice(0, 64))[0]
+    folder, world = tmp_path_factory.mktemp("checkpoints"), data.load_world("digits")
+    shape, images = world.image_shape, world.train.take_batch(slice(0, 64))[0]
     torch.manual_seed(0)
     made: dict[str, dict[str, Any]] = {
         "glow": {"levels": 3, "steps": 2, "hidden": 16},
@@ -73,20 +73,22 @@ def small_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     for kind, own in made.items():
         arguments = {"image_shape": shape, **own}
-        network: Any = models.NETWORKS[kind](**arguments)
+        network: Any = models.NETWORK_CLASSES[kind](**arguments)
         if isinstance(network, models.Glow):
-            network.initialise(images)
+            network.initialise_actnorms(images)
         if isinstance(network, models.StyleGAN2):
-            network.measure(seeded(0))
+            network.measure_whitening(make_generator(0))
         if kind in models.LATENT_KINDS:
             width = network.eval().encode(images[:2]).flat.shape[1]
             network.directions = {f"pc{i}": torch.randn(width) * 0.3 for i in range(1, 7)}
             network.directions |= {name: torch.randn(width) * 0.3 for name in world.classes}
         classes = world.classes if kind == "resnet" else ()
-        models.save(folder / f"digits-{kind}.safetensors", network, Card(kind, arguments, shape, "digits", classes))
+        models.save_network(
+            folder / f"digits-{kind}.safetensors", network, Card(kind, arguments, shape, "digits", classes)
+        )
     return folder
 
 
 @pytest.fixture(scope="session")
-def desk(small_world: Path) -> Desk:
-    return Desk(Store(small_world, "cpu"))
+def workspace(small_world: Path) -> Workspace:
+    return Workspace(Store(small_world, "cpu"))

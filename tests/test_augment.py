@@ -12,8 +12,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from latentlab.augment import Augment
 from latentlab.errors import UserError
-from latentlab.models import Card, Glow, SmallResNet, save
-from latentlab.recipe import from_json
+from latentlab.models import Card, Glow, SmallResNet, save_network
+from latentlab.recipe import parse_recipe
 from latentlab.store import Store
 
 CLASSES = ("circle", "square", "star")
@@ -24,9 +24,11 @@ def store(tmp_path_factory):
     folder = tmp_path_factory.mktemp("checkpoints")
     shape = (3, 16, 16)
     arguments = {"image_shape": shape, "levels": 2, "steps": 1, "hidden": 8}
-    save(folder / "toy-glow.safetensors", Glow(**arguments), Card("glow", arguments, shape, "toy", CLASSES))
+    save_network(folder / "toy-glow.safetensors", Glow(**arguments), Card("glow", arguments, shape, "toy", CLASSES))
     arguments = {"image_shape": shape, "classes": list(CLASSES), "widths": [8, 8]}
-    save(folder / "toy-resnet.safetensors", SmallResNet(**arguments), Card("resnet", arguments, shape, "toy", CLASSES))
+    save_network(
+        folder / "toy-resnet.safetensors", SmallResNet(**arguments), Card("resnet", arguments, shape, "toy", CLASSES)
+    )
     return Store(folder, device="cpu")
 
 
@@ -77,7 +79,7 @@ def test_chance_goes_on_from_batch_to_batch(store):
 def test_reads_a_file_a_dict_and_a_recipe(store, tmp_path):
     (tmp_path / "recipe.json").write_text(json.dumps(recipe("mix", lam=0.25)))
     sources = (tmp_path / "recipe.json", str(tmp_path / "recipe.json"), recipe("mix", lam=0.25))
-    augments = [Augment(source, store) for source in (*sources, from_json(json.dumps(recipe("mix", lam=0.25))))]
+    augments = [Augment(source, store) for source in (*sources, parse_recipe(json.dumps(recipe("mix", lam=0.25))))]
     images, labels = torch.rand(4, 3, 16, 16), torch.arange(4) % 3
     results = [augment(images, labels) for augment in augments]
     assert all(torch.equal(results[0][0], other) for other, _ in results[1:])

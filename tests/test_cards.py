@@ -11,7 +11,7 @@ import pytest
 from torch import Tensor
 
 from latentlab import data, models
-from latentlab.evaluation import Figure, evaluate
+from latentlab.evaluation import CardFigure, evaluate_checkpoint
 from latentlab.fit import scores
 from latentlab.models import Glow, StyleGAN2
 
@@ -34,26 +34,26 @@ def there(name: str, real_data: Callable[[str], Path], monkeypatch: pytest.Monke
 @pytest.mark.parametrize("name", [*QUICK, *(pytest.param(name, marks=REAL) for name in SLOW)])
 def test_a_card_agrees(name: str, tmp_path: Path) -> None:
     """A copy without the classifier beside it, whose features take time and are on no card."""
-    found = evaluate(Path(shutil.copy(CHECKPOINTS / f"{name}.safetensors", tmp_path)))
+    found = evaluate_checkpoint(Path(shutil.copy(CHECKPOINTS / f"{name}.safetensors", tmp_path)))
     assert found.figures
     assert all(figure.card is not None for figure in found.figures), "the fit has not written its scores yet"
-    assert not found.wrong
+    assert not found.wrong_figures
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=REAL) for name in LONG])
 def test_a_card_agrees_on_fewer_images(name: str) -> None:
     """`latentlab evaluate` takes all 10,000 of a flow, and all 32 that a StyleGAN2 optimises, a hundred steps each."""
-    card, network = models.load(CHECKPOINTS / f"{name}.safetensors")
-    world = data.load(card.data)
+    card, network = models.load_network(CHECKPOINTS / f"{name}.safetensors")
+    world = data.load_world(card.data)
     if isinstance(network, Glow):
-        assert near(scores.bits(network, world, 400), card.scores["bits/dim"])
-        worst = scores.round_trip(network, world, 200).max().item()
-        assert Figure("round trip", card.scores["round trip"], worst).agrees
+        assert near(scores.measure_bits(network, world, 400), card.scores["bits/dim"])
+        worst = scores.measure_round_trip(network, world, 200).max().item()
+        assert CardFigure("round trip", card.scores["round trip"], worst).agrees
     else:
         assert isinstance(network, StyleGAN2)
-        whole = scores.rebuilt(network, world, 256).mean().item()
-        assert Figure("PSNR", card.scores["PSNR"], whole).agrees
-        assert near(scores.refined(network, world, 8), card.scores["PSNR after 100 steps"])
+        whole = scores.measure_rebuilding(network, world, 256).mean().item()
+        assert CardFigure("PSNR", card.scores["PSNR"], whole).agrees
+        assert near(scores.measure_refinement(network, world, 8), card.scores["PSNR after 100 steps"])
 
 
 def near(values: Tensor, card: float) -> bool:

@@ -18,11 +18,11 @@ from safetensors.torch import save_file
 
 import latentlab as ll
 from latentlab import knobs, models, recipe
-from latentlab.cli import VERBS, folder, main
-from latentlab.images import recipe_of
+from latentlab.cli import VERB_MODULES, folder, main
+from latentlab.images import read_png_recipe
 from latentlab.models import Card, SmallResNet
-from latentlab.operators import CORRUPTIONS, METHODS, OPERATORS, make
-from latentlab.torchvision_schemas import torchvision
+from latentlab.operators import CORRUPTIONS, METHODS, OPERATORS, make_operator
+from latentlab.torchvision_schemas import import_torchvision
 
 CLASSES = ("cat", "dog")
 SHAPE = (3, 16, 16)
@@ -32,7 +32,7 @@ SHAPE = (3, 16, 16)
 def checkpoints(tmp_path: Path) -> Path:
     card = Card("resnet", {"image_shape": SHAPE, "classes": CLASSES, "widths": (4, 4, 4)}, SHAPE, "pets", CLASSES)
     torch.manual_seed(0)
-    models.save(tmp_path / "nets" / "pets-resnet.safetensors", SmallResNet(**card.arguments).eval(), card)
+    models.save_network(tmp_path / "nets" / "pets-resnet.safetensors", SmallResNet(**card.arguments).eval(), card)
     return tmp_path / "nets"
 
 
@@ -60,7 +60,7 @@ def succeeds(capsys: pytest.CaptureFixture[str], *argv: object) -> str:
     return capsys.readouterr().out
 
 
-@pytest.mark.parametrize("argv", [["--help"], *([verb, "--help"] for verb in VERBS)])
+@pytest.mark.parametrize("argv", [["--help"], *([verb, "--help"] for verb in VERB_MODULES)])
 def test_every_verb_has_help(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(argv)
@@ -146,7 +146,7 @@ def test_augment_of_nothing_copies_bit_for_bit(
     checkpoints: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     succeeds(capsys, *augment(checkpoints, photos, tmp_path / "out", "--method", "reconstruct"))
-    for file in folder.find(photos).files:
+    for file in folder.find_pictures(photos).files:
         assert np.array_equal(pixels(photos / file), pixels(tmp_path / "out" / file))
     with (tmp_path / "out" / "targets.csv").open() as file:
         rows = list(csv.reader(file))
@@ -160,14 +160,14 @@ def test_augment_writes_the_recipe_and_the_same_again(
     line = ["--operator", "adversary", "--classifier", "pets-resnet", "--epsilon", "0.5", "--steps", "2", "--seed", "3"]
     for out in ("one", "two"):
         succeeds(capsys, *augment(checkpoints, photos, tmp_path / out, *line))
-    written = recipe.from_json((tmp_path / "one" / "recipe.json").read_bytes())
+    written = recipe.parse_recipe((tmp_path / "one" / "recipe.json").read_bytes())
     assert (written.operator, written.seed, written.classifier) == ("adversary", 3, "pets-resnet")
     assert (written.settings["epsilon"], written.settings["steps"]) == (0.5, 2)
-    for file in folder.find(photos).files:
+    for file in folder.find_pictures(photos).files:
         one, two = tmp_path / "one" / file, tmp_path / "two" / file
         assert one.read_bytes() == two.read_bytes()
         assert not np.array_equal(pixels(one), pixels(photos / file))
-        assert recipe.from_json(recipe_of(one.read_bytes()) or "") == written
+        assert recipe.parse_recipe(read_png_recipe(one.read_bytes()) or "") == written
 
 
 def test_augment_mixes_the_targets_it_writes(
@@ -194,7 +194,7 @@ def test_augment_skips_what_it_cannot_read(
 def test_names_that_would_meet_stay_apart(tmp_path: Path) -> None:
     for name in ("a.jpg", "a.png", "b.jpg"):
         Image.new("RGB", (4, 4)).save(tmp_path / name)
-    assert [str(path) for path in folder.find(tmp_path).outputs()] == ["a.jpg.png", "a.png", "b.png"]
+    assert [str(path) for path in folder.find_pictures(tmp_path).name_outputs()] == ["a.jpg.png", "a.png", "b.png"]
 
 
 def test_augment_refuses(checkpoints: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -222,14 +222,14 @@ def test_every_knob_is_a_flag(name: str, capsys: pytest.CaptureFixture[str]) -> 
     with pytest.raises(SystemExit):
         main(["augment", "--method" if name in METHODS else "--operator", name, "--help"])
     text = capsys.readouterr().out
-    for setting in knobs.settings(type(make(name))):
+    for setting in knobs.list_settings(type(make_operator(name))):
         assert f"--{setting.name.replace('_', '-')}" in text
 
 
 def test_one_s_own_classifier_is_attacked(
     checkpoints: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    save_file(torchvision().models.resnet18(num_classes=2).state_dict(), tmp_path / "mine.safetensors")
+    save_file(import_torchvision().models.resnet18(num_classes=2).state_dict(), tmp_path / "mine.safetensors")
     (tmp_path / "names.txt").write_text("cat\ndog\n")
     mine = ["--classifier", tmp_path / "mine.safetensors", "--architecture", "torchvision:resnet18", "--size", "32"]
     line = augment(checkpoints, photos, tmp_path / "out", "--method", "pixel-pgd", "--steps", "1", *mine)

@@ -9,10 +9,10 @@ import torch
 
 from latentlab import data, metrics, models
 from latentlab.cli import main
-from latentlab.comparison import Comparison, compare
+from latentlab.comparison import Comparison, compare_classifiers
 from latentlab.errors import UserError
 from latentlab.store import Store
-from latentlab.training.directory import Directory
+from latentlab.training.directory import RunDirectory
 
 QUICK = {"world": "digits", "images": 40, "metrics": ("accuracy", "nll")}
 
@@ -23,7 +23,7 @@ def folder(small_world, tmp_path_factory):
     folder = tmp_path_factory.mktemp("compared")
     for path in small_world.glob("*.safetensors"):
         shutil.copy(path, folder / path.name)
-    card, network = models.load(folder / "digits-resnet.safetensors")
+    card, network = models.load_network(folder / "digits-resnet.safetensors")
     recipe = {"config": {"world": "digits", "augmentations": [{"method": "brightness"}]}}
     for seed, name in enumerate(("digits-one", "digits-two")):
         with torch.no_grad():
@@ -31,14 +31,14 @@ def folder(small_world, tmp_path_factory):
                 torch.randn(network.head.weight.shape, generator=torch.Generator().manual_seed(seed))
             )
         own = {"config": {**recipe["config"], "seed": seed}}
-        models.save(folder / f"{name}.safetensors", network, replace(card, recipe=own))
+        models.save_network(folder / f"{name}.safetensors", network, replace(card, recipe=own))
     return folder
 
 
 @pytest.fixture(scope="module")
 def events(folder):
     names = ("digits-resnet", "digits-one", "digits-two")
-    return list(compare(Comparison(classifiers=names, **QUICK), Store(folder, "cpu")))
+    return list(compare_classifiers(Comparison(classifiers=names, **QUICK), Store(folder, "cpu")))
 
 
 def of(events, name):
@@ -57,7 +57,7 @@ def test_one_figure_a_classifier_and_metric(events, folder):
 
 def test_flips_and_differences_by_brute_force(events, folder):
     store, rows = Store(folder, "cpu"), of(events, "begin")[0]["rows"]
-    images, labels = data.load("digits").test.batch(rows)
+    images, labels = data.load_world("digits").test.take_batch(rows)
     first, second = (store.load(name)(images).argmax(1) == labels for name in ("digits-resnet", "digits-one"))
     flip = next(event for event in of(events, "flips") if event["second"] == "digits-one")
     assert flip["gained"] == [row for row, a, b in zip(rows, first, second, strict=True) if b and not a]
@@ -70,23 +70,23 @@ def test_runs_that_differ_in_their_seed_are_averaged(events):
     values = {f["classifier"]: f["value"] for f in of(events, "figures") if f["metric"] == "accuracy"}
     (seeds,) = [event for event in of(events, "seeds") if event["metric"] == "accuracy"]
     assert seeds["classifiers"] == ["digits-one", "digits-two"]
-    expected = metrics.mean(torch.tensor([values["digits-one"], values["digits-two"]]))
+    expected = metrics.estimate_mean(torch.tensor([values["digits-one"], values["digits-two"]]))
     assert (seeds["value"], seeds["high"]) == pytest.approx((expected.value, expected.high), abs=1e-5)
 
 
 def test_labels_kept_by_an_independent_judge(folder):
     store = Store(folder, "cpu")
     wanted = Comparison(classifiers=("digits-one", "digits-two"), **QUICK | {"metrics": ("label-preservation",)})
-    found = of(compare(wanted, store), "figures")
+    found = of(compare_classifiers(wanted, store), "figures")
     assert [figure["detail"]["judge"] for figure in found] == ["digits-resnet"] * 2
     alone = Comparison(classifiers=("digits-one", "digits-resnet"), **QUICK | {"metrics": ("label-preservation",)})
-    (note,) = of(compare(alone, store), "note")
+    (note,) = of(compare_classifiers(alone, store), "note")
     assert "no independent classifier" in note["text"]
 
 
 def test_finished_metrics_are_not_measured_again(folder):
     wanted = Comparison(classifiers=("digits-one",), **QUICK)
-    rest = list(compare(wanted, Store(folder, "cpu"), done={"accuracy"}))
+    rest = list(compare_classifiers(wanted, Store(folder, "cpu"), done={"accuracy"}))
     assert [event["metric"] for event in of(rest, "figures")] == ["nll"]
     assert of(rest, "begin")[0]["step"] == 1
 
@@ -96,7 +96,11 @@ def test_finished_metrics_are_not_measured_again(folder):
 )
 def test_what_cannot_be_compared_is_refused(names, message, folder):
     with pytest.raises(UserError, match=message):
-        list(compare(Comparison(classifiers=names, **QUICK) if names else Comparison(**QUICK), Store(folder, "cpu")))
+        list(
+            compare_classifiers(
+                Comparison(classifiers=names, **QUICK) if names else Comparison(**QUICK), Store(folder, "cpu")
+            )
+        )
 
 
 def test_a_directory_of_a_comparison_is_done_and_gone_on_with(folder, tmp_path):
@@ -105,15 +109,15 @@ def test_a_directory_of_a_comparison_is_done_and_gone_on_with(folder, tmp_path):
     words = ["compare", "--run", str(tmp_path), "--checkpoints", str(folder), "--device", "cpu"]
     (tmp_path / "stop").write_text("stop")
     assert main(words) == 0
-    directory = Directory.of(tmp_path)
-    assert directory.told()[-1]["state"] == "stopped"
+    directory = RunDirectory.open_at(tmp_path)
+    assert directory.read_events()[-1]["state"] == "stopped"
     assert main(words) == 0
-    whole = directory.told()
+    whole = directory.read_events()
     assert whole[-1]["state"] == "finished"
     cut = next(place for place, event in enumerate(whole) if event["event"] == "metric") + 2
     directory.events.write_text("".join(json.dumps(event) + "\n" for event in whole[:cut]))
     assert main(words) == 0
-    figures = [(e["classifier"], e["metric"], e["value"]) for e in of(directory.told(), "figures")]
+    figures = [(e["classifier"], e["metric"], e["value"]) for e in of(directory.read_events(), "figures")]
     assert figures == [(e["classifier"], e["metric"], e["value"]) for e in of(whole, "figures")]
 
 

@@ -17,11 +17,11 @@ from torch import Tensor
 from latentlab import chance, data, models
 from latentlab.cli import main
 from latentlab.data import Split
-from latentlab.evaluation import SHARE, SLACK, Figure, frechet_distance, swapped
+from latentlab.evaluation import CARD_SHARE, CARD_SLACK, CardFigure, compute_frechet_distance, measure_swaps
 from latentlab.fit import FITTERS, loop, parallel
-from latentlab.fit.loop import Plan
-from latentlab.fit.parallel import ALONE
-from latentlab.fit.scores import SCORES
+from latentlab.fit.loop import FitPlan
+from latentlab.fit.parallel import SINGLE_PROCESS
+from latentlab.fit.scores import SCORERS
 from latentlab.models import Card
 
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
@@ -32,9 +32,9 @@ def first(half: Split, count: int) -> Split:
 
 
 def test_a_tampered_card_is_noticed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    card, network = models.load(CHECKPOINTS / "digits-resnet.safetensors")
+    card, network = models.load_network(CHECKPOINTS / "digits-resnet.safetensors")
     flattered = tmp_path / "digits-resnet.safetensors"
-    models.save(flattered, network, replace(card, scores={"accuracy": 0.999, "charm": 1.0}))
+    models.save_network(flattered, network, replace(card, scores={"accuracy": 0.999, "charm": 1.0}))
     assert main(["evaluate", str(flattered)]) == 1
     said = capsys.readouterr()
     assert said.out.count("differs") == 2
@@ -56,11 +56,11 @@ def test_distances_are_reported_where_a_classifier_lies_beside_it(capsys: pytest
 
 def test_what_swaps_keep_is_counted() -> None:
     """Of digits the shape is coarse and the colour fine; a VAE has one part."""
-    _, classifier = models.load(CHECKPOINTS / "digits-resnet.safetensors")
+    _, classifier = models.load_network(CHECKPOINTS / "digits-resnet.safetensors")
     found = {}
     for kind in ("stylegan2", "vae"):
-        model = models.load(CHECKPOINTS / f"digits-{kind}.safetensors")[1]
-        found[kind] = swapped(model, classifier, data.load("digits"))
+        model = models.load_network(CHECKPOINTS / f"digits-{kind}.safetensors")[1]
+        found[kind] = measure_swaps(model, classifier, data.load_world("digits"))
     print(found)
     fine, coarse = found["stylegan2"].values()
     assert list(found["stylegan2"]) == [f"class kept when {group} parts are swapped" for group in ("fine", "coarse")]
@@ -82,8 +82,8 @@ def test_without_its_data_a_card_is_refused_in_one_line(
 ) -> None:
     monkeypatch.setenv("LATENTLAB_DATA", str(tmp_path))
     arguments = {"image_shape": (3, 32, 32), "code": 4, "width": 8}
-    network = models.NETWORKS["vae"](**arguments)
-    models.save(tmp_path / "x.safetensors", network, Card("vae", arguments, (3, 32, 32), world, classes))
+    network = models.NETWORK_CLASSES["vae"](**arguments)
+    models.save_network(tmp_path / "x.safetensors", network, Card("vae", arguments, (3, 32, 32), world, classes))
     assert main(["evaluate", str(tmp_path / "x.safetensors")]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
@@ -93,55 +93,55 @@ def test_without_its_data_a_card_is_refused_in_one_line(
 @pytest.mark.parametrize(
     ("figure", "agrees"),
     [
-        (Figure("PSNR", 20.0, 20.0 + 0.9 * SHARE * 20), True),
-        (Figure("PSNR", 20.0, 20.0 - 1.1 * SHARE * 20 - SLACK), False),
-        (Figure("round trip", 1e-3, 1.9e-3), True),
-        (Figure("round trip", 1e-3, 3e-3), False),
-        (Figure("PSNR", float("nan"), 20.0), False),
-        (Figure("PSNR", 20.0, None), False),
-        (Figure("PSNR", None, 20.0), True),
+        (CardFigure("PSNR", 20.0, 20.0 + 0.9 * CARD_SHARE * 20), True),
+        (CardFigure("PSNR", 20.0, 20.0 - 1.1 * CARD_SHARE * 20 - CARD_SLACK), False),
+        (CardFigure("round trip", 1e-3, 1.9e-3), True),
+        (CardFigure("round trip", 1e-3, 3e-3), False),
+        (CardFigure("PSNR", float("nan"), 20.0), False),
+        (CardFigure("PSNR", 20.0, None), False),
+        (CardFigure("PSNR", None, 20.0), True),
     ],
 )
-def test_tolerance(figure: Figure, agrees: bool) -> None:
+def test_tolerance(figure: CardFigure, agrees: bool) -> None:
     assert figure.agrees == agrees
 
 
 def test_what_is_fitted_is_measured() -> None:
-    assert SCORES.keys() == FITTERS.keys()
+    assert SCORERS.keys() == FITTERS.keys()
 
 
 @pytest.mark.parametrize("kind", ["glow", "vae", "stylegan2", "resnet"])
 def test_a_fit_writes_what_its_file_gives_again(kind: str, tmp_path: Path) -> None:
-    whole = data.load("digits")
+    whole = data.load_world("digits")
     world = replace(whole, train=first(whole.train, 300), test=first(whole.test, 4))
-    plan = Plan(kind, tmp_path / "net.safetensors", None, 2, 8, 0, "cpu", "a test")
-    card = loop.run(plan, FITTERS[kind](world, "cpu"), world)
-    again = SCORES[kind](models.load(plan.out)[1], world)
-    assert all(Figure(name, value, again[name]).agrees for name, value in card.scores.items())
+    plan = FitPlan(kind, tmp_path / "net.safetensors", None, 2, 8, 0, "cpu", "a test")
+    card = loop.fit_network(plan, FITTERS[kind](world, "cpu"), world)
+    again = SCORERS[kind](models.load_network(plan.out)[1], world)
+    assert all(CardFigure(name, value, again[name]).agrees for name, value in card.scores.items())
     assert card.scores.keys() == again.keys()
 
 
 def test_frechet_distance_by_hand() -> None:
     """Of independent coordinates: |μ − ν|² + Σ (σ − τ)²; of a set to itself 0."""
-    x = chance.normal((20_000, 3), chance.seeded(0))
+    x = chance.draw_normal((20_000, 3), chance.make_generator(0))
     x = (x - x.mean(0)) @ torch.linalg.inv(torch.linalg.cholesky(x.T.cov())).T  # exactly white
     moved = x * torch.tensor([1.0, 3.0, 0.5]) + torch.tensor([2.0, 0.0, 0.0])
-    assert frechet_distance(x, moved) == pytest.approx(4 + 4 + 0.25, rel=1e-4)
-    assert frechet_distance(x, x) == pytest.approx(0, abs=1e-6)
+    assert compute_frechet_distance(x, moved) == pytest.approx(4 + 4 + 0.25, rel=1e-4)
+    assert compute_frechet_distance(x, x) == pytest.approx(0, abs=1e-6)
 
 
 def test_frechet_distance_of_correlated_features_against_scipy() -> None:
-    rng = chance.seeded(1)
-    a, b = (chance.normal((500, 6), rng) @ chance.normal((6, 6), rng) for _ in range(2))
+    rng = chance.make_generator(1)
+    a, b = (chance.draw_normal((500, 6), rng) @ chance.draw_normal((6, 6), rng) for _ in range(2))
     A, B = a.T.cov().double(), b.T.cov().double()
     expected = (a.mean(0) - b.mean(0)).square().sum() + A.trace() + B.trace() - 2 * sqrtm((A @ B).numpy()).real.trace()
-    assert frechet_distance(a, b) == pytest.approx(float(expected), rel=1e-4)
+    assert compute_frechet_distance(a, b) == pytest.approx(float(expected), rel=1e-4)
 
 
 def test_few_images_do_not_break_the_distance() -> None:
     """Fewer than features: the covariances are singular."""
-    images = data.load("digits").test.images[:20].float().flatten(1)[:, :50]
-    assert frechet_distance(images, images + 1) == pytest.approx(50, rel=1e-3)
+    images = data.load_world("digits").test.images[:20].float().flatten(1)[:, :50]
+    assert compute_frechet_distance(images, images + 1) == pytest.approx(50, rel=1e-3)
 
 
 @pytest.mark.slow
@@ -174,10 +174,10 @@ def test_every_image_is_measured_by_one_process_in_the_same_company(
         hands.append(rows.tolist())
         return 1 + rows.float()
 
-    whole, alone = parallel.deal(measure, 25, ALONE, size=4), sorted(hands)
+    whole, alone = parallel.measure_rows(measure, 25, SINGLE_PROCESS, size=4), sorted(hands)
     assert whole.tolist() == list(range(1, 26))
     hands.clear()
     monkeypatch.setattr(parallel.dist, "all_reduce", lambda values: None)
-    parts = [parallel.deal(measure, 25, (rank, processes), size=4) for rank in range(processes)]
+    parts = [parallel.measure_rows(measure, 25, (rank, processes), size=4) for rank in range(processes)]
     assert sorted(hands) == alone
     assert torch.equal(sum(parts, torch.zeros(25)), whole)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from latentlab import data
 from latentlab.errors import UserError
 from latentlab.explainers import EXPLAINERS, GradCAM, IntegratedGradients, Occlusion, Saliency
-from latentlab.models import Attribute, foreign
+from latentlab.models import AttributeClassifier, foreign
 from latentlab.models.classifiers import ResNet18, SmallResNet
 from latentlab.store import Store
 
@@ -140,10 +140,10 @@ def test_on_a_linear_classifier_the_parts_can_be_added_up() -> None:
     net[1].weight.data = torch.tensor([[1.0, 2.0, 0.0, -3.0], [-1.0, -2.0, 0.0, 3.0]])
     picture = torch.tensor([[[[0.5, 0.25], [1.0, 0.5]]]])
     first = torch.tensor([0])
-    told = IntegratedGradients(baseline="black").explain(picture, net, first)
+    told = IntegratedGradients(baseline="black").explain_images(picture, net, first)
     torch.testing.assert_close(told.heat[0], torch.tensor([[0.5, 0.5], [0.0, -1.5]]))
     torch.testing.assert_close(told.total, torch.tensor([-0.5]))
-    assert float(told.gap[0]) < 1e-5
+    assert float(told.completeness_gap[0]) < 1e-5
     hidden = Occlusion(window=1, stride=1, baseline="black")(picture, net, first)
     torch.testing.assert_close(hidden[0], torch.tensor([[0.5, 0.5], [0.0, -1.5]]))
     assert Saliency()(picture, net, first)[0].tolist() == [[1.0, 2.0], [0.0, 3.0]]
@@ -173,12 +173,12 @@ def test_a_square_that_does_not_fit_is_refused(knobs: dict[str, int], pictures: 
 def _of_every_kind() -> dict[str, nn.Module]:
     shape, names = (3, 32, 32), ("a", "b", "c", "d")
     resnet = ResNet18(shape, names, width=8)
-    brought = foreign.build("torchvision:vgg11_bn", CLASSES)
+    brought = foreign.build_architecture("torchvision:vgg11_bn", CLASSES)
     return {
         "small": SmallResNet(shape, names, widths=(8, 8, 16)),
         "resnet18": resnet,
-        "attribute": Attribute(resnet, 1),
-        "brought": foreign.checked(brought, names, (0.5,) * 3, (0.2,) * 3, (3, 64, 64)),
+        "attribute": AttributeClassifier(resnet, 1),
+        "brought": foreign.wrap_classifier(brought, names, (0.5,) * 3, (0.2,) * 3, (3, 64, 64)),
     }
 
 
@@ -195,7 +195,7 @@ def test_grad_cam_finds_the_last_map_of_every_kind_of_classifier(kind: str) -> N
 
 def test_integrated_gradients_miss_less_than_a_twentieth_on_the_digits() -> None:
     net = Store(CHECKPOINTS, "cpu").load("digits-resnet")
-    pictures, _ = data.load("digits").test.batch(slice(0, 16))
-    gap = IntegratedGradients().explain(pictures, net, net(pictures).argmax(1)).gap
+    pictures, _ = data.load_world("digits").test.take_batch(slice(0, 16))
+    gap = IntegratedGradients().explain_images(pictures, net, net(pictures).argmax(1)).completeness_gap
     assert gap is not None
     assert float(gap.max()) < 0.05

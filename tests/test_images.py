@@ -120,7 +120,7 @@ def test_exif_orientation(kind: str, turn: int):
     upright[:8, :8] = 255
     inverse = {1: 0, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}[turn]
     image = Image.fromarray(upright)
-    stored = image.transpose(images.TURNS[inverse]) if inverse else image
+    stored = image.transpose(images.EXIF_TURNS[inverse]) if inverse else image
     exif = Image.Exif()
     exif[0x0112] = turn
     read = np.asarray(images.read(saved(stored, kind, exif=exif.tobytes())))
@@ -143,7 +143,7 @@ def test_odd_sizes_fit(size: tuple[int, int]):
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_large_pictures_are_reduced(kind: str):
     size = images.read(saved(Image.new("RGB", (4600, 2300), "red"), kind)).size
-    assert max(size) <= images.LONG_SIDE
+    assert max(size) <= images.MAX_LONG_SIDE
     assert size[0] / size[1] == pytest.approx(2, rel=0.01)
 
 
@@ -178,7 +178,7 @@ def test_spoilt_bytes_give_a_picture_or_one_clear_line(kind: str):
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
         (b"%PDF-1.7", "PDF"),
         (b"\x89PNG\r\n\x1a\n", "not a picture"),
-        (b"\0" * (images.MAX_BYTES + 1), "at most 20 MB"),
+        (b"\0" * (images.MAX_IMAGE_BYTES + 1), "at most 20 MB"),
     ],
 )
 def test_what_is_not_a_picture_is_named(data: bytes, word: str):
@@ -253,14 +253,14 @@ def test_the_centre_is_taken_without_a_box_and_the_box_with_one():
     thirds = np.zeros((10, 30, 3), np.uint8)
     thirds[:, 10:20] = 255
     image = Image.fromarray(thirds)
-    assert images.centre_box(image.size, (3, 8, 8)) == (10, 0, 20, 10)
+    assert images.find_centre_box(image.size, (3, 8, 8)) == (10, 0, 20, 10)
     assert images.fit_to(image, (3, 10, 10)).min() == 1
     assert images.fit_to(image, (3, 10, 10), (0, 0, 10, 10)).max() == 0
     assert images.fit_to(image, (1, 10, 10)).shape == (1, 10, 10)
 
 
 @pytest.mark.parametrize("box", [(0, 0, 0, 5), (-1, 0, 5, 5), (0, 0, 31, 5), (5, 5, 2, 2), (float("nan"), 0, 5, 5)])
-def test_a_box_outside_is_refused(box: images.Box):
+def test_a_box_outside_is_refused(box: images.CropBox):
     with pytest.raises(UserError, match="crop"):
         images.fit_to(Image.new("RGB", (30, 10)), (3, 8, 8), box)
 
@@ -273,7 +273,7 @@ def test_a_png_keeps_every_level_and_its_recipe(channels: int):
     picture = torch.arange(256).expand(channels, 4, 256) / 255
     data = images.png(picture, '{"seed": 1, "model": "ξ"}')
     assert torch.equal(images.fit_to(images.read(data), (channels, 4, 256)), picture)
-    assert images.recipe_of(data) == '{"seed": 1, "model": "ξ"}'
+    assert images.read_png_recipe(data) == '{"seed": 1, "model": "ξ"}'
 
 
 def test_a_png_clamps():
@@ -284,20 +284,20 @@ def test_a_png_clamps():
     "file", [b"", b"junk", b"\x89PNG\r\n\x1a\n", saved(colours(), "JPEG"), saved(colours(), "PNG")]
 )
 def test_other_files_have_no_recipe(file: bytes):
-    assert images.recipe_of(file) is None
+    assert images.read_png_recipe(file) is None
 
 
 def test_a_recipe_of_the_wrong_size_is_refused_both_ways():
-    long = "x" * (images.MAX_RECIPE_BYTES + 1)
+    long = "x" * (images.MAX_PNG_RECIPE_BYTES + 1)
     with pytest.raises(UserError, match="bytes"):
         images.png(torch.zeros(3, 2, 2), long)
     notes = PngInfo()
     notes.add_itxt(images.RECIPE_KEY, long)
     with pytest.raises(UserError, match="bytes"):
-        images.recipe_of(saved(colours(), "PNG", pnginfo=notes))
+        images.read_png_recipe(saved(colours(), "PNG", pnginfo=notes))
 
 
 def test_a_compressed_recipe_bomb_is_no_recipe():
     notes = PngInfo()
     notes.add_itxt(images.RECIPE_KEY, "x" * 50_000_000, zip=True)
-    assert not images.recipe_of(saved(colours(), "PNG", pnginfo=notes))
+    assert not images.read_png_recipe(saved(colours(), "PNG", pnginfo=notes))

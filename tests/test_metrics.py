@@ -7,12 +7,12 @@ from torch import nn
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from latentlab import metrics
-from latentlab.chance import seeded
+from latentlab.chance import make_generator
 from latentlab.errors import UserError
 from latentlab.metrics import METRICS
 from latentlab.models import Pixels
 from latentlab.operators import CORRUPTIONS
-from latentlab.torchvision_schemas import torchvision
+from latentlab.torchvision_schemas import import_torchvision
 from latentlab.types import Batch, Bench
 
 SHAPE = (3, 8, 8)
@@ -38,12 +38,12 @@ class Told(nn.Module):
 
 @pytest.fixture
 def batch():
-    images = torch.rand(60, *SHAPE, generator=seeded(1))
-    return Batch(images, torch.eye(4)[torch.randint(4, (60,), generator=seeded(2))])
+    images = torch.rand(60, *SHAPE, generator=make_generator(1))
+    return Batch(images, torch.eye(4)[torch.randint(4, (60,), generator=make_generator(2))])
 
 
 def bench(classifier: nn.Module) -> Bench:
-    return Bench(Pixels(SHAPE), classifier.eval(), seeded(0))
+    return Bench(Pixels(SHAPE), classifier.eval(), make_generator(0))
 
 
 def measured(name: str, batch: Batch, classifier: nn.Module, **knobs):
@@ -68,7 +68,7 @@ def test_nll_by_hand():
 
 
 def test_nll_and_ece_are_those_of_sklearn_and_torchmetrics(batch):
-    torchvision()  # torchmetrics imports it
+    import_torchvision()  # torchmetrics imports it
     logits, labels = Told()(batch.images), batch.targets.argmax(1)
     shares = logits.softmax(1)
     assert measured("nll", batch, Told()).value == pytest.approx(log_loss(labels, shares.double()), rel=1e-5)
@@ -117,7 +117,7 @@ def test_corrupted_accuracy_is_the_mean_of_fifteen(batch):
 
 
 def test_one_corruption_each_is_every_corruption_on_its_rows(batch):
-    worse = metrics.one_corruption_each(batch, 3, seeded(5))
+    worse = metrics.corrupt_in_turn(batch, 3, make_generator(5))
     assert len(worse) == len(batch)
     changed = (worse.images != batch.images).flatten(1).any(1)
     assert int(changed.sum()) >= 57  # impulse noise may spare a picture of 192 values
@@ -144,22 +144,22 @@ def test_a_straight_loss_has_no_deviation_and_a_bent_one_has():
 
 
 def test_labels_are_preserved_by_nothing_and_lost_by_a_black_image(batch):
-    kept = metrics.preserved(lambda few: few, batch, bench(Told()))
+    kept = metrics.estimate_preserved(lambda few: few, batch, bench(Told()))
     assert (kept.value, kept.detail["kept"]) == (1.0, kept.detail["of"])
     assert kept.detail["of"] == int(measured("accuracy", batch, Told()).each.sum())
 
     def swapped(few: Batch) -> Batch:
         return Batch(few.images.flip(1).roll(1, 3), few.targets)
 
-    brute = metrics.right(Batch(swapped(batch).images, batch.targets), bench(Told()))
-    known = metrics.right(batch, bench(Told())) > 0
-    assert metrics.preserved(swapped, batch, bench(Told())).value == pytest.approx(float(brute[known].mean()))
+    brute = metrics.mark_correct(Batch(swapped(batch).images, batch.targets), bench(Told()))
+    known = metrics.mark_correct(batch, bench(Told())) > 0
+    assert metrics.estimate_preserved(swapped, batch, bench(Told())).value == pytest.approx(float(brute[known].mean()))
 
 
 def test_a_judge_that_knows_nothing_is_refused(batch):
     wrong = torch.eye(4)[Told()(batch.images).argmin(1)]
     with pytest.raises(UserError, match="knows none"):
-        metrics.preserved(lambda few: few, Batch(batch.images, wrong), bench(Told()))
+        metrics.estimate_preserved(lambda few: few, Batch(batch.images, wrong), bench(Told()))
 
 
 def test_pixels_are_no_place_for_a_latent_attack(batch):
@@ -169,11 +169,11 @@ def test_pixels_are_no_place_for_a_latent_attack(batch):
 
 def test_intervals_of_means_by_hand():
     """1, 2, 3 at two degrees of freedom: 2 ± 4.303 · 1/√3."""
-    found = metrics.mean(torch.tensor([1.0, 2.0, 3.0]))
+    found = metrics.estimate_mean(torch.tensor([1.0, 2.0, 3.0]))
     assert (found.value, found.high - found.value) == pytest.approx((2.0, 4.3027 / 3**0.5), abs=1e-3)
-    alone = metrics.mean(torch.tensor([5.0]))
+    alone = metrics.estimate_mean(torch.tensor([5.0]))
     assert (alone.low, alone.value, alone.high) == (5, 5, 5)
-    many = metrics.mean(torch.randn(4000, generator=seeded(0)))
+    many = metrics.estimate_mean(torch.randn(4000, generator=make_generator(0)))
     assert many.high - many.low == pytest.approx(2 * 1.96 / 4000**0.5, rel=0.1)
 
 
@@ -181,7 +181,7 @@ def test_intervals_of_means_by_hand():
 def test_every_metric_leaves_the_classifier_alone_and_repeats_itself(name, batch):
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(144, 4)).train()
     before = {key: value.clone() for key, value in net.state_dict().items()}
-    first, again = (METRICS[name]()(batch, Bench(Pixels(SHAPE), net, seeded(3))) for _ in range(2))
+    first, again = (METRICS[name]()(batch, Bench(Pixels(SHAPE), net, make_generator(3))) for _ in range(2))
     assert (first.value, first.low, first.high) == (again.value, again.low, again.high)
     assert first.low <= first.value <= first.high
     assert all(torch.equal(before[key], value) for key, value in net.state_dict().items())

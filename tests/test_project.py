@@ -12,7 +12,7 @@ from playwright.sync_api import sync_playwright
 
 from latentlab import data
 from latentlab.cli import main
-from latentlab.cli.project import write_html
+from latentlab.cli.project import write_projection_page
 from latentlab.projections import PCA
 
 
@@ -31,7 +31,7 @@ def test_coordinates_of_any_space_are_a_row_an_image(
     said = run(capsys, small_world, space, "--out", out, "--method", "pca", "--count", 40)
     assert "40 points by pca; trustworthiness" in said
     rows = list(csv.DictReader(out.open(encoding="utf-8")))
-    test = data.load("digits").test
+    test = data.load_world("digits").test
     assert [row["label"] for row in rows] == [str(int(label)) for label in test.labels[:40]]
     assert list(rows[0]) == ["row", "label", "x", "y"]
 
@@ -83,7 +83,7 @@ def test_the_page_opens_alone_and_takes_names_for_text(dims: int, tmp_path: Path
     names = ("<b>cat</b></script><script>window.harm=1</script>", '<a href="http://example.com">dog</a>')
     fitted = PCA(dims=dims).fit(torch.randn(40, 6, generator=torch.Generator().manual_seed(0)))
     out = tmp_path / "map.html"
-    write_html(out, "<i>pets</i>", fitted, names * 20)
+    write_projection_page(out, "<i>pets</i>", fitted, names * 20)
     asked: list[str] = []
     errors: list[str] = []
     with sync_playwright() as playwright:

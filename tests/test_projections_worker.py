@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from latentlab.errors import UserError
-from latentlab.projections import PCA, UMAP, Cache, Fitted, Job, PaCMAP, Worker
+from latentlab.projections import PCA, UMAP, FittedProjection, PaCMAP, ProjectionCache, ProjectionJob, ProjectionWorker
 
 ROOT = Path(__file__).parents[1]
 LONG = 120.0  # seconds that a busy machine may take
@@ -31,8 +31,8 @@ print(worker.pid, flush=True)
 
 
 @pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    worker = Worker()
+def worker() -> Iterator[ProjectionWorker]:
+    worker = ProjectionWorker()
     yield worker
     worker.close()
 
@@ -63,21 +63,21 @@ def lives(pid: int) -> bool:
         return False
 
 
-def test_it_gives_what_the_same_fit_gives_here(worker: Worker, points: Tensor):
-    job = worker.project(points, PaCMAP(seed=3))
-    there, here = job.result(LONG), PaCMAP(seed=3).fit(points)
-    assert (job.state, job.progress, job.done) == ("finished", 1.0, True)
+def test_it_gives_what_the_same_fit_gives_here(worker: ProjectionWorker, points: Tensor):
+    job = worker.request_projection(points, PaCMAP(seed=3))
+    there, here = job.await_result(LONG), PaCMAP(seed=3).fit(points)
+    assert (job.state, job.progress, job.is_done) == ("finished", 1.0, True)
     assert torch.equal(there.coordinates, here.coordinates)
     assert torch.equal(there.transform(points[:5] + 1), here.transform(points[:5] + 1))
     assert there.digest == here.digest
 
 
-def test_callers_at_once_wait_for_one_another_in_one_process(worker: Worker, points: Tensor):
+def test_callers_at_once_wait_for_one_another_in_one_process(worker: ProjectionWorker, points: Tensor):
     tools = [PaCMAP(seed=seed) for seed in range(4)]
-    found: dict[int, Fitted] = {}
+    found: dict[int, FittedProjection] = {}
 
     def ask(number: int) -> None:
-        found[number] = worker.project(points, tools[number]).result(LONG)
+        found[number] = worker.request_projection(points, tools[number]).await_result(LONG)
 
     threads = [Thread(target=ask, args=(number,)) for number in range(4)]
     for thread in threads:
@@ -88,10 +88,10 @@ def test_callers_at_once_wait_for_one_another_in_one_process(worker: Worker, poi
         assert torch.equal(found[number].coordinates, tool.fit(points).coordinates)
 
 
-def test_it_says_how_far_it_is(worker: Worker, many: Tensor):
-    job = worker.project(many, PaCMAP())
+def test_it_says_how_far_it_is(worker: ProjectionWorker, many: Tensor):
+    job = worker.request_projection(many, PaCMAP())
     seen: list[tuple[str, float]] = []
-    while not job.done:
+    while not job.is_done:
         seen.append((job.stage, job.progress))
         time.sleep(0.005)
     shares = [share for _, share in seen]
@@ -100,92 +100,96 @@ def test_it_says_how_far_it_is(worker: Worker, many: Tensor):
     assert any(0.4 < share < 1 for share in shares)
 
 
-def test_a_running_job_is_cancelled_at_once_and_the_process_stays_warm(worker: Worker, points: Tensor, many: Tensor):
-    job = worker.project(many, PaCMAP(seed=1))
+def test_a_running_job_is_cancelled_at_once_and_the_process_stays_warm(
+    worker: ProjectionWorker, points: Tensor, many: Tensor
+):
+    job = worker.request_projection(many, PaCMAP(seed=1))
     wait(lambda: job.stage == "layout")
-    before = worker.pid
+    before = worker.child_pid
     job.cancel()
     assert job.state == "cancelled"
     with pytest.raises(UserError, match="cancelled"):
-        job.result(0)
-    assert worker.project(points, PCA()).result(LONG).coordinates.shape == (150, 2)
-    assert worker.pid == before
+        job.await_result(0)
+    assert worker.request_projection(points, PCA()).await_result(LONG).coordinates.shape == (150, 2)
+    assert worker.child_pid == before
 
 
-def test_a_waiting_job_that_is_cancelled_never_starts(worker: Worker, points: Tensor, many: Tensor):
-    first, second = worker.project(many, PaCMAP(seed=2)), worker.project(points, PaCMAP())
+def test_a_waiting_job_that_is_cancelled_never_starts(worker: ProjectionWorker, points: Tensor, many: Tensor):
+    first, second = worker.request_projection(many, PaCMAP(seed=2)), worker.request_projection(points, PaCMAP())
     second.cancel()
     first.cancel()
-    assert worker.project(points, PCA()).result(LONG)
+    assert worker.request_projection(points, PCA()).await_result(LONG)
     assert (second.state, second.stage, second.progress) == ("cancelled", "", 0.0)
 
 
-def test_cancelling_what_has_ended_changes_nothing(worker: Worker, points: Tensor):
-    job = worker.project(points, PCA())
-    fitted = job.result(LONG)
+def test_cancelling_what_has_ended_changes_nothing(worker: ProjectionWorker, points: Tensor):
+    job = worker.request_projection(points, PCA())
+    fitted = job.await_result(LONG)
     job.cancel()
     assert job.state == "finished"
-    assert job.result() is fitted
+    assert job.await_result() is fitted
 
 
-def test_a_refusal_comes_back_in_words(worker: Worker):
-    job = worker.project(torch.zeros(5, 3), PaCMAP())
+def test_a_refusal_comes_back_in_words(worker: ProjectionWorker):
+    job = worker.request_projection(torch.zeros(5, 3), PaCMAP())
     with pytest.raises(UserError, match="takes from 40"):
-        job.result(LONG)
+        job.await_result(LONG)
     assert job.state == "failed"
 
 
-def test_waiting_too_short_is_a_clear_error(worker: Worker, many: Tensor):
-    job = worker.project(many, PaCMAP(seed=4))
+def test_waiting_too_short_is_a_clear_error(worker: ProjectionWorker, many: Tensor):
+    job = worker.request_projection(many, PaCMAP(seed=4))
     with pytest.raises(UserError, match="not finished after 0 s"):
-        job.result(0)
+        job.await_result(0)
     job.cancel()
 
 
-def test_a_killed_process_fails_its_job_and_the_next_starts_a_new_one(worker: Worker, points: Tensor, many: Tensor):
-    job = worker.project(many, PaCMAP(seed=5))
+def test_a_killed_process_fails_its_job_and_the_next_starts_a_new_one(
+    worker: ProjectionWorker, points: Tensor, many: Tensor
+):
+    job = worker.request_projection(many, PaCMAP(seed=5))
     wait(lambda: job.stage == "layout")
-    old = worker.pid
+    old = worker.child_pid
     assert old is not None
     os.kill(old, signal.SIGKILL)
     with pytest.raises(UserError, match="SIGKILL"):
-        job.result(LONG)
-    assert worker.project(points, PCA()).result(LONG)
-    assert worker.pid not in (None, old)
+        job.await_result(LONG)
+    assert worker.request_projection(points, PCA()).await_result(LONG)
+    assert worker.child_pid not in (None, old)
 
 
-def test_a_process_killed_between_jobs_is_replaced(worker: Worker, points: Tensor):
-    worker.project(points, PCA()).result(LONG)
-    old = worker.pid
+def test_a_process_killed_between_jobs_is_replaced(worker: ProjectionWorker, points: Tensor):
+    worker.request_projection(points, PCA()).await_result(LONG)
+    old = worker.child_pid
     assert old is not None
     os.kill(old, signal.SIGKILL)
-    wait(lambda: worker.pid is None)
-    assert worker.project(points, PCA(dims=3)).result(LONG)
-    assert worker.pid not in (None, old)
+    wait(lambda: worker.child_pid is None)
+    assert worker.request_projection(points, PCA(dims=3)).await_result(LONG)
+    assert worker.child_pid not in (None, old)
 
 
 def test_what_is_kept_needs_no_process(points: Tensor, tmp_path: Path):
-    first = Worker(Cache(tmp_path))
-    fitted = first.project(points, PaCMAP()).result(LONG)
+    first = ProjectionWorker(ProjectionCache(tmp_path))
+    fitted = first.request_projection(points, PaCMAP()).await_result(LONG)
     first.close()
-    second = Worker(Cache(tmp_path))
-    again = second.project(points, PaCMAP()).result(LONG)
-    assert second.pid is None
+    second = ProjectionWorker(ProjectionCache(tmp_path))
+    again = second.request_projection(points, PaCMAP()).await_result(LONG)
+    assert second.child_pid is None
     assert torch.equal(again.coordinates, fitted.coordinates)
     second.close()
 
 
 def test_a_closed_worker_ends_its_process_and_refuses(points: Tensor, many: Tensor):
-    worker = Worker()
-    worker.project(points, PCA()).result(LONG)
-    pid = worker.pid
+    worker = ProjectionWorker()
+    worker.request_projection(points, PCA()).await_result(LONG)
+    pid = worker.child_pid
     assert pid is not None
-    jobs: list[Job] = [worker.project(many, PaCMAP()), worker.project(points, PCA())]
+    jobs: list[ProjectionJob] = [worker.request_projection(many, PaCMAP()), worker.request_projection(points, PCA())]
     worker.close()
     assert not lives(pid)
-    for job in (*jobs, worker.project(points, PCA())):
+    for job in (*jobs, worker.request_projection(points, PCA())):
         with pytest.raises(UserError):
-            job.result(LONG)
+            job.await_result(LONG)
 
 
 @pytest.mark.parametrize("then", ["", "import os; os.kill(os.getpid(), 9)", "raise SystemExit(3)"])
@@ -198,12 +202,12 @@ def test_no_process_stays_behind_however_its_owner_ends(then: str):
 
 
 @pytest.mark.slow
-def test_umap_tells_its_epochs_and_can_be_cancelled_among_them(worker: Worker, points: Tensor, many: Tensor):
-    warm = worker.project(points, UMAP())
-    assert warm.result(5 * LONG).coordinates.shape == (150, 2)
-    pid = worker.pid
-    job = worker.project(many, UMAP(seed=1))
+def test_umap_tells_its_epochs_and_can_be_cancelled_among_them(worker: ProjectionWorker, points: Tensor, many: Tensor):
+    warm = worker.request_projection(points, UMAP())
+    assert warm.await_result(5 * LONG).coordinates.shape == (150, 2)
+    pid = worker.child_pid
+    job = worker.request_projection(many, UMAP(seed=1))
     wait(lambda: job.progress > 0.42)
     job.cancel()
-    assert worker.project(points, PCA()).result(LONG)
-    assert worker.pid == pid
+    assert worker.request_projection(points, PCA()).await_result(LONG)
+    assert worker.child_pid == pid

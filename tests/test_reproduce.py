@@ -7,9 +7,9 @@ import torch
 
 from latentlab import data
 from latentlab.cli import main, reproduce
-from latentlab.operators import clean, distance, make
+from latentlab.operators import make_operator, measure_distance, rebuild_images
 from latentlab.store import Store
-from latentlab.training.directory import Directory
+from latentlab.training.directory import RunDirectory
 from latentlab.types import Batch
 
 METHODS = "standard,mixup,pixel-pgd,reconstruct"
@@ -29,7 +29,9 @@ def test_the_table_has_a_row_a_method_with_means_over_seeds(done):
     rows = {row["method"]: row for row in json.loads((out / "low-data.json").read_text())}
     assert list(rows) == METHODS.split(",")
     for name, row in rows.items():
-        scores = [Directory.of(out / f"{name}-{seed}").told()[-1]["scores"]["accuracy"] for seed in (0, 1)]
+        scores = [
+            RunDirectory.open_at(out / f"{name}-{seed}").read_events()[-1]["scores"]["accuracy"] for seed in (0, 1)
+        ]
         assert row["accuracy"]["value"] == pytest.approx(sum(scores) / 2, abs=1e-5)
         assert row["accuracy"]["low"] <= row["accuracy"]["value"] <= row["accuracy"]["high"]
     assert rows["standard"]["gain"] == {"value": 0, "low": 0, "high": 0}
@@ -44,9 +46,11 @@ def test_every_method_travels_the_same_distance(done, small_world):
     assert arms["standard"]["augmentations"] == []
     (mixup,) = arms["mixup"]["augmentations"]
     store = Store(small_world, "cpu")
-    images, labels = data.load("digits").train.batch(slice(0, 32))
+    images, labels = data.load_world("digits").train.take_batch(slice(0, 32))
     batch, bench = Batch(images, torch.eye(10)[labels]), store.bench("digits-pixels")
-    far = distance(make("mixup", mixup["settings"])(batch, bench).images, clean(batch, bench)).mean()
+    far = measure_distance(
+        make_operator("mixup", mixup["settings"])(batch, bench).images, rebuild_images(batch, bench)
+    ).mean()
     assert float(far) == pytest.approx(1.0, rel=0.3)  # on other images
 
 

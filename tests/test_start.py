@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from latentlab.cli.app import uncollected
+from latentlab.cli.app import pause_garbage_collection
 from latentlab.errors import UserError
 
 HEAVY = ("umap", "numba", "pacmap", "captum", "scipy.optimize", "scipy.stats", "sklearn", "matplotlib", "timm", "onnx")
@@ -30,7 +30,7 @@ def test_the_page_is_built_without_anything_heavy(small_world: Path, tmp_path: P
 
 def test_garbage_is_looked_for_again_whatever_happens_at_the_start() -> None:
     def start() -> None:
-        with uncollected():
+        with pause_garbage_collection():
             seen.append(gc.isenabled())
             raise UserError("no such folder")
 

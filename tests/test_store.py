@@ -17,10 +17,10 @@ from torch import Tensor, nn
 
 from latentlab import models
 from latentlab.errors import UserError
-from latentlab.models import Attribute, Card, Pixels, SmallResNet
+from latentlab.models import AttributeClassifier, Card, Pixels, SmallResNet
 from latentlab.models import header as headers
 from latentlab.store import Store
-from latentlab.torchvision_schemas import torchvision
+from latentlab.torchvision_schemas import import_torchvision
 from latentlab.types import Latents
 
 CLASSES = ("cat", "dog", "emu")
@@ -35,8 +35,8 @@ def network(seed: int = 0) -> nn.Module:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    models.save(tmp_path / "pets-resnet.safetensors", network(), replace(CARD, scores={"accuracy": 0.5}))
-    models.save(tmp_path / "pets-tags.safetensors", network(), replace(CARD, multilabel=True))
+    models.save_network(tmp_path / "pets-resnet.safetensors", network(), replace(CARD, scores={"accuracy": 0.5}))
+    models.save_network(tmp_path / "pets-tags.safetensors", network(), replace(CARD, multilabel=True))
     return tmp_path
 
 
@@ -45,15 +45,15 @@ def test_it_lists_cards_without_weights(folder: Path, monkeypatch: pytest.Monkey
     store = Store(folder, "cpu")
     assert store.cards["pets-resnet"].scores == {"accuracy": 0.5}
     assert store.worlds == ("pets",)
-    assert store.models("pets") == ["pets-pixels"]
-    assert store.classifiers("pets") == ["pets-resnet", "pets-tags:cat", "pets-tags:dog", "pets-tags:emu"]
+    assert store.list_models("pets") == ["pets-pixels"]
+    assert store.list_classifiers("pets") == ["pets-resnet", "pets-tags:cat", "pets-tags:dog", "pets-tags:emu"]
 
 
 def test_smiling_is_the_first_attribute(tmp_path: Path) -> None:
     names = ("Bald", "Smiling", "Young")
     card = replace(CARD, arguments={**CARD.arguments, "classes": names}, classes=names, multilabel=True)
-    models.save(tmp_path / "faces-resnet.safetensors", network(), card)
-    heads = Store(tmp_path).classifiers("pets")
+    models.save_network(tmp_path / "faces-resnet.safetensors", network(), card)
+    heads = Store(tmp_path).list_classifiers("pets")
     assert [head.partition(":")[2] for head in heads] == ["Smiling", "Bald", "Young"]
 
 
@@ -80,7 +80,7 @@ def test_eight_threads_get_the_same_object(folder: Path) -> None:
 def test_an_attribute_is_a_sigmoid_in_two_classes(folder: Path) -> None:
     store, images = Store(folder, "cpu"), torch.rand(2, *SHAPE)
     head = store.load("pets-tags:dog")
-    assert isinstance(head, Attribute)
+    assert isinstance(head, AttributeClassifier)
     assert head.classes == ("not dog", "dog")
     torch.testing.assert_close(head(images).softmax(1)[:, 1], store.load("pets-tags")(images)[:, 1].sigmoid())
 
@@ -103,15 +103,15 @@ def test_the_digest_follows_the_weights(folder: Path) -> None:
     before = store.digest("pets-resnet")
     first = store.load("pets-resnet")
     assert store.digest("pets-tags:dog") == store.digest("pets-tags")
-    models.save(folder / "pets-resnet.safetensors", network(1), CARD)
-    store.refresh()
+    models.save_network(folder / "pets-resnet.safetensors", network(1), CARD)
+    store.rescan_folders()
     assert store.digest("pets-resnet") != before
     assert store.load("pets-resnet") is not first
 
 
 def test_a_new_file_is_found_without_asking(folder: Path) -> None:
     store = Store(folder, "cpu")
-    models.save(folder / "pets-new.safetensors", network(), CARD)
+    models.save_network(folder / "pets-new.safetensors", network(), CARD)
     assert store.load("pets-new").classes == CLASSES
 
 
@@ -181,16 +181,16 @@ def test_a_header_bomb_is_refused_before_it_is_read(tmp_path: Path) -> None:
         file.write(struct.pack("<Q", 99_000_000))
         file.truncate(100_000_000)
     with pytest.raises(UserError, match="94 MiB"):
-        headers.inspect(bomb)
+        headers.read_header(bomb)
 
 
 Edit = Callable[[dict[str, Tensor]], object]
 
 
 def change(path: Path, edit: Edit) -> None:
-    card, tensors = models.checkpoint.read(path)
+    card, tensors = models.checkpoint.read_checkpoint(path)
     edit(tensors)
-    models.checkpoint.write(path, card, tensors)
+    models.checkpoint.write_checkpoint(path, card, tensors)
 
 
 def test_weights_that_do_not_fit_the_card_are_one_line(folder: Path) -> None:
@@ -201,7 +201,7 @@ def test_weights_that_do_not_fit_the_card_are_one_line(folder: Path) -> None:
         lambda t: t["head.bias"].fill_(float("nan")),
     ]
     for edit in edits:
-        models.save(folder / "pets-resnet.safetensors", network(), CARD)
+        models.save_network(folder / "pets-resnet.safetensors", network(), CARD)
         change(folder / "pets-resnet.safetensors", edit)
         with pytest.raises(UserError) as caught:
             Store(folder, "cpu").load("pets-resnet")
@@ -222,7 +222,7 @@ def test_ones_own_module_normalises_inside(folder: Path) -> None:
     by_hand = ((images - torch.tensor(mean)[:, None, None]) / torch.tensor(std)[:, None, None]).mean((2, 3))
     torch.testing.assert_close(store.load("mine")(images), by_hand)
     assert store.load("mine").classes == CLASSES
-    assert store.classifiers("pets")[-1] == "mine"
+    assert store.list_classifiers("pets")[-1] == "mine"
     assert store.worlds == ("pets",)
     assert len(store.digest("mine")) == 16
 
@@ -295,7 +295,7 @@ class Halved:
 def test_ones_own_latent_model(folder: Path) -> None:
     store = Store(folder, "cpu")
     store.add("half", Halved())
-    assert store.models("pets") == ["pets-pixels", "half"]
+    assert store.list_models("pets") == ["pets-pixels", "half"]
     assert isinstance(store.load("half"), Halved)
 
 
@@ -303,7 +303,7 @@ def test_ones_own_latent_model(folder: Path) -> None:
 def resnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("brought") / "mine.safetensors"
     torch.manual_seed(0)
-    save_file(torchvision().models.resnet18(weights=None, num_classes=3).state_dict(), path)
+    save_file(import_torchvision().models.resnet18(weights=None, num_classes=3).state_dict(), path)
     return path
 
 
@@ -312,7 +312,7 @@ HALF = [0.5, 0.5, 0.5]
 
 def test_a_torchvision_file_is_brought(folder: Path, resnet: Path) -> None:
     store = Store(folder, "cpu")
-    assert store.bring(resnet, "torchvision:resnet18", CLASSES, HALF, HALF, 32) == "mine"
+    assert store.bring_classifier(resnet, "torchvision:resnet18", CLASSES, HALF, HALF, 32) == "mine"
     net = store.load("mine")
     images = torch.rand(2, 3, 32, 32)
     torch.testing.assert_close(net(images), net.network((images - 0.5) / 0.5))
@@ -335,7 +335,7 @@ def test_the_wrong_architecture_is_refused(
     folder: Path, resnet: Path, architecture: str, classes: tuple[str, ...], says: str
 ) -> None:
     with pytest.raises(UserError, match=says) as caught:
-        Store(folder, "cpu").bring(resnet, architecture, classes, HALF, HALF, 32)
+        Store(folder, "cpu").bring_classifier(resnet, architecture, classes, HALF, HALF, 32)
     assert "\n" not in str(caught.value)
 
 
@@ -353,12 +353,16 @@ def test_a_wrong_file_is_refused(folder: Path, resnet: Path, tmp_path: Path, edi
     edit(tensors)
     save_file(tensors, tmp_path / "wrong.safetensors")
     with pytest.raises(UserError, match=says):
-        Store(folder, "cpu").bring(tmp_path / "wrong.safetensors", "torchvision:resnet18", CLASSES, HALF, HALF, 32)
+        Store(folder, "cpu").bring_classifier(
+            tmp_path / "wrong.safetensors", "torchvision:resnet18", CLASSES, HALF, HALF, 32
+        )
 
 
 def test_a_pickle_is_not_opened(folder: Path, tmp_path: Path) -> None:
     torch.save(network().state_dict(), tmp_path / "mine.pt")
     with pytest.raises(UserError, match="not a safetensors file"):
-        Store(folder, "cpu").bring(tmp_path / "mine.pt", "torchvision:resnet18", CLASSES, HALF, HALF, 32)
+        Store(folder, "cpu").bring_classifier(tmp_path / "mine.pt", "torchvision:resnet18", CLASSES, HALF, HALF, 32)
     with pytest.raises(UserError, match="cannot be read"):
-        Store(folder, "cpu").bring(tmp_path / "nothing.safetensors", "torchvision:resnet18", CLASSES, HALF, HALF, 32)
+        Store(folder, "cpu").bring_classifier(
+            tmp_path / "nothing.safetensors", "torchvision:resnet18", CLASSES, HALF, HALF, 32
+        )

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from benchmarks.speed.page import slide, start
 from benchmarks.speed.peers import HIDDEN, PEERS, SHAPE, STEPS
 from latentlab import chance
-from latentlab.models import Glow, Pixels, ResNet18, StyleGAN2, fast_form
-from latentlab.models.modules import channels_last
-from latentlab.models.precision import autocast
-from latentlab.models.style_layers import GAIN, StyledConv, blur
-from latentlab.operators import METHODS, match
+from latentlab.models import Glow, Pixels, ResNet18, StyleGAN2, make_fast_form
+from latentlab.models.modules import use_channels_last
+from latentlab.models.precision import autocast_bf16
+from latentlab.models.style_layers import RELU_GAIN, StyledConv, blur_features
+from latentlab.operators import METHODS, match_points
 from latentlab.projections import PCA, PaCMAP
 from latentlab.types import Batch, Bench
 
@@ -28,7 +28,7 @@ CHANNELS = (512, 512, 512, 512)  # of the published StyleGAN2 up to 32 pixels
 
 
 def images(count: int) -> Tensor:
-    return chance.uniform((count, *SHAPE), chance.seeded(0))
+    return chance.draw_uniform((count, *SHAPE), chance.make_generator(0))
 
 
 def glow() -> Glow:
@@ -42,7 +42,7 @@ def glow() -> Glow:
 def flow(entrant: str) -> tuple[Callable[[Any], Any], Callable[[Any], Tensor]]:
     """Encoder and decoder, whatever the codes are."""
     if entrant == "ours, fast":
-        fast = fast_form(glow())
+        fast = make_fast_form(glow())
         return fast.encode, fast.decode
     if entrant == "ours, exact":
         exact = glow()
@@ -70,9 +70,9 @@ def gradient(entrant: str, batch: int) -> Call:
     """Of a loss through the decoder and a ResNet-18, with respect to the codes."""
     encode, decode = flow(entrant)
     classifier = ResNet18(SHAPE, CLASSES).eval().requires_grad_(False)
-    classifier = fast_form(classifier) if entrant == "ours, fast" else classifier
+    classifier = make_fast_form(classifier) if entrant == "ours, fast" else classifier
     quick = "bf16" in entrant
-    classifier = channels_last(classifier) if quick else classifier
+    classifier = use_channels_last(classifier) if quick else classifier
     with torch.no_grad():
         codes = encode(images(batch))
     leaves = leaves_of(codes)
@@ -94,9 +94,9 @@ def leaves_of(codes: Any) -> list[Tensor]:
 
 def synthesis(entrant: str, batch: int) -> Call:
     network = StyleGAN2(SHAPE, CHANNELS, encoder=False).eval().requires_grad_(False)
-    latents = network.sample(batch, chance.seeded(0))
+    latents = network.sample(batch, chance.make_generator(0))
     if entrant == "ours":
-        network = fast_form(channels_last(network))
+        network = make_fast_form(use_channels_last(network))
     else:
         for layer in network.convs:
             assert isinstance(layer, StyledConv)
@@ -115,18 +115,20 @@ def published(layer: StyledConv) -> Callable[..., Tensor]:
         if conv.up:
             grouped = weight.transpose(1, 2).flatten(0, 1)
             y = F.conv_transpose2d(x.reshape(1, -1, *x.shape[2:]), grouped, stride=2, groups=count)
-            y = blur(y.reshape(count, -1, *y.shape[2:]), conv.kernel)
+            y = blur_features(y.reshape(count, -1, *y.shape[2:]), conv.kernel)
         else:
             y = F.conv2d(x.reshape(1, -1, *x.shape[2:]), weight.flatten(0, 1), padding=1, groups=count)
             y = y.reshape(count, -1, *y.shape[2:])
-        return F.leaky_relu(y * GAIN + layer.bias[:, None, None] * GAIN + layer.noise * layer.strength * GAIN, 0.2)
+        return F.leaky_relu(
+            y * RELU_GAIN + layer.bias[:, None, None] * RELU_GAIN + layer.noise * layer.strength * RELU_GAIN, 0.2
+        )
 
     return forward
 
 
 def input_gradient(entrant: str, batch: int) -> Call:
     network = ResNet18(SHAPE, CLASSES).eval().requires_grad_(False)
-    network = fast_form(network) if entrant == "ours" else network
+    network = make_fast_form(network) if entrant == "ours" else network
     pictures = images(batch).requires_grad_()
     return lambda: torch.autograd.grad(network(pictures).logsumexp(1).sum(), pictures)
 
@@ -134,15 +136,15 @@ def input_gradient(entrant: str, batch: int) -> Call:
 def partners(entrant: str, batch: int, k: int) -> Call:
     """Assignments of a whole batch of latents in ten clusters, k at a time."""
     points = clusters(2 * batch)
-    solve = {"ours": match, "scipy + cdist": by_scipy, "POT": by_pot}[entrant]
+    solve = {"ours": match_points, "scipy + cdist": by_scipy, "POT": by_pot}[entrant]
     pieces = [(points[i : i + k], points[batch + i : batch + i + k]) for i in range(0, batch, k)]
     return lambda: [solve(a, b) for a, b in pieces]
 
 
 def clusters(count: int) -> Tensor:
-    rng = chance.seeded(0)
-    centres = 4 * chance.normal((10, 256), rng)
-    return centres[torch.arange(count) % 10] + chance.normal((count, 256), rng)
+    rng = chance.make_generator(0)
+    centres = 4 * chance.draw_normal((10, 256), rng)
+    return centres[torch.arange(count) % 10] + chance.draw_normal((count, 256), rng)
 
 
 def by_scipy(a: Tensor, b: Tensor) -> Any:
@@ -171,17 +173,19 @@ def projection(entrant: str) -> Call:
 
 def training_step(entrant: str, batch: int) -> Call:
     """Of a ResNet-18 in bf16: plain, or on images moved by `adversarial-la` through a flow of the shipped size."""
-    network = channels_last(ResNet18(SHAPE, CLASSES))
+    network = use_channels_last(ResNet18(SHAPE, CLASSES))
     sgd = torch.optim.SGD(network.parameters(), 0.01, 0.9)
-    space = fast_form(Glow(SHAPE).eval().requires_grad_(False))
+    space = make_fast_form(Glow(SHAPE).eval().requires_grad_(False))
     pictures, labels = images(batch), torch.arange(batch) % 10
-    rng, attack = chance.seeded(0), METHODS["adversarial-la"].operator
+    rng, attack = chance.make_generator(0), METHODS["adversarial-la"].operator
 
     def run() -> None:
         moved = pictures
         if entrant == "adversarial-la":
-            moved = attack(Batch(pictures, F.one_hot(labels, 10).float()), Bench(space, fast_form(network), rng)).images
-        with autocast("cpu"):
+            moved = attack(
+                Batch(pictures, F.one_hot(labels, 10).float()), Bench(space, make_fast_form(network), rng)
+            ).images
+        with autocast_bf16("cpu"):
             loss = F.cross_entropy(network(moved), labels)
         sgd.zero_grad()
         loss.backward()
@@ -199,7 +203,9 @@ def pixel_attack(entrant: str, batch: int) -> Call:
 
         peer = torchattacks.PGD(network, eps=8 / 255, alpha=2 / 255, steps=7)
         return lambda: peer(pictures, labels)
-    bench = Bench(Pixels(SHAPE), fast_form(network) if entrant == "ours, fast" else network, chance.seeded(0))
+    bench = Bench(
+        Pixels(SHAPE), make_fast_form(network) if entrant == "ours, fast" else network, chance.make_generator(0)
+    )
     whole = Batch(pictures, F.one_hot(labels, 10).float())
     return lambda: METHODS["pixel-pgd"].operator(whole, bench)
 

@@ -1,7 +1,7 @@
-"""`latentlab VERB`: what the page does, and what goes before it, without a page.
+"""`latentlab VERB` does what the page does, and what goes before it, without a page.
 
-Each verb is a module with HELP, `flags(parser, argv)` and `run(args)`; what is heavy is imported when it runs.
-A person's mistake is one line on stderr and exit code 2; a verb that checks something may end with another code.
+Each verb is a module with HELP, `add_VERB_flags(parser, argv)` and `run_VERB(args)`; what is heavy is imported when it
+runs. A person's mistake is one line on stderr and exit code 2; a verb that checks something may end with another code.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from latentlab.cli import (
 )
 from latentlab.errors import UserError
 
-VERBS: dict[str, ModuleType] = {
+VERB_MODULES: dict[str, ModuleType] = {
     "app": app,
     "list": listing,
     "data": data,
@@ -45,8 +45,8 @@ VERBS: dict[str, ModuleType] = {
 }
 
 
-class Parser(argparse.ArgumentParser):
-    """argparse, with its complaint as one line."""
+class VerbParser(argparse.ArgumentParser):
+    """It is argparse, with its complaint as one line."""
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; see `{self.prog} --help`.")
@@ -55,7 +55,7 @@ class Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
-        args = parser(argv).parse_args(argv)
+        args = build_parser(argv).parse_args(argv)
         code = args.run(args)
         sys.stdout.flush()
     except UserError as error:
@@ -69,10 +69,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code or 0
 
 
-def parser(argv: Sequence[str]) -> Parser:
-    whole = Parser("latentlab", description="See what a latent-space augmentation does before paying for the training.")
-    verbs = whole.add_subparsers(title="verbs", metavar="VERB", required=True, parser_class=Parser)
-    for name, verb in VERBS.items():
+def build_parser(argv: Sequence[str]) -> VerbParser:
+    whole = VerbParser(
+        "latentlab", description="See what a latent-space augmentation does before paying for the training."
+    )
+    verbs = whole.add_subparsers(title="verbs", metavar="VERB", required=True, parser_class=VerbParser)
+    for name, verb in VERB_MODULES.items():
         one = verbs.add_parser(name, help=verb.HELP, description=verb.HELP)
         one.set_defaults(run=verb.run)
         if argv[:1] == [name]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 HELP = "open the page"
 
 
-def flags(parser: argparse.ArgumentParser, argv: Sequence[str] = ()) -> None:
+def add_app_flags(parser: argparse.ArgumentParser, argv: Sequence[str] = ()) -> None:
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to serve at; any but this machine's own needs --auth"
     )
@@ -49,25 +49,26 @@ def flags(parser: argparse.ArgumentParser, argv: Sequence[str] = ()) -> None:
         "'sbatch --wrap {command}', 'srun {*command}'; the machines share the folder of the runs",
     )
     parser.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
-    bring.flags(parser)
+    bring.add_classifier_flags(parser)
 
 
-def run(args: argparse.Namespace) -> None:
+def run_app(args: argparse.Namespace) -> None:
     options = {"host": args.host, "port": args.port, "login": args.auth, "names": args.name, "demo": args.demo}
-    with uncollected():
+    with pause_garbage_collection():
         from latentlab.store import Store
 
         folder = "" if args.demo else args.runs
         store = Store(args.checkpoints, args.device, folder or None)
-        bring.classifier(store, args)
-        page = built(store, trained_in(folder, args.launcher, args.checkpoints, args.device))
-    serve(page, inbrowser=args.open, **options)
+        bring.choose_classifier(store, args)
+        page = build_app_page(store, open_runs(folder, args.launcher, args.checkpoints, args.device))
+    serve_app(page, inbrowser=args.open, **options)
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
-    """What is imported and built here stays to the end: looking for garbage in it meanwhile would take a fifth of the
-    time and find none, and later it need not be looked through again."""
+def pause_garbage_collection() -> Iterator[None]:
+    """Keep what is imported and built here to the end without collecting: looking for garbage in it meanwhile would
+    take a fifth of the time and find none, and later it need not be looked through again.
+    """
     gc.disable()
     try:
         yield
@@ -76,15 +77,15 @@ def uncollected() -> Iterator[None]:
         gc.enable()
 
 
-def trained_in(folder: str, launcher: str, checkpoints: str, device: str | None) -> Runs | None:
-    """The runs of a folder, looked after from now on; none where there is no folder."""
+def open_runs(folder: str, launcher: str, checkpoints: str, device: str | None) -> Runs | None:
+    """Return the runs of a folder, looked after from now on; None where there is no folder."""
     if not folder:
         return None
     from latentlab.runs import Runs
 
     chosen = ["--device", device] if device else []
     runs = Runs(folder, launcher=launcher, flags=["--checkpoints", str(Path(checkpoints).resolve()), *chosen])
-    runs.watch()
+    runs.start_watching()
     return runs
 
 
@@ -96,7 +97,7 @@ def launch(
     runs: str = "runs",
     **options: Any,
 ) -> str:
-    """The page with one's own networks on it; its address.
+    """Open the page with one's own networks on it and return its address.
 
     A classifier is an nn.Module with `classes` and `image_shape`, or a dictionary of `Store.add`'s arguments:
     `{"mine": {"network": net, "classes": names, "mean": mean, "std": std, "image_shape": (3, 32, 32)}}`.
@@ -108,23 +109,23 @@ def launch(
     store = Store(checkpoints, device, folder or None)
     for name, network in {**(models or {}), **(classifiers or {})}.items():
         store.add(name, **(network if isinstance(network, Mapping) else {"network": network}))
-    return serve(built(store, trained_in(folder, "", checkpoints, device)), **options)
+    return serve_app(build_app_page(store, open_runs(folder, "", checkpoints, device)), **options)
 
 
-def built(store: Store, runs: Runs | None) -> gr.Blocks:
+def build_app_page(store: Store, runs: Runs | None) -> gr.Blocks:
     if not store.worlds:
         raise UserError(
             f"{store.folder} holds no checkpoint; give --checkpoints DIR, or make one with `latentlab fit`."
         )
     from latentlab.ui import guard
 
-    guard.prepare()
+    guard.prepare_gradio()
     from latentlab import ui
 
-    return ui.build(store, runs)
+    return ui.build_page(store, runs)
 
 
-def serve(page: gr.Blocks, **options: Any) -> str:
-    from latentlab.ui import guard, look
+def serve_app(page: gr.Blocks, **options: Any) -> str:
+    from latentlab.ui import guard, load_page_style
 
-    return guard.serve(page, **look(), **options)
+    return guard.launch_page(page, **load_page_style(), **options)

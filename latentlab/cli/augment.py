@@ -1,4 +1,4 @@
-"""`latentlab augment`: a folder of pictures in; a folder of pictures, their targets and the recipe out."""
+"""`latentlab augment` takes a folder of pictures and makes a folder of pictures, their targets and the recipe."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from latentlab.knobs import Setting
 
 HELP = "move a folder of pictures as an operator or a published method does"
-KNOB = "knob_"  # before the names of knobs among the parsed flags: a knob may be called as a flag
+KNOB_PREFIX = "knob_"  # before the names of knobs among the parsed flags: a knob may be called as a flag
 
 
-def flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
+def add_augment_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     from latentlab.operators import CORRUPTIONS, METHODS, OPERATORS
 
     parser.add_argument("source", type=Path, metavar="IN", help="folder of pictures; subfolders are taken for classes")
     parser.add_argument("out", type=Path, metavar="OUT", help="new folder: pictures, targets.csv, recipe.json")
-    _tool_flags(parser, required=True)
+    _add_tool_flags(parser, required=True)
     parser.add_argument(
         "--model", required=True, metavar="NAME", help="`latentlab list` shows them; WORLD-pixels for none"
     )
@@ -33,37 +33,37 @@ def flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     parser.add_argument("--checkpoints", default="checkpoints", metavar="DIR", help="folder of the networks")
     parser.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
     parser.add_argument("--json", action="store_true", help="say what was done as JSON")
-    bring.flags(parser)
-    _knob_flags(parser, argv)
+    bring.add_classifier_flags(parser)
+    _add_named_knobs(parser, argv)
     parser.epilog = f"operators: {', '.join([*OPERATORS, *CORRUPTIONS])}. methods: {', '.join(METHODS)}."
 
 
-def _tool_flags(parser: argparse.ArgumentParser, required: bool) -> None:
+def _add_tool_flags(parser: argparse.ArgumentParser, required: bool) -> None:
     choice = parser.add_mutually_exclusive_group(required=required)
     choice.add_argument("--operator", metavar="NAME", help="with --help: its knobs")
     choice.add_argument("--method", metavar="NAME", help="a published method; its knobs can be changed as well")
 
 
-def _knob_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
-    """The knobs of the operator that the line names."""
-    from latentlab.knobs import settings
-    from latentlab.operators import make
+def _add_named_knobs(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
+    """Add the knobs of the operator that the line names."""
+    from latentlab.knobs import list_settings
+    from latentlab.operators import make_operator
 
     first = argparse.ArgumentParser(add_help=False, exit_on_error=False)
-    _tool_flags(first, required=False)
+    _add_tool_flags(first, required=False)
     try:
-        name = _name(first.parse_known_args(argv)[0])
+        name = _choose_tool_name(first.parse_known_args(argv)[0])
     except argparse.ArgumentError:  # the whole parser says what is wrong
         return
     if name is None:
         return
-    tool = make(name)
+    tool = make_operator(name)
     group = parser.add_argument_group(f"knobs of {name}")
-    for setting in settings(type(tool)):
-        knob_flag(group, setting, getattr(tool, setting.name))
+    for setting in list_settings(type(tool)):
+        add_knob_flag(group, setting, getattr(tool, setting.name))
 
 
-def knob_flag(group: argparse._ArgumentGroup, setting: Setting, default: Any) -> None:
+def add_knob_flag(group: argparse._ArgumentGroup, setting: Setting, default: Any) -> None:
     knob, kind = setting.knob, setting.type
     shown = ",".join(default) if kind is tuple else default
     bounds = "" if knob.low is None or knob.high is None else f", {knob.low:g} to {knob.high:g}"
@@ -75,47 +75,47 @@ def knob_flag(group: argparse._ArgumentGroup, setting: Setting, default: Any) ->
         options["type"] = {tuple: lambda text: tuple(text.split(",")), float: float, int: int}.get(kind, str)
         options["metavar"] = ("," if kind is tuple else "|").join(knob.choices) or kind.__name__.upper()
     flag = f"--{setting.name.replace('_', '-')}"
-    group.add_argument(flag, dest=KNOB + setting.name, default=argparse.SUPPRESS, **options)
+    group.add_argument(flag, dest=KNOB_PREFIX + setting.name, default=argparse.SUPPRESS, **options)
 
 
-def flags_of(parser: argparse.ArgumentParser, cls: type, skip: Sequence[str] = ()) -> None:
-    """A flag for every knob of a tool but these."""
-    from latentlab.knobs import settings
+def add_knob_flags(parser: argparse.ArgumentParser, cls: type, skip: Sequence[str] = ()) -> None:
+    """Add a flag for every knob of a tool but these."""
+    from latentlab.knobs import list_settings
 
     group = parser.add_argument_group("knobs")
-    for setting in settings(cls):
+    for setting in list_settings(cls):
         if setting.name not in skip:
-            knob_flag(group, setting, setting.default)
+            add_knob_flag(group, setting, setting.default)
 
 
-def given(args: argparse.Namespace) -> dict[str, Any]:
-    """The knobs that were set, by name."""
-    return {key.removeprefix(KNOB): value for key, value in vars(args).items() if key.startswith(KNOB)}
+def collect_knobs(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the knobs that were set, by name."""
+    return {key.removeprefix(KNOB_PREFIX): value for key, value in vars(args).items() if key.startswith(KNOB_PREFIX)}
 
 
-def _name(args: argparse.Namespace) -> str | None:
+def _choose_tool_name(args: argparse.Namespace) -> str | None:
     return args.operator or args.method
 
 
-def run(args: argparse.Namespace) -> None:
+def run_augment(args: argparse.Namespace) -> None:
     from latentlab.cli import folder
-    from latentlab.knobs import to_json
-    from latentlab.operators import make
+    from latentlab.knobs import tool_to_json
+    from latentlab.operators import make_operator
     from latentlab.recipe import Recipe
     from latentlab.store import Store
 
     store = Store(args.checkpoints, args.device)
-    classifier = bring.classifier(store, args)
+    classifier = bring.choose_classifier(store, args)
     recipe = Recipe(
         model=args.model,
         model_digest=store.digest(args.model),
         classifier=classifier,
         classifier_digest=store.digest(classifier) if classifier else None,
-        operator=_name(args) or "",
-        settings=to_json(make(_name(args) or "", given(args))),
+        operator=_choose_tool_name(args) or "",
+        settings=tool_to_json(make_operator(_choose_tool_name(args) or "", collect_knobs(args))),
         seed=args.seed,
     )
-    done, skipped = folder.augment(args.source, args.out, recipe, store, args.batch)
+    done, skipped = folder.augment_folder(args.source, args.out, recipe, store, args.batch)
     if args.json:
         print(
             json.dumps(

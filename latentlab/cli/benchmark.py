@@ -13,13 +13,13 @@ from latentlab.errors import UserError
 HELP = "time the project, and the installed peers beside it, in one run"
 
 
-def flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
+def add_benchmark_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     parser.add_argument("--peers", action="store_true", help="also the peers of benchmarks/requirements.txt")
     parser.add_argument("--only", action="append", metavar="JOB", help="this job alone; may be repeated")
     parser.add_argument("--json", type=Path, metavar="FILE", help="the figures for a program")
 
 
-def run(args: argparse.Namespace) -> None:
+def run_benchmark(args: argparse.Namespace) -> None:
     sys.path.append(str(Path(__file__).parents[2]))  # the script of a checkout that is installed in place
     if importlib.util.find_spec("benchmarks") is None:
         raise UserError("The benchmarks lie beside the package; run this in a checkout of LatentLab.")

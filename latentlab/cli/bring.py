@@ -11,10 +11,10 @@ from latentlab.errors import UserError
 if TYPE_CHECKING:
     from latentlab.store import Store
 
-SUFFIX = ".safetensors"
+WEIGHTS_SUFFIX = ".safetensors"
 
 
-def flags(parser: argparse.ArgumentParser) -> None:
+def add_classifier_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("classifier")
     group.add_argument(
         "--classifier", metavar="NAME", help="one that `latentlab list` shows, or one's own: FILE.safetensors with"
@@ -22,28 +22,34 @@ def flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--architecture", metavar="LIBRARY:NAME", help="torchvision:resnet18, timm:resnet18, …")
     group.add_argument("--classes", metavar="A,B,…", help="its class names in order, or @FILE with one a line")
     group.add_argument(
-        "--mean", type=numbers, default="0,0,0", metavar="R,G,B", help="its normalisation of [0, 1] (default: none)"
+        "--mean",
+        type=parse_numbers,
+        default="0,0,0",
+        metavar="R,G,B",
+        help="its normalisation of [0, 1] (default: none)",
     )
-    group.add_argument("--std", type=numbers, default="1,1,1", metavar="R,G,B")
+    group.add_argument("--std", type=parse_numbers, default="1,1,1", metavar="R,G,B")
     group.add_argument("--size", type=int, default=32, help="side of the images it takes, in pixels (default: 32)")
 
 
-def classifier(store: Store, args: argparse.Namespace) -> str | None:
-    """The name under which the store knows the chosen classifier; a file is read in."""
-    if args.classifier is None or not args.classifier.endswith(SUFFIX):
+def choose_classifier(store: Store, args: argparse.Namespace) -> str | None:
+    """Return the name under which the store knows the chosen classifier; a file is read in."""
+    if args.classifier is None or not args.classifier.endswith(WEIGHTS_SUFFIX):
         if args.architecture or args.classes:
             raise UserError(
-                f"--architecture and --classes describe one's own --classifier FILE{SUFFIX}; name that file."
+                f"--architecture and --classes describe one's own --classifier FILE{WEIGHTS_SUFFIX}; name that file."
             )
         if args.classifier is not None:
             store.card(args.classifier)  # refuses a name that is not there
         return args.classifier
     if not args.architecture or not args.classes:
         raise UserError(f"{args.classifier} needs --architecture (torchvision:resnet18, …) and --classes (cat,dog,…).")
-    return store.bring(Path(args.classifier), args.architecture, names(args.classes), args.mean, args.std, args.size)
+    return store.bring_classifier(
+        Path(args.classifier), args.architecture, parse_class_names(args.classes), args.mean, args.std, args.size
+    )
 
 
-def names(text: str) -> list[str]:
+def parse_class_names(text: str) -> list[str]:
     if not text.startswith("@"):
         return [name.strip() for name in text.split(",")]
     try:
@@ -52,7 +58,7 @@ def names(text: str) -> list[str]:
         raise UserError(f"The class names in {text[1:]} cannot be read: {error}.") from error
 
 
-def numbers(text: str) -> list[float]:
+def parse_numbers(text: str) -> list[float]:
     try:
         return [float(number) for number in text.split(",")]
     except ValueError as error:

@@ -9,69 +9,71 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latentlab.cli import child
-from latentlab.cli.augment import flags_of, given
+from latentlab.cli.augment import add_knob_flags, collect_knobs
 
 if TYPE_CHECKING:
-    from latentlab.training import Event
-    from latentlab.training.directory import Directory
+    from latentlab.training import RunEvent
+    from latentlab.training.directory import RunDirectory
 
 HELP = "measure classifiers and runs on the same test images: every figure with its interval"
-OWN = ("classifiers", "world")  # knobs whose flags are written out here
+COMPARE_EXPLICIT_KNOBS = ("classifiers", "world")  # knobs whose flags are written out here
 
 
-def flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
+def add_compare_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     from latentlab.comparison import Comparison
 
     parser.add_argument("names", nargs="*", metavar="NAME", help="classifiers that `latentlab list` shows, and runs")
     parser.add_argument("--run", dest="folder", type=Path, metavar="DIR", help="do what config.json in DIR says")
     parser.add_argument("--data", metavar="WORLD", default="digits", help="whose test images (default: digits)")
     parser.add_argument("--json", action="store_true", help="print the events for a program")
-    child.flags(parser)
-    flags_of(parser, Comparison, skip=OWN)
+    child.add_store_flags(parser)
+    add_knob_flags(parser, Comparison, skip=COMPARE_EXPLICIT_KNOBS)
 
 
-def run(args: argparse.Namespace) -> int:
-    from latentlab.comparison import Comparison, compare
-    from latentlab.knobs import from_json
+def run_compare(args: argparse.Namespace) -> int:
+    from latentlab.comparison import Comparison, compare_classifiers
+    from latentlab.knobs import tool_from_json
 
-    show = _json if args.json else _table
+    show = _print_json if args.json else _print_line
     if args.folder:
-        return _in_directory(args, show)
-    knobs = given(args)
-    config = from_json(Comparison, {"classifiers": args.names, "world": args.data, **knobs})
-    for event in compare(config, child.store(args)):
+        return _run_in_directory(args, show)
+    knobs = collect_knobs(args)
+    config = tool_from_json(Comparison, {"classifiers": args.names, "world": args.data, **knobs})
+    for event in compare_classifiers(config, child.open_store(args)):
         show(event)
     return 0
 
 
-def _in_directory(args: argparse.Namespace, show: Callable[[Event], None]) -> int:
-    from latentlab.comparison import Comparison, compare
-    from latentlab.knobs import from_json
-    from latentlab.training.directory import Directory
+def _run_in_directory(args: argparse.Namespace, show: Callable[[RunEvent], None]) -> int:
+    from latentlab.comparison import Comparison, compare_classifiers
+    from latentlab.knobs import tool_from_json
+    from latentlab.training.directory import RunDirectory
 
-    directory = Directory.of(args.folder)
-    config = from_json(Comparison, directory.order("compare"))
-    if directory.finished:
+    directory = RunDirectory.open_at(args.folder)
+    config = tool_from_json(Comparison, directory.read_config("compare"))
+    if directory.is_finished:
         print(f"{directory.path} is finished already.")
         return 0
-    done = _done(directory)
-    return child.follow(directory, lambda asked: compare(config, child.store(args), done, asked), show)
+    done = _find_done_metrics(directory)
+    return child.follow_run(
+        directory, lambda asked: compare_classifiers(config, child.open_store(args), done, asked), show
+    )
 
 
-def _done(directory: Directory) -> set[str]:
-    return {event["metric"] for event in directory.told() if event["event"] == "metric"}
+def _find_done_metrics(directory: RunDirectory) -> set[str]:
+    return {event["metric"] for event in directory.read_events() if event["event"] == "metric"}
 
 
-def _json(event: Event) -> None:
+def _print_json(event: RunEvent) -> None:
     print(json.dumps(event), flush=True)
 
 
-def _table(event: Event) -> None:
-    if line := _line(event):
+def _print_line(event: RunEvent) -> None:
+    if line := _describe_event(event):
         print(line, flush=True)
 
 
-def _line(event: dict[str, Any]) -> str:
+def _describe_event(event: dict[str, Any]) -> str:
     if event["event"] in ("figures", "difference", "seeds"):
         who = event.get("classifier") or event.get("second") or f"{len(event['classifiers'])} seeds"
         who = f"{who} − {event['first']}" if event["event"] == "difference" else who

@@ -9,13 +9,13 @@ from pathlib import Path
 HELP = "turn published StyleGAN2 weights (.pt of the rosinality layout, tensors only) into a checkpoint"
 
 
-def flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
+def add_convert_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     parser.add_argument("source", type=Path, metavar="FILE.pt")
     parser.add_argument("out", type=Path, metavar="FILE.safetensors")
 
 
-def run(args: argparse.Namespace) -> None:
-    from latentlab.models.convert import convert
+def run_convert(args: argparse.Namespace) -> None:
+    from latentlab.models.convert import convert_stylegan2
 
-    convert(args.source, args.out)
+    convert_stylegan2(args.source, args.out)
     print(args.out)

@@ -1,4 +1,4 @@
-"""`latentlab data`: which data sets are there, and how to get the others."""
+"""`latentlab data` says which data sets are there, and how to get the others."""
 
 from __future__ import annotations
 
@@ -11,64 +11,70 @@ from typing import TYPE_CHECKING, Any
 from latentlab.errors import UserError
 
 if TYPE_CHECKING:
-    from latentlab.data import World
+    from latentlab.data import Dataset
 
 HELP = "show, download or check the data sets"
-NPZ = "train_x, test_x uint8 N H W C; train_y, test_y whole numbers, or 0/1 rows of attributes; names of the classes"
+NPZ_LAYOUT = (
+    "train_x, test_x uint8 N H W C; train_y, test_y whole numbers, or 0/1 rows of attributes; names of the classes"
+)
 
 
-def flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
+def add_data_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     parser.add_argument("name", nargs="?", help="digits, cifar10, mnist, faces, or one's own; all of them if left out")
     parser.add_argument("--folder", type=Path, metavar="DIR", help="where data lie ($LATENTLAB_DATA, else data/)")
     parser.add_argument("--check", action="store_true", help="load it and count what is in it; download nothing")
     parser.add_argument("--json", action="store_true", help="counts for a program")
-    parser.epilog = f"NAME.npz holds {NPZ}. A folder NAME/CLASS/*.png does as well."
+    parser.epilog = f"NAME.npz holds {NPZ_LAYOUT}. A folder NAME/CLASS/*.png does as well."
 
 
-def run(args: argparse.Namespace) -> None:
+def run_data(args: argparse.Namespace) -> None:
     from latentlab import data
 
     if args.name is None:
-        found = {name: _found(name, args.folder) for name in data.WORLDS}
-        print(json.dumps(found, indent=1) if args.json else "\n".join(f"{n:8} {_words(v)}" for n, v in found.items()))
+        found = {name: _collect_if_there(name, args.folder) for name in data.WORLD_NAMES}
+        print(
+            json.dumps(found, indent=1)
+            if args.json
+            else "\n".join(f"{n:8} {_format_facts(v)}" for n, v in found.items())
+        )
         return
-    facts = _facts(_world(args))
-    print(json.dumps(facts, indent=1) if args.json else _words(facts))
+    facts = _collect_facts(_load_world(args))
+    print(json.dumps(facts, indent=1) if args.json else _format_facts(facts))
 
 
-def _world(args: argparse.Namespace) -> World:
-    """The world of this name; one that can be downloaded is, unless it shall only be checked."""
+def _load_world(args: argparse.Namespace) -> Dataset:
+    """Load the world of this name; one that can be downloaded is, unless it shall only be checked."""
     from latentlab import data
 
     try:
-        return data.load(args.name, args.folder)
+        return data.load_world(args.name, args.folder)
     except UserError as error:
         if args.name == "faces":
-            raise UserError(f"{error} It holds {NPZ}; of CelebA 64×64 images and the 40 attributes.") from error
-        if args.check or args.name not in data.LAYOUTS:
+            raise UserError(f"{error} It holds {NPZ_LAYOUT}; of CelebA 64×64 images and the 40 attributes.") from error
+        if args.check or args.name not in data.TORCHVISION_LAYOUTS:
             raise
-    data.download(args.name, args.folder)
-    return data.load(args.name, args.folder)
+    data.download_world(args.name, args.folder)
+    return data.load_world(args.name, args.folder)
 
 
-def _found(name: str, folder: Path | None) -> dict[str, Any]:
+def _collect_if_there(name: str, folder: Path | None) -> dict[str, Any]:
     from latentlab import data
 
     try:
-        return _facts(data.load(name, folder))
+        return _collect_facts(data.load_world(name, folder))
     except UserError as error:
         return {"missing": str(error)}
 
 
-def _facts(world: World) -> dict[str, Any]:
-    """Counts; of a class in train and test, of an attribute where it is present."""
+def _collect_facts(world: Dataset) -> dict[str, Any]:
+    """Return the counts: of a class in train and test, of an attribute where it is present."""
     return {
         "name": world.name,
         "image_shape": world.image_shape,
         "train": len(world.train),
         "test": len(world.test),
         "classes": {
-            label: [_count(world, split.labels, place) for split in (world.train, world.test)]
+            label: [_count_class(world, split.labels, place) for split in (world.train, world.test)]
             for place, label in enumerate(world.classes)
         },
         "multilabel": world.multilabel,
@@ -76,11 +82,11 @@ def _facts(world: World) -> dict[str, Any]:
     }
 
 
-def _count(world: World, labels: Any, place: int) -> int:
+def _count_class(world: Dataset, labels: Any, place: int) -> int:
     return int(labels[:, place].sum() if world.multilabel else (labels == place).sum())
 
 
-def _words(facts: dict[str, Any]) -> str:
+def _format_facts(facts: dict[str, Any]) -> str:
     if "missing" in facts:
         return facts["missing"]
     counts = ", ".join(f"{label} {train:,} + {test:,}" for label, (train, test) in facts["classes"].items())

@@ -6,12 +6,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from latentlab.cli.torchrun import speaks
+from latentlab.cli.torchrun import is_first_process
 
 HELP = "train a network from scratch; the same command goes on where it was stopped"
 
 
-def flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
+def add_fit_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     parser.add_argument("kind", metavar="KIND", help="glow, vae, stylegan2, airbench, resnet18 or resnet")
     parser.add_argument("--data", required=True, metavar="WORLD", help="digits, cifar10, mnist, faces, or one's own")
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="checkpoints/WORLD-KIND.safetensors")
@@ -24,11 +24,11 @@ def flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     parser.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
 
 
-def run(args: argparse.Namespace) -> None:
+def run_fit(args: argparse.Namespace) -> None:
     from latentlab.fit import fit
 
     names = ("minutes", "steps", "batch", "seed", "device", "parent", "eye")
     card = fit(args.kind, args.data, args.out, **{name: getattr(args, name) for name in names})
-    if speaks():
+    if is_first_process():
         scores = ", ".join(f"{score} {value:g}" for score, value in card.scores.items())
         print(f"{args.out}: {card.images_seen:,} images in {card.seconds:.0f} s on {card.device}; {scores}")

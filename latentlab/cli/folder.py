@@ -1,4 +1,4 @@
-"""A recipe on a folder of pictures, batch after batch."""
+"""This module works a recipe on a folder of pictures, batch after batch."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 from tqdm import tqdm
 
-from latentlab.chance import permutation, seeded
+from latentlab.chance import draw_permutation, make_generator
 from latentlab.errors import UserError
 from latentlab.images import fit_to, png, read
 from latentlab.recipe import Recipe
 from latentlab.store import Store
 from latentlab.types import Batch, Bench, Images, ImageShape, Targets
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
 
 
 @dataclass(frozen=True)
-class Pictures:
+class PictureFolder:
     """Files within a folder, their class names, and each file's class: -1 where the classifier must say it."""
 
     source: Path
@@ -33,8 +33,8 @@ class Pictures:
     classes: tuple[str, ...]
     labels: tuple[int, ...]
 
-    def outputs(self) -> tuple[Path, ...]:
-        """Where each one goes: `a.jpg` to `a.png`; where that is taken by another file, to `a.jpg.png`."""
+    def name_outputs(self) -> tuple[Path, ...]:
+        """Say where each one goes: `a.jpg` to `a.png`; where that is taken by another file, to `a.jpg.png`."""
         plain = [file.with_suffix(".png") for file in self.files]
         counts = Counter(plain)
         return tuple(
@@ -43,15 +43,17 @@ class Pictures:
         )
 
 
-def augment(source: Path, out: Path, recipe: Recipe, store: Store, batch: int = 64) -> tuple[int, int]:
-    """How many pictures were written, how many could not be read; with classes, `targets.csv` has the soft labels."""
+def augment_folder(source: Path, out: Path, recipe: Recipe, store: Store, batch: int = 64) -> tuple[int, int]:
+    """Write the moved pictures; return how many were written and how many could not be read. With classes,
+    `targets.csv` has the soft labels.
+    """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} is there already; name a new or an empty folder.")
     if batch < 1:
         raise UserError(f"The batch is {batch}; it must be at least 1.")
     bench = store.bench(recipe.model, recipe.classifier, recipe.seed)
-    pictures = find(source, tuple(getattr(bench.classifier, "classes", ())))
-    rows = [row for rows in _moved(pictures, out, recipe, bench, store.device, batch) for row in rows]
+    pictures = find_pictures(source, tuple(getattr(bench.classifier, "classes", ())))
+    rows = [row for rows in _move_batches(pictures, out, recipe, bench, store.device, batch) for row in rows]
     if not rows:
         raise UserError(f"No picture in {source} could be read; give PNG, JPEG or WebP files.")
     (out / "recipe.json").write_text(recipe.to_json(), "utf-8")
@@ -60,31 +62,31 @@ def augment(source: Path, out: Path, recipe: Recipe, store: Store, batch: int = 
     return len(rows), len(pictures.files) - len(rows)
 
 
-def find(source: Path, classes: tuple[str, ...] = ()) -> Pictures:
-    """Every picture below the folder; the first subfolder is its class where it is one of the classifier's."""
+def find_pictures(source: Path, classes: tuple[str, ...] = ()) -> PictureFolder:
+    """Find every picture below the folder; the first subfolder is its class where it is one of the classifier's."""
     if not source.is_dir():
         raise UserError(f"{source} is no folder; give a folder of pictures.")
-    found = (path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    found = (path for path in source.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file())
     files = tuple(sorted(path.relative_to(source) for path in found))
     if not files:
-        raise UserError(f"{source} holds no picture ({', '.join(SUFFIXES)}).")
+        raise UserError(f"{source} holds no picture ({', '.join(PICTURE_SUFFIXES)}).")
     folders = [file.parts[0] if len(file.parts) > 1 else "" for file in files]
     names = classes or tuple(sorted(set(folders)))
-    return Pictures(source, files, names, tuple(names.index(name) if name in names else -1 for name in folders))
+    return PictureFolder(source, files, names, tuple(names.index(name) if name in names else -1 for name in folders))
 
 
-def _moved(
-    pictures: Pictures, out: Path, recipe: Recipe, bench: Bench, device: torch.device, batch: int
+def _move_batches(
+    pictures: PictureFolder, out: Path, recipe: Recipe, bench: Bench, device: torch.device, batch: int
 ) -> Iterator[list[tuple[str, list[float]]]]:
-    """In an order that the seed chooses, so that neighbours in the folder are not always partners."""
-    operator, outputs = recipe.tool(), pictures.outputs()
-    order = permutation(len(outputs), seeded(recipe.seed)).tensor_split(-(-len(outputs) // batch))
+    """Move the pictures in an order that the seed chooses, so that neighbours in the folder are not always partners."""
+    operator, outputs = recipe.make_operator(), pictures.name_outputs()
+    order = draw_permutation(len(outputs), make_generator(recipe.seed)).tensor_split(-(-len(outputs) // batch))
     for chosen in tqdm(order, unit="batch", disable=None):
-        rows, images = _read(pictures, chosen.tolist(), bench.model.image_shape)
+        rows, images = _read_pictures(pictures, chosen.tolist(), bench.model.image_shape)
         if not rows:
             continue
         images = images.to(device)
-        moved = operator(Batch(images, _targets(pictures, rows, images, bench)), bench)
+        moved = operator(Batch(images, _make_targets(pictures, rows, images, bench)), bench)
         for row, image in zip(rows, moved.images, strict=True):
             path = out / outputs[row]
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,8 +94,8 @@ def _moved(
         yield [(str(outputs[row]), target) for row, target in zip(rows, moved.targets.tolist(), strict=True)]
 
 
-def _read(pictures: Pictures, rows: Sequence[int], shape: ImageShape) -> tuple[list[int], Images]:
-    """Those that can be read; of each other one a line on stderr says why not."""
+def _read_pictures(pictures: PictureFolder, rows: Sequence[int], shape: ImageShape) -> tuple[list[int], Images]:
+    """Return those that can be read; of each other one a line on stderr says why not."""
     images: dict[int, Tensor] = {}
     for row in rows:
         try:
@@ -103,7 +105,7 @@ def _read(pictures: Pictures, rows: Sequence[int], shape: ImageShape) -> tuple[l
     return list(images), torch.stack([*images.values()]) if images else torch.empty(0, *shape)
 
 
-def _targets(pictures: Pictures, rows: Sequence[int], images: Images, bench: Bench) -> Targets:
+def _make_targets(pictures: PictureFolder, rows: Sequence[int], images: Images, bench: Bench) -> Targets:
     labels = torch.tensor([pictures.labels[row] for row in rows], device=images.device)
     if bench.classifier is not None and (labels < 0).any():
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""`latentlab list`: the checkpoints, without reading a weight."""
+"""`latentlab list` shows the checkpoints, without reading a weight."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 HELP = "list the checkpoints with their scores"
 
 
-def flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
+def add_list_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     parser.add_argument("--checkpoints", default="checkpoints", metavar="DIR", help="folder of the networks")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="the whole cards, for a program")
     form.add_argument("--sheet", type=Path, metavar="FOLDER", help="a contact sheet of every latent model, as a PNG")
 
 
-def run(args: argparse.Namespace) -> None:
+def run_list(args: argparse.Namespace) -> None:
     from latentlab.store import Store
 
     store = Store(args.checkpoints, "cpu")
@@ -36,9 +36,9 @@ def run(args: argparse.Namespace) -> None:
         print(json.dumps({"checkpoints": cards, "broken": store.broken}, indent=1))
         return
     if args.sheet:
-        return _sheets(store, args.sheet)
+        return _write_sheets(store, args.sheet)
     for name, card in store.cards.items():
-        print(_line(name, card))
+        print(_format_card(name, card))
     for name, reason in store.broken.items():
         print(f"{name:24} broken: {reason}")
     if not store.cards and not store.broken:
@@ -48,8 +48,8 @@ def run(args: argparse.Namespace) -> None:
         )
 
 
-def _sheets(store: Store, folder: Path) -> None:
-    """Where a world's data are missing, its sheets have only what the models draw, and stderr says so."""
+def _write_sheets(store: Store, folder: Path) -> None:
+    """Write the sheets; where a world's data are missing, they have only what the models draw, and stderr says so."""
     from latentlab import sheets
     from latentlab.images import png
     from latentlab.models import LATENT_KINDS
@@ -60,27 +60,27 @@ def _sheets(store: Store, folder: Path) -> None:
         if card.kind not in LATENT_KINDS:
             continue
         if card.data not in originals:
-            originals[card.data] = _originals(card.data, sheets.COLUMNS)
+            originals[card.data] = _load_originals(card.data, sheets.SHEET_COLUMNS)
         path = folder / f"{name}.png"
-        path.write_bytes(png(sheets.draw(store.load(name), originals[card.data])))
+        path.write_bytes(png(sheets.draw_sheet(store.load(name), originals[card.data])))
         print(path)
 
 
-def _originals(world: str, count: int) -> Images | None:
+def _load_originals(world: str, count: int) -> Images | None:
     from latentlab import data
 
     try:
-        return data.load(world).test.batch(slice(0, count))[0]
+        return data.load_world(world).test.take_batch(slice(0, count))[0]
     except UserError as error:
         print(f"latentlab: no originals on the sheets of {world}: {error}", file=sys.stderr)
         return None
 
 
-def _line(name: str, card: Card) -> str:
+def _format_card(name: str, card: Card) -> str:
     scores = ", ".join(f"{score} {value:g}" for score, value in card.scores.items())
     size = "×".join(map(str, card.image_shape))
-    return f"{name:24} {card.kind:10} {size:9} {card.data:8} {_time(card.seconds):>7}  {scores}"
+    return f"{name:24} {card.kind:10} {size:9} {card.data:8} {_format_seconds(card.seconds):>7}  {scores}"
 
 
-def _time(seconds: float) -> str:
+def _format_seconds(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"

@@ -1,4 +1,4 @@
-"""`latentlab project`: a data set in a space of its own, laid out in the plane."""
+"""`latentlab project` lays a data set in a space of its own out in the plane."""
 
 from __future__ import annotations
 
@@ -11,39 +11,41 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from latentlab.cli.augment import given
+from latentlab.cli.augment import collect_knobs
 from latentlab.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from latentlab.data import World
-    from latentlab.projections import Fitted, Projection, Quality
+    from latentlab.data import Dataset
+    from latentlab.projections import FittedProjection, Projection, ProjectionQuality
     from latentlab.types import Images, ImageShape
 
 HELP = "lay out a model's latents or a classifier's features: coordinates as CSV, or a page that opens alone"
-METHODS = ("pca", "pacmap", "umap")  # the keys of PROJECTIONS, which --help must not import
-AXES = ("x", "y", "z")
-NEIGHBOURS = 15  # of the quality's figures
+PROJECTION_NAMES = ("pca", "pacmap", "umap")  # the keys of PROJECTIONS, which --help must not import
+AXIS_NAMES = ("x", "y", "z")
+QUALITY_NEIGHBOURS = 15  # of the quality's figures
 
 
-def flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
+def add_project_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     parser.add_argument("space", metavar="SPACE", help="a model or a classifier that `latentlab list` shows")
     parser.add_argument("--data", metavar="WORLD", help="data set (default: the one that SPACE was fitted on)")
-    parser.add_argument("--method", choices=METHODS, default="pacmap", help="(default: pacmap); with --help: its knobs")
+    parser.add_argument(
+        "--method", choices=PROJECTION_NAMES, default="pacmap", help="(default: pacmap); with --help: its knobs"
+    )
     parser.add_argument("--split", choices=("test", "train"), default="test", help="(default: test)")
     parser.add_argument("--count", type=int, default=2000, help="its first so many images (default: 2000)")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="FILE.csv or FILE.html")
     parser.add_argument("--checkpoints", default="checkpoints", metavar="DIR", help="folder of the networks")
     parser.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
     parser.add_argument("--json", action="store_true", help="say what was done, and the quality, as JSON")
-    _knob_flags(parser, argv)
+    _add_method_knobs(parser, argv)
 
 
-def _knob_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
-    """The knobs of the method that the line names."""
-    from latentlab.cli.augment import knob_flag
-    from latentlab.knobs import settings
+def _add_method_knobs(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
+    """Add the knobs of the method that the line names."""
+    from latentlab.cli.augment import add_knob_flag
+    from latentlab.knobs import list_settings
     from latentlab.projections import PROJECTIONS
 
     first = argparse.ArgumentParser(add_help=False, exit_on_error=False)
@@ -52,32 +54,32 @@ def _knob_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     if name not in PROJECTIONS:
         return  # the whole parser says what is wrong
     group = parser.add_argument_group(f"knobs of {name}")
-    for setting in settings(PROJECTIONS[name]):
-        knob_flag(group, setting, setting.default)
+    for setting in list_settings(PROJECTIONS[name]):
+        add_knob_flag(group, setting, setting.default)
 
 
-def run(args: argparse.Namespace) -> None:
+def run_project(args: argparse.Namespace) -> None:
     from latentlab import data, spaces
-    from latentlab.projections import quality
+    from latentlab.projections import measure_projection
     from latentlab.store import Store
 
-    _writable(args.out)
+    _check_output(args.out)
     store = Store(args.checkpoints, args.device)
     network = store.load(args.space)
-    world = data.load(args.data or store.card(args.space).data)
-    images, labels = _images(world, args.split, args.count, network.image_shape)
-    points = spaces.points(network, images)
-    fitted = _tool(args).fit(points)
-    figures = quality(points, fitted.coordinates, min(NEIGHBOURS, (len(points) - 1) // 2))
-    names = _names(world, labels, args.space)
+    world = data.load_world(args.data or store.card(args.space).data)
+    images, labels = _load_images(world, args.split, args.count, network.image_shape)
+    points = spaces.embed_images(network, images)
+    fitted = _make_projection(args).fit(points)
+    figures = measure_projection(points, fitted.coordinates, min(QUALITY_NEIGHBOURS, (len(points) - 1) // 2))
+    names = _name_labels(world, labels, args.space)
     if args.out.suffix == ".csv":
-        _csv(args.out, fitted, names)
+        _write_csv(args.out, fitted, names)
     else:
-        write_html(args.out, f"{args.space} on {world.name} {args.split}, {args.method}", fitted, names)
-    print(_json(args, fitted, figures) if args.json else _words(args, fitted, figures))
+        write_projection_page(args.out, f"{args.space} on {world.name} {args.split}, {args.method}", fitted, names)
+    print(_format_json(args, fitted, figures) if args.json else _describe_result(args, fitted, figures))
 
 
-def _writable(out: Path) -> None:
+def _check_output(out: Path) -> None:
     if out.suffix == ".parquet":
         raise UserError("Parquet needs pyarrow, which LatentLab does not install; write FILE.csv.")
     if out.suffix not in (".csv", ".html"):
@@ -86,14 +88,14 @@ def _writable(out: Path) -> None:
         raise UserError(f"There is no folder {out.parent}; make it first.")
 
 
-def _tool(args: argparse.Namespace) -> Projection:
-    from latentlab.knobs import from_json
+def _make_projection(args: argparse.Namespace) -> Projection:
+    from latentlab.knobs import tool_from_json
     from latentlab.projections import PROJECTIONS
 
-    return from_json(PROJECTIONS[args.method], given(args))
+    return tool_from_json(PROJECTIONS[args.method], collect_knobs(args))
 
 
-def _images(world: World, split: str, count: int, shape: ImageShape) -> tuple[Images, Tensor]:
+def _load_images(world: Dataset, split: str, count: int, shape: ImageShape) -> tuple[Images, Tensor]:
     if count < 1:
         raise UserError(f"--count is {count}; it must be 1 or more.")
     if tuple(world.image_shape) != tuple(shape):
@@ -102,8 +104,8 @@ def _images(world: World, split: str, count: int, shape: ImageShape) -> tuple[Im
     return getattr(world, split).batch(slice(0, count))
 
 
-def _names(world: World, labels: Tensor, space: str) -> list[str]:
-    """Of each image its class; of attributes the one that SPACE names, else the first."""
+def _name_labels(world: Dataset, labels: Tensor, space: str) -> list[str]:
+    """Return each image's class; where labels are attributes, the one that SPACE names, else the first."""
     if not world.multilabel:
         return [world.classes[label] for label in labels.tolist()]
     attribute = space.partition(":")[2]
@@ -112,30 +114,30 @@ def _names(world: World, labels: Tensor, space: str) -> list[str]:
     return [name if on else f"not {name}" for on in labels[:, place].tolist()]
 
 
-def _csv(out: Path, fitted: Fitted, names: Sequence[str]) -> None:
-    """A row an image, in the order of the data set."""
+def _write_csv(out: Path, fitted: FittedProjection, names: Sequence[str]) -> None:
+    """Write a row an image, in the order of the data set."""
     with out.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
-        rows.writerow(["row", "label", *AXES[: fitted.projection.dims]])
+        rows.writerow(["row", "label", *AXIS_NAMES[: fitted.projection.dims]])
         for row, (name, place) in enumerate(zip(names, fitted.coordinates.tolist(), strict=True)):
             rows.writerow([row, name, *(f"{number:.6g}" for number in place)])
 
 
-def write_html(out: Path, title: str, fitted: Fitted, names: Sequence[str]) -> None:
-    """Plotly's script lies in the file, which asks for nothing else."""
+def write_projection_page(out: Path, title: str, fitted: FittedProjection, names: Sequence[str]) -> None:
+    """Write a page that asks for nothing else: Plotly's script lies in the file."""
     from plotly.io import to_html
 
     heading = {"text": html.escape(title, quote=False)}
     figure = {
-        "data": [_trace(fitted, names, name) for name in sorted(set(names))],
+        "data": [_build_trace(fitted, names, name) for name in sorted(set(names))],
         "layout": {"title": heading, "legend": {"itemsizing": "constant"}, "hovermode": "closest"},
     }
     figure["layout"] |= {"yaxis": {"scaleanchor": "x"}} if fitted.projection.dims == 2 else {}
     out.write_text(to_html(figure, {"displaylogo": False, "responsive": True}, validate=False), "utf-8")
 
 
-def _trace(fitted: Fitted, names: Sequence[str], name: str) -> dict[str, Any]:
-    """One class; Plotly reads a subset of HTML in its texts, so names are escaped."""
+def _build_trace(fitted: FittedProjection, names: Sequence[str], name: str) -> dict[str, Any]:
+    """Return the trace of one class; Plotly reads a subset of HTML in its texts, so names are escaped."""
     rows = [row for row, other in enumerate(names) if other == name]
     flat = fitted.projection.dims == 2
     return {
@@ -144,26 +146,29 @@ def _trace(fitted: Fitted, names: Sequence[str], name: str) -> dict[str, Any]:
         "name": html.escape(name, quote=False),
         "marker": {"size": 5 if flat else 3, "opacity": 0.8},
         "text": [f"row {row}" for row in rows],
-        **{axis: fitted.coordinates[rows, place].tolist() for place, axis in enumerate(AXES[: fitted.projection.dims])},
+        **{
+            axis: fitted.coordinates[rows, place].tolist()
+            for place, axis in enumerate(AXIS_NAMES[: fitted.projection.dims])
+        },
     }
 
 
-def _json(args: argparse.Namespace, fitted: Fitted, figures: Quality) -> str:
-    from latentlab.knobs import to_json
+def _format_json(args: argparse.Namespace, fitted: FittedProjection, figures: ProjectionQuality) -> str:
+    from latentlab.knobs import tool_to_json
 
     return json.dumps(
         {
             "out": str(args.out),
             "space": args.space,
             "method": args.method,
-            "knobs": to_json(fitted.projection),
+            "knobs": tool_to_json(fitted.projection),
             "count": len(fitted.coordinates),
             "quality": asdict(figures),
         }
     )
 
 
-def _words(args: argparse.Namespace, fitted: Fitted, figures: Quality) -> str:
+def _describe_result(args: argparse.Namespace, fitted: FittedProjection, figures: ProjectionQuality) -> str:
     return (
         f"{args.out}: {len(fitted.coordinates)} points by {args.method}; trustworthiness "
         f"{figures.trustworthiness:.3f}, neighbours preserved {figures.preservation:.1%} "

@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latentlab.cli import child
-from latentlab.cli.augment import flags_of, given
-from latentlab.cli.torchrun import speaks
+from latentlab.cli.augment import add_knob_flags, collect_knobs
+from latentlab.cli.torchrun import is_first_process
 from latentlab.errors import UserError
 
 if TYPE_CHECKING:
-    from latentlab.training import Config, Event
-    from latentlab.training.directory import Directory
+    from latentlab.training import Config, RunEvent
+    from latentlab.training.directory import RunDirectory
 
 HELP = "train a classifier with augmentations; the same command goes on where it was stopped, also under torchrun"
-OWN = ("world", "augmentations", "rows")  # knobs whose flags are written out here
+TRAIN_EXPLICIT_KNOBS = ("world", "augmentations", "rows")  # knobs whose flags are written out here
 
 
-def flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
+def add_train_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     from latentlab.training import Config
 
     parser.add_argument(
@@ -42,48 +42,48 @@ def flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
         help='randomized-la, mixup, …, or JSON: {"method": "noise", "settings": {"epsilon": 5}, "probability": 0.5, '
         '"space": "digits-glow"}; may be repeated, in sequence',
     )
-    parser.add_argument("--rows", type=_rows, default=(), metavar="N,N,…", help="training images to learn from")
+    parser.add_argument("--rows", type=_parse_rows, default=(), metavar="N,N,…", help="training images to learn from")
     parser.add_argument("--json", action="store_true", help="print the events for a program")
-    child.flags(parser)
-    flags_of(parser, Config, skip=OWN)
+    child.add_store_flags(parser)
+    add_knob_flags(parser, Config, skip=TRAIN_EXPLICIT_KNOBS)
 
 
-def run(args: argparse.Namespace) -> int:
-    from latentlab.knobs import from_json
+def run_train(args: argparse.Namespace) -> int:
+    from latentlab.knobs import tool_from_json
     from latentlab.training import Config
-    from latentlab.training.directory import Directory
+    from latentlab.training.directory import RunDirectory
 
     if args.folder:
-        directory = Directory.of(args.folder)
-        config = from_json(Config, directory.order("train"))
+        directory = RunDirectory.open_at(args.folder)
+        config = tool_from_json(Config, directory.read_config("train"))
     elif args.data and args.out:
-        directory, config = Directory.beside(args.out), _config(args)
+        directory, config = RunDirectory.open_beside(args.out), _build_config(args)
     else:
         raise UserError("Say what to train: --data WORLD and --out FILE, or --run DIR.")
-    if directory.finished and (args.folder or args.out.exists()):
+    if directory.is_finished and (args.folder or args.out.exists()):
         print(f"{directory.path} is finished already; its classifier is {directory.files.out}.")
         return 0
-    return child.follow(directory, _events(config, directory, args), _printer(args.json))
+    return child.follow_run(directory, _make_event_source(config, directory, args), _make_printer(args.json))
 
 
-def _events(config: Config, directory: Directory, args: argparse.Namespace) -> Any:
-    from latentlab.training import train
+def _make_event_source(config: Config, directory: RunDirectory, args: argparse.Namespace) -> Any:
+    from latentlab.training import train_classifier
 
-    return lambda asked: train(config, child.store(args), directory.files, asked)
+    return lambda asked: train_classifier(config, child.open_store(args), directory.files, asked)
 
 
-def _config(args: argparse.Namespace) -> Config:
-    from latentlab.knobs import from_json
+def _build_config(args: argparse.Namespace) -> Config:
+    from latentlab.knobs import tool_from_json
     from latentlab.training import Config
 
-    knobs = given(args)
+    knobs = collect_knobs(args)
     if {"steps", "minutes"} & set(knobs) and "epochs" not in knobs:
         knobs["epochs"] = 0  # the budget that is asked for is the only one
-    moves = [_augmentation(text) for text in args.augment]
-    return from_json(Config, {"world": args.data, "augmentations": moves, "rows": args.rows, **knobs})
+    moves = [_parse_augmentation(text) for text in args.augment]
+    return tool_from_json(Config, {"world": args.data, "augmentations": moves, "rows": args.rows, **knobs})
 
 
-def _augmentation(text: str) -> Any:
+def _parse_augmentation(text: str) -> Any:
     if not text.startswith("{"):
         return {"method": text}
     try:
@@ -92,24 +92,24 @@ def _augmentation(text: str) -> Any:
         raise UserError(f"--augment {text[:60]} is not valid JSON: {error}.") from error
 
 
-def _rows(text: str) -> tuple[int, ...]:
+def _parse_rows(text: str) -> tuple[int, ...]:
     try:
         return tuple(int(row) for row in text.split(","))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text[:40]!r} must be whole numbers with commas between") from error
 
 
-def _printer(as_json: bool) -> Any:
-    def show(event: Event) -> None:
+def _make_printer(as_json: bool) -> Any:
+    def print_event(event: RunEvent) -> None:
         if as_json:
             print(json.dumps(event), flush=True)
-        elif line := _line(event):
+        elif line := _describe_event(event):
             print(line, flush=True)
 
-    return show if speaks() else lambda event: None
+    return print_event if is_first_process() else lambda event: None
 
 
-def _line(event: Event) -> str:
+def _describe_event(event: RunEvent) -> str:
     if event["event"] == "epoch":
         found = ", ".join(f"{name} {value:.1%}" for name, value in event["accuracy"].items())
         return f"epoch {event['epoch']:g}, {event['seconds']:.0f} s: {found}"

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from latentlab import chance
 from latentlab.types import Images
 
-TARGET = 0.6  # the mean sign of the logits of real images above which the discriminator is overfitting
-RAMP = 100_000  # images in which the probability would go from 0 to 1
-LIMIT = 0.8  # above it augmentations leak into the samples
-GREY = 0.5
+OVERFITTING_SIGN = 0.6  # the mean sign of the logits of real images above which the discriminator is overfitting
+RAMP_IMAGES = 100_000  # images in which the probability would go from 0 to 1
+HIGHEST_PROBABILITY = 0.8  # above it augmentations leak into the samples
+GREY_LEVEL = 0.5
 
 
 class DiffAugment(nn.Module):
@@ -29,49 +29,50 @@ class DiffAugment(nn.Module):
         if self.p == 0:
             return images
         if self.colour:
-            images = recolour(images, self._chosen(images, rng), rng)
-        images = translate(images, self._chosen(images, rng), rng)
-        return cutout(images, self._chosen(images, rng), rng)
+            images = recolour_images(images, self._choose_images(images, rng), rng)
+        images = translate_images(images, self._choose_images(images, rng), rng)
+        return cut_out_square(images, self._choose_images(images, rng), rng)
 
     @torch.no_grad()
-    def follow(self, real_logits: Tensor) -> None:
-        step = (real_logits.sign().mean() - TARGET).sign() * len(real_logits) / RAMP
-        self.p.add_(step).clamp_(0, LIMIT)
+    def adapt_probability(self, real_logits: Tensor) -> None:
+        """Raise the probability while the discriminator overfits on real images, else lower it."""
+        step = (real_logits.sign().mean() - OVERFITTING_SIGN).sign() * len(real_logits) / RAMP_IMAGES
+        self.p.add_(step).clamp_(0, HIGHEST_PROBABILITY)
 
-    def _chosen(self, images: Images, rng: torch.Generator) -> Tensor:
-        """1 for the images that are changed, 0 for the others: B 1 1 1."""
-        return (_uniform(images, rng) < self.p).to(images.dtype)
+    def _choose_images(self, images: Images, rng: torch.Generator) -> Tensor:
+        """Return 1 for the images that are changed, 0 for the others: B 1 1 1."""
+        return (_draw_uniform(images, rng) < self.p).to(images.dtype)
 
 
-def recolour(images: Images, chosen: Tensor, rng: torch.Generator) -> Images:
-    """Brightness by ±0.25, saturation by 0 to 2, contrast by 0.5 to 1.5."""
-    images = images + chosen * (_uniform(images, rng) - 0.5) * 0.5
+def recolour_images(images: Images, chosen: Tensor, rng: torch.Generator) -> Images:
+    """Change the brightness by ±0.25, the saturation by 0 to 2, the contrast by 0.5 to 1.5."""
+    images = images + chosen * (_draw_uniform(images, rng) - 0.5) * 0.5
     grey = images.mean(1, keepdim=True)
-    images = grey + (images - grey) * (1 + chosen * (2 * _uniform(images, rng) - 1))
+    images = grey + (images - grey) * (1 + chosen * (2 * _draw_uniform(images, rng) - 1))
     level = images.mean((1, 2, 3), keepdim=True)
-    return level + (images - level) * (1 + chosen * (_uniform(images, rng) - 0.5))
+    return level + (images - level) * (1 + chosen * (_draw_uniform(images, rng) - 0.5))
 
 
-def translate(images: Images, chosen: Tensor, rng: torch.Generator) -> Images:
-    """By up to an eighth of the size each way; grey comes in."""
+def translate_images(images: Images, chosen: Tensor, rng: torch.Generator) -> Images:
+    """Move the images by up to an eighth of the size each way; grey comes in."""
     size = images.shape[2]
     margin = size // 8
-    padded = F.pad(images, [margin] * 4, value=GREY)
+    padded = F.pad(images, [margin] * 4, value=GREY_LEVEL)
     moves = torch.randint(-margin, margin + 1, (len(images), 2), generator=rng).to(images.device)
     corners = (margin + moves * chosen.flatten(1).long()).tolist()
     cut = [image[:, y : y + size, x : x + size] for image, (y, x) in zip(padded, corners, strict=True)]
     return torch.stack(cut).contiguous(memory_format=torch.channels_last)
 
 
-def cutout(images: Images, chosen: Tensor, rng: torch.Generator) -> Images:
-    """A grey square of half the size, its centre anywhere."""
+def cut_out_square(images: Images, chosen: Tensor, rng: torch.Generator) -> Images:
+    """Cover a square of half the size with grey, its centre anywhere."""
     size = images.shape[2]
     place = torch.arange(size, device=images.device)
-    inside_y = (place[:, None] - _uniform(images, rng) * size).abs() < size / 4
-    inside_x = (place - _uniform(images, rng) * size).abs() < size / 4
+    inside_y = (place[:, None] - _draw_uniform(images, rng) * size).abs() < size / 4
+    inside_x = (place - _draw_uniform(images, rng) * size).abs() < size / 4
     hole = (inside_y & inside_x) * chosen
-    return images * (1 - hole) + GREY * hole
+    return images * (1 - hole) + GREY_LEVEL * hole
 
 
-def _uniform(images: Images, rng: torch.Generator) -> Tensor:
-    return chance.uniform((len(images), 1, 1, 1), rng).to(images.device)
+def _draw_uniform(images: Images, rng: torch.Generator) -> Tensor:
+    return chance.draw_uniform((len(images), 1, 1, 1), rng).to(images.device)

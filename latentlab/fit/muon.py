@@ -15,26 +15,29 @@ from torch import Tensor, nn
 
 Matrix = Float[Tensor, "R C"]
 
-QUINTIC = (3.4445, -4.7750, 2.0315)  # steepest at 0: five steps bring singular values from 0.01 on near 1
-STEPS = 5
-MATCH = 0.2  # root mean square of Adam's usual update
+QUINTIC_COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # steepest at 0: five steps bring singular values from 0.01 on near 1
+NEWTON_SCHULZ_STEPS = 5
+ADAM_UPDATE_SIZE = 0.2  # root mean square of Adam's usual update
 
 
-def orthogonal(update: Matrix) -> Matrix:
-    """U Vᵀ of its singular value decomposition, roughly: Newton–Schulz in bf16, singular values in 0.7–1.2."""
+def orthogonalise_update(update: Matrix) -> Matrix:
+    """Return U Vᵀ of the update's singular value decomposition, roughly: Newton–Schulz in bf16.
+
+    The singular values come out in 0.7–1.2.
+    """
     if len(update) > update.shape[1]:  # the products are of the shorter side
-        return orthogonal(update.T).T
-    a, b, c = QUINTIC
+        return orthogonalise_update(update.T).T
+    a, b, c = QUINTIC_COEFFICIENTS
     x = update.bfloat16()
     x = x / x.norm().clamp(min=1e-7)
-    for _ in range(STEPS):
+    for _ in range(NEWTON_SCHULZ_STEPS):
         square = x @ x.T
         x = torch.addmm(x, torch.addmm(square, square, square, beta=b, alpha=c), x, beta=a)
     return x.to(update.dtype)
 
 
 class Muon(torch.optim.Optimizer):
-    """For kernels and matrices of hidden layers; `lr` is one that would suit Adam."""
+    """The optimiser for kernels and matrices of hidden layers; `lr` is one that would suit Adam."""
 
     def __init__(self, parameters: Iterable[nn.Parameter], lr: float, momentum: float = 0.95) -> None:
         super().__init__(parameters, {"lr": lr, "momentum": momentum})
@@ -52,6 +55,6 @@ class Muon(torch.optim.Optimizer):
                     state["momentum"] = torch.zeros_like(parameter)
                 memory = state["momentum"]
                 memory.lerp_(gradient, 1 - momentum)
-                update = orthogonal(gradient.lerp(memory, momentum).flatten(1))
-                scale = MATCH * math.sqrt(max(update.shape))
+                update = orthogonalise_update(gradient.lerp(memory, momentum).flatten(1))
+                scale = ADAM_UPDATE_SIZE * math.sqrt(max(update.shape))
                 parameter.sub_(update.reshape(parameter.shape), alpha=rate * scale)

@@ -1,4 +1,4 @@
-"""What a fit must remember to go on as if it had never been stopped: one safetensors file."""
+"""One safetensors file holds what a fit must remember to go on as if it had never been stopped."""
 
 from __future__ import annotations
 
@@ -16,16 +16,21 @@ from latentlab.models.checkpoint import write_tensors
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How far a fit has come."""
+class TrainingProgress:
+    """How far a fit or a training run has come."""
 
     step: int = 0
     seconds: float = 0.0
     images_seen: int = 0
 
 
-def save(path: Path, progress: Progress, modules: nn.Module, optimisers: dict[str, Optimizer], order: str = "") -> None:
-    """Atomically; on a full disk the state before it stays. `order` is what was asked for, if it must stay the same."""
+def save_resume_state(
+    path: Path, progress: TrainingProgress, modules: nn.Module, optimisers: dict[str, Optimizer], order: str = ""
+) -> None:
+    """Write the state atomically; on a full disk the one before it stays.
+
+    `order` is what was asked for, if it must stay the same.
+    """
     tensors = {f"module.{name}": tensor for name, tensor in modules.state_dict().items()}
     for name, optimiser in optimisers.items():
         for index, state in optimiser.state_dict()["state"].items():
@@ -33,12 +38,14 @@ def save(path: Path, progress: Progress, modules: nn.Module, optimisers: dict[st
     write_tensors(path, tensors, {"progress": json.dumps(asdict(progress)), "order": order})
 
 
-def restore(path: Path, modules: nn.Module, optimisers: dict[str, Optimizer], order: str = "") -> Progress:
-    """The modules and optimisers as they were when `path` was saved."""
+def restore_resume_state(
+    path: Path, modules: nn.Module, optimisers: dict[str, Optimizer], order: str = ""
+) -> TrainingProgress:
+    """Bring the modules and optimisers back to where they were when `path` was saved."""
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-            progress = Progress(**json.loads(metadata["progress"]))
+            progress = TrainingProgress(**json.loads(metadata["progress"]))
             if metadata.get("order", "") != order:
                 raise ValueError("it was asked to do something else")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict

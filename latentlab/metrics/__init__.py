@@ -1,6 +1,6 @@
-"""How good a classifier is, each figure with its 95 % interval over images.
+"""A metric says how good a classifier is, each figure with its 95 % interval over images.
 
-A metric is a tool: knobs in the object, images and bench in the call. `bench.model` is the space of latent attacks.
+It is a tool: knobs in the object, images and bench in the call. `bench.model` is the space of latent attacks.
 """
 
 from __future__ import annotations
@@ -12,31 +12,31 @@ from latentlab.metrics.hard import (
     LabelPreservation,
     LatentAttack,
     Linearity,
-    one_corruption_each,
-    preserved,
+    corrupt_in_turn,
+    estimate_preserved,
 )
-from latentlab.metrics.measuring import CHUNK, Measured, Metric, mean, right, share
+from latentlab.metrics.measuring import METRIC_CHUNK, Estimate, Metric, estimate_mean, estimate_share, mark_correct
 from latentlab.metrics.plain import ECE, NLL, Accuracy
 
 __all__ = [
-    "CHUNK",
     "ECE",
     "FGSM",
     "METRICS",
+    "METRIC_CHUNK",
     "NLL",
     "PGD",
     "Accuracy",
     "Corrupted",
+    "Estimate",
     "LabelPreservation",
     "LatentAttack",
     "Linearity",
-    "Measured",
     "Metric",
-    "mean",
-    "one_corruption_each",
-    "preserved",
-    "right",
-    "share",
+    "corrupt_in_turn",
+    "estimate_mean",
+    "estimate_preserved",
+    "estimate_share",
+    "mark_correct",
 ]
 
 METRICS: dict[str, type[Metric]] = {

@@ -1,4 +1,4 @@
-"""On images that were corrupted, attacked or moved."""
+"""These metrics judge on images that were corrupted, attacked or moved."""
 
 from __future__ import annotations
 
@@ -10,13 +10,21 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from latentlab.chance import seeded
+from latentlab.chance import make_generator
 from latentlab.errors import UserError
 from latentlab.knobs import Knob, tool
-from latentlab.metrics.measuring import Each, Measured, Metric, chunks, mean, right, share
+from latentlab.metrics.measuring import (
+    Estimate,
+    ImageValues,
+    Metric,
+    estimate_mean,
+    estimate_share,
+    mark_correct,
+    split_into_chunks,
+)
 from latentlab.models import Pixels
-from latentlab.operators import CORRUPTIONS, Adversary, make
-from latentlab.operators.scoring import logits_of, loss_of
+from latentlab.operators import CORRUPTIONS, Adversary, make_operator
+from latentlab.operators.scoring import compute_logits, compute_losses
 from latentlab.types import Batch, Bench, Images, Operator
 
 
@@ -28,13 +36,15 @@ class Corrupted(Metric):
 
     label: ClassVar[str] = "accuracy under 15 corruptions"
 
-    def __call__(self, batch: Batch, bench: Bench) -> Measured:
-        rows = {name: self._right(cls(severity=self.severity), batch, bench) for name, cls in CORRUPTIONS.items()}
+    def __call__(self, batch: Batch, bench: Bench) -> Estimate:
+        rows = {
+            name: self._mark_correct(cls(severity=self.severity), batch, bench) for name, cls in CORRUPTIONS.items()
+        }
         each = torch.stack(list(rows.values())).mean(0)
-        return replace(mean(each), detail={name: float(hits.mean()) for name, hits in rows.items()})
+        return replace(estimate_mean(each), detail={name: float(hits.mean()) for name, hits in rows.items()})
 
-    def _right(self, corruption: Operator, batch: Batch, bench: Bench) -> Each:
-        return right(corruption(batch, replace(bench, rng=seeded(self.severity))), bench)
+    def _mark_correct(self, corruption: Operator, batch: Batch, bench: Bench) -> ImageValues:
+        return mark_correct(corruption(batch, replace(bench, rng=make_generator(self.severity))), bench)
 
 
 @tool
@@ -45,9 +55,11 @@ class FGSM(Metric):
 
     label: ClassVar[str] = "accuracy after FGSM"
 
-    def __call__(self, batch: Batch, bench: Bench) -> Measured:
+    def __call__(self, batch: Batch, bench: Bench) -> Estimate:
         attack = Adversary(self.epsilon, "linf", steps=1, step_size=1.0, start="zero", label="true")
-        return attacked(attack, batch, replace(bench, model=pixels(batch)), {"epsilon": self.epsilon})
+        return estimate_attacked(
+            attack, batch, replace(bench, model=make_pixel_space(batch)), {"epsilon": self.epsilon}
+        )
 
 
 @tool
@@ -59,10 +71,10 @@ class PGD(Metric):
 
     label: ClassVar[str] = "accuracy after PGD"
 
-    def __call__(self, batch: Batch, bench: Bench) -> Measured:
+    def __call__(self, batch: Batch, bench: Bench) -> Estimate:
         attack = Adversary(self.epsilon, "linf", steps=self.steps, step_size=0.25, start="random", label="true")
-        return attacked(
-            attack, batch, replace(bench, model=pixels(batch)), {"epsilon": self.epsilon, "steps": self.steps}
+        return estimate_attacked(
+            attack, batch, replace(bench, model=make_pixel_space(batch)), {"epsilon": self.epsilon, "steps": self.steps}
         )
 
 
@@ -75,11 +87,11 @@ class LatentAttack(Metric):
 
     label: ClassVar[str] = "accuracy after a latent attack"
 
-    def __call__(self, batch: Batch, bench: Bench) -> Measured:
+    def __call__(self, batch: Batch, bench: Bench) -> Estimate:
         if isinstance(bench.model, Pixels):
             raise UserError("A latent attack needs a latent model, and this is pixels; choose a Glow.")
-        attack = make("adversarial-la", {"epsilon": self.radius, "steps": self.steps})
-        return attacked(attack, batch, bench, {"radius": self.radius, "steps": self.steps})
+        attack = make_operator("adversarial-la", {"epsilon": self.radius, "steps": self.steps})
+        return estimate_attacked(attack, batch, bench, {"radius": self.radius, "steps": self.steps})
 
 
 @tool
@@ -96,26 +108,26 @@ class Linearity(Metric):
     unit: ClassVar[str] = "nats"
     higher_is_better: ClassVar[bool] = False
 
-    def __call__(self, batch: Batch, bench: Bench) -> Measured:
-        parts = [self._gamma(few, bench) for few in chunks(batch)]
-        return replace(mean(torch.cat(parts)), detail={"epsilon": self.epsilon, "steps": self.steps})
+    def __call__(self, batch: Batch, bench: Bench) -> Estimate:
+        parts = [self._measure_gamma(few, bench) for few in split_into_chunks(batch)]
+        return replace(estimate_mean(torch.cat(parts)), detail={"epsilon": self.epsilon, "steps": self.steps})
 
-    def _gamma(self, batch: Batch, bench: Bench) -> Each:
+    def _measure_gamma(self, batch: Batch, bench: Bench) -> ImageValues:
         x, y = batch.images, batch.targets
 
-        def loss(images: Images) -> Each:
-            return loss_of(logits_of(bench, images), y)
+        def compute_loss(images: Images) -> ImageValues:
+            return compute_losses(compute_logits(bench, images), y)
 
         with torch.enable_grad():
             still = x.detach().clone().requires_grad_()
-            start = loss(still)
+            start = compute_loss(still)
             (slope,) = torch.autograd.grad(start.sum(), still)
             drawn = torch.rand(x.shape, generator=bench.rng).to(x)
             d = (2 * drawn - 1) * self.epsilon
             best = torch.zeros(len(x), device=x.device)
             for _ in range(self.steps + 1):
                 d = d.detach().requires_grad_()
-                gap = (loss(x + d) - start.detach() - (d * slope).flatten(1).sum(1)).abs()
+                gap = (compute_loss(x + d) - start.detach() - (d * slope).flatten(1).sum(1)).abs()
                 best = torch.maximum(best, gap.detach())
                 (uphill,) = torch.autograd.grad(gap.sum(), d)
                 d = (d + self.epsilon / 4 * uphill.sign()).clamp(-self.epsilon, self.epsilon)
@@ -124,7 +136,7 @@ class Linearity(Metric):
 
 @tool
 class LabelPreservation(Metric):
-    """Of the images that an independent classifier knows, the share that it still gives their label when moved.
+    """The share of images that an independent classifier still gives their label when moved, of those that it knows.
 
     The bench holds that classifier and the space; a mixed label is the one with the larger share.
     """
@@ -134,36 +146,41 @@ class LabelPreservation(Metric):
 
     label: ClassVar[str] = "label preserved"
 
-    def __call__(self, batch: Batch, bench: Bench) -> Measured:
-        operator = make(self.method, self.settings)
-        return preserved(lambda few: operator(few, bench), batch, bench)
+    def __call__(self, batch: Batch, bench: Bench) -> Estimate:
+        operator = make_operator(self.method, self.settings)
+        return estimate_preserved(lambda few: operator(few, bench), batch, bench)
 
 
-def attacked(attack: Operator, batch: Batch, bench: Bench, detail: dict[str, Any]) -> Measured:
-    """An attack can also repair an image: it counts only if the image was known before."""
-    hits = torch.cat([right(few, bench) * right(attack(few, bench), bench) for few in chunks(batch)])
-    return replace(share(hits), detail=detail)
+def estimate_attacked(attack: Operator, batch: Batch, bench: Bench, detail: dict[str, Any]) -> Estimate:
+    """Estimate the accuracy under an attack.
+
+    It can also repair an image: that counts only if the image was known before.
+    """
+    hits = torch.cat(
+        [mark_correct(few, bench) * mark_correct(attack(few, bench), bench) for few in split_into_chunks(batch)]
+    )
+    return replace(estimate_share(hits), detail=detail)
 
 
-def preserved(move: Callable[[Batch], Batch], batch: Batch, bench: Bench) -> Measured:
-    known: Bool[Tensor, " B"] = right(batch, bench) > 0
+def estimate_preserved(move: Callable[[Batch], Batch], batch: Batch, bench: Bench) -> Estimate:
+    known: Bool[Tensor, " B"] = mark_correct(batch, bench) > 0
     if not known.any():
         raise UserError("The judging classifier knows none of these images; choose a better one.")
-    kept = torch.cat([right(move(few), bench) for few in chunks(batch)])[known]
-    return replace(share(kept), each=None, detail={"kept": int(kept.sum()), "of": len(kept)})
+    kept = torch.cat([mark_correct(move(few), bench) for few in split_into_chunks(batch)])[known]
+    return replace(estimate_share(kept), each=None, detail={"kept": int(kept.sum()), "of": len(kept)})
 
 
-def one_corruption_each(batch: Batch, severity: int, rng: torch.Generator) -> Batch:
-    """The images under the 15 corruptions in turn: a quick look at all of them."""
+def corrupt_in_turn(batch: Batch, severity: int, rng: torch.Generator) -> Batch:
+    """Return the images under the 15 corruptions in turn: a quick look at all of them."""
     kinds, images = list(CORRUPTIONS.values()), batch.images.clone()
     for place, kind in enumerate(kinds):
         rows = slice(place, None, len(kinds))
         if len(images[rows]):
             part = Batch(images[rows], batch.targets[rows])
-            images[rows] = kind(severity=severity)(part, Bench(pixels(batch), None, rng)).images
+            images[rows] = kind(severity=severity)(part, Bench(make_pixel_space(batch), None, rng)).images
     return Batch(images, batch.targets)
 
 
-def pixels(batch: Batch) -> Pixels:
+def make_pixel_space(batch: Batch) -> Pixels:
     channels, height, width = batch.images.shape[1:]
     return Pixels((channels, height, width))

@@ -1,4 +1,4 @@
-"""On images as they are."""
+"""These metrics judge on images as they are."""
 
 from __future__ import annotations
 
@@ -7,10 +7,20 @@ from typing import Annotated, ClassVar
 import numpy as np
 import torch
 
-from latentlab.chance import seeded
+from latentlab.chance import make_generator
 from latentlab.knobs import Knob, tool
-from latentlab.metrics.measuring import DRAWS, LEVEL, Each, Measured, Metric, logits, mean, right, share
-from latentlab.operators.scoring import loss_of
+from latentlab.metrics.measuring import (
+    BOOTSTRAP_DRAWS,
+    CONFIDENCE_LEVEL,
+    Estimate,
+    ImageValues,
+    Metric,
+    estimate_mean,
+    estimate_share,
+    mark_correct,
+    predict_logits,
+)
+from latentlab.operators.scoring import compute_losses
 from latentlab.types import Batch, Bench
 
 
@@ -20,8 +30,8 @@ class Accuracy(Metric):
 
     label: ClassVar[str] = "accuracy"
 
-    def __call__(self, batch: Batch, bench: Bench) -> Measured:
-        return share(right(batch, bench))
+    def __call__(self, batch: Batch, bench: Bench) -> Estimate:
+        return estimate_share(mark_correct(batch, bench))
 
 
 @tool
@@ -32,8 +42,8 @@ class NLL(Metric):
     unit: ClassVar[str] = "nats"
     higher_is_better: ClassVar[bool] = False
 
-    def __call__(self, batch: Batch, bench: Bench) -> Measured:
-        return mean(loss_of(logits(batch, bench), batch.targets.cpu()))
+    def __call__(self, batch: Batch, bench: Bench) -> Estimate:
+        return estimate_mean(compute_losses(predict_logits(batch, bench), batch.targets.cpu()))
 
 
 @tool
@@ -45,24 +55,24 @@ class ECE(Metric):
     label: ClassVar[str] = "calibration error"
     higher_is_better: ClassVar[bool] = False
 
-    def __call__(self, batch: Batch, bench: Bench) -> Measured:
-        found, labels = logits(batch, bench).softmax(1), batch.targets.argmax(1).cpu()
+    def __call__(self, batch: Batch, bench: Bench) -> Estimate:
+        found, labels = predict_logits(batch, bench).softmax(1), batch.targets.argmax(1).cpu()
         confidence, predicted = found.max(1)
         hits = (predicted == labels).float()
-        value = self._error(confidence, hits)
-        draws = torch.randint(len(hits), (DRAWS, len(hits)), generator=seeded(0))
-        again = [self._error(confidence[rows], hits[rows]) for rows in draws]
-        low, high = np.quantile(again, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        detail = {"bins": self._bins(confidence, hits)}
-        return Measured(value, min(float(low), value), max(float(high), value), detail=detail)
+        value = self._compute_error(confidence, hits)
+        draws = torch.randint(len(hits), (BOOTSTRAP_DRAWS, len(hits)), generator=make_generator(0))
+        again = [self._compute_error(confidence[rows], hits[rows]) for rows in draws]
+        low, high = np.quantile(again, [(1 - CONFIDENCE_LEVEL) / 2, (1 + CONFIDENCE_LEVEL) / 2])
+        detail = {"bins": self._make_bins(confidence, hits)}
+        return Estimate(value, min(float(low), value), max(float(high), value), detail=detail)
 
-    def _error(self, confidence: Each, hits: Each) -> float:
+    def _compute_error(self, confidence: ImageValues, hits: ImageValues) -> float:
         place = (confidence * self.bins).long().clamp(max=self.bins - 1)
         gaps = torch.zeros(self.bins).index_add(0, place, hits - confidence)
         return float(gaps.abs().sum() / len(hits))
 
-    def _bins(self, confidence: Each, hits: Each) -> list[dict[str, float | int | None]]:
-        """The reliability diagram; an empty bin has neither confidence nor accuracy."""
+    def _make_bins(self, confidence: ImageValues, hits: ImageValues) -> list[dict[str, float | int | None]]:
+        """Return the reliability diagram; an empty bin has neither confidence nor accuracy."""
         place = (confidence * self.bins).long().clamp(max=self.bins - 1)
         rows = []
         for number in range(self.bins):

@@ -1,4 +1,4 @@
-"""What a ReLU let through, one bit an entry: all that its gradient needs to know."""
+"""A mask says what a ReLU let through, one bit an entry: all that its gradient needs to know."""
 
 from __future__ import annotations
 
@@ -7,26 +7,28 @@ import torch.nn.functional as F
 from jaxtyping import UInt8
 from torch import Tensor
 
-from latentlab.models.states import State
+from latentlab.models.states import FlowState
 
-Bits = UInt8[Tensor, " bytes"]
-GATHER = 0x0102040810204080  # times eight bytes that are 0 or 1: their bits in the highest byte
-BYTE = torch.arange(256, dtype=torch.uint8)[:, None]
-SPREAD = (BYTE >> torch.arange(8, dtype=torch.uint8) & 1).view(torch.int64)[:, 0]  # a byte's bits as eight bytes
+PackedMask = UInt8[Tensor, " bytes"]
+GATHER_FACTOR = 0x0102040810204080  # times eight bytes that are 0 or 1: their bits in the highest byte
+ALL_BYTES = torch.arange(256, dtype=torch.uint8)[:, None]
+SPREAD_BITS = (ALL_BYTES >> torch.arange(8, dtype=torch.uint8) & 1).view(torch.int64)[
+    :, 0
+]  # a byte's bits as eight bytes
 
 
-def size_of(entries: int) -> int:
-    """Bytes for so many."""
+def count_mask_bytes(entries: int) -> int:
+    """Return how many bytes hold a bit for each of so many entries."""
     return -(-entries // 8)
 
 
-def passed(x: State) -> Bits:
-    """Which entries of what comes from a ReLU are not zero."""
+def pack_relu_mask(x: FlowState) -> PackedMask:
+    """Say which entries of what comes from a ReLU are not zero."""
     flags = x.to(torch.bool).flatten()
-    return (F.pad(flags, (0, -len(flags) % 8)).view(torch.int64) * GATHER >> 56).to(torch.uint8)
+    return (F.pad(flags, (0, -len(flags) % 8)).view(torch.int64) * GATHER_FACTOR >> 56).to(torch.uint8)
 
 
-def where_passed(gradient: State, bits: Bits) -> State:
-    """The gradient before the ReLU, from the one behind it."""
-    flags = SPREAD.to(bits.device).take(bits.long()).view(torch.uint8)[: gradient.numel()]
+def mask_gradient(gradient: FlowState, bits: PackedMask) -> FlowState:
+    """Return the gradient before the ReLU, from the one behind it."""
+    flags = SPREAD_BITS.to(bits.device).take(bits.long()).view(torch.uint8)[: gradient.numel()]
     return gradient * flags.view(gradient.shape)

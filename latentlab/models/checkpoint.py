@@ -17,16 +17,16 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from latentlab.errors import UserError
-from latentlab.models.header import inspect
+from latentlab.models.header import read_header
 from latentlab.types import ImageShape
 
-MAX_BYTES = 2**31
-DIRECTION = "directions."  # prefix of the tensors that are directions, not weights
+MAX_CHECKPOINT_BYTES = 2**31
+DIRECTION_PREFIX = "directions."  # prefix of the tensors that are directions, not weights
 
 
 @dataclass(frozen=True)
 class Card:
-    """Where a network comes from and how good it is; everything a page needs to list it without its weights."""
+    """It says where a network comes from and how good it is: all that a page needs to list it without its weights."""
 
     kind: str  # key of models.NETWORKS
     arguments: dict[str, Any]  # of its constructor
@@ -44,12 +44,12 @@ class Card:
     recipe: dict[str, Any] = field(default_factory=dict)  # of a training run: its config and the spaces it moved in
 
 
-def write(path: Path, card: Card, tensors: Mapping[str, Tensor]) -> None:
+def write_checkpoint(path: Path, card: Card, tensors: Mapping[str, Tensor]) -> None:
     write_tensors(path, tensors, {"card": json.dumps(asdict(card))})
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
-    """Atomically: a reader sees the old file or the new one; on a full disk the old one stays."""
+    """Write atomically: a reader sees the old file or the new one; on a full disk the old one stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     # a copy each: safetensors refuses tensors that share memory
@@ -69,28 +69,28 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
 
 
 def read_card(path: Path) -> Card:
-    """The card alone; no weight is read."""
-    return _card(path, inspect(path).metadata.get("card", ""))
+    """Return the card alone; no weight is read."""
+    return _parse_card(path, read_header(path).metadata.get("card", ""))
 
 
-def read(path: Path) -> tuple[Card, dict[str, Tensor]]:
-    """Card and tensors; half-precision storage comes back as fp32."""
+def read_checkpoint(path: Path) -> tuple[Card, dict[str, Tensor]]:
+    """Return card and tensors; half-precision storage comes back as fp32."""
     card = read_card(path)
-    if path.stat().st_size > MAX_BYTES:
+    if path.stat().st_size > MAX_CHECKPOINT_BYTES:
         raise UserError(f"{path.name} is larger than 2 GiB; LatentLab's networks are not.")
     with safe_open(path, "pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     return card, {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
 
 
-def digest(path: Path) -> str:
-    """The first 16 hex digits of the file's SHA-256: what a recipe remembers of a network."""
+def digest_file(path: Path) -> str:
+    """Return the first 16 hex digits of the file's SHA-256: what a recipe remembers of a network."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
-def _card(path: Path, text: str) -> Card:
-    """JSON has no tuples: they are made again here. A file is anybody's: each value must have its type."""
+def _parse_card(path: Path, text: str) -> Card:
+    """Parse a card. JSON has no tuples: they are made again. A file is anybody's: each value must have its type."""
     known = {f.name for f in fields(Card)}
     try:
         values = {name: value for name, value in json.loads(text).items() if name in known}
@@ -98,7 +98,7 @@ def _card(path: Path, text: str) -> Card:
         values["image_shape"] = (int(channels), int(height), int(width))
         values["classes"] = tuple(values.get("classes", ()))
         values["arguments"] = {n: tuple(v) if isinstance(v, list) else v for n, v in values["arguments"].items()}
-        _plain(values)
+        _check_value_types(values)
         return Card(**values)
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise UserError(
@@ -106,7 +106,7 @@ def _card(path: Path, text: str) -> Card:
         ) from error
 
 
-def _plain(values: Mapping[str, Any]) -> None:
+def _check_value_types(values: Mapping[str, Any]) -> None:
     texts = [values.get(name, "") for name in ("kind", "data", "command", "device", "parent", "licence")]
     numbers = [*values.get("scores", {}).values(), values.get("seconds", 0), values.get("images_seen", 0)]
     if not isinstance(values.get("recipe", {}), dict):

@@ -13,23 +13,23 @@ from torch import Tensor, nn
 
 from latentlab.types import Images, ImageShape, Logits
 
-Maps = Float[Tensor, "B C H W"]
+FeatureMaps = Float[Tensor, "B C H W"]
 
 
-def conv_bn(inputs: int, outputs: int, stride: int = 1, size: int = 3) -> nn.Sequential:
+def make_conv_bn(inputs: int, outputs: int, stride: int = 1, size: int = 3) -> nn.Sequential:
     conv = nn.Conv2d(inputs, outputs, size, stride, size // 2, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(outputs))
 
 
 class BasicBlock(nn.Module):
-    """He et al. 2015, arXiv 1512.03385."""
+    """The residual block of He et al. 2015, arXiv 1512.03385."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
-        self.body = nn.Sequential(conv_bn(inputs, outputs, stride), nn.ReLU(), conv_bn(outputs, outputs))
-        self.skip = conv_bn(inputs, outputs, stride, 1) if stride > 1 or inputs != outputs else nn.Identity()
+        self.body = nn.Sequential(make_conv_bn(inputs, outputs, stride), nn.ReLU(), make_conv_bn(outputs, outputs))
+        self.skip = make_conv_bn(inputs, outputs, stride, 1) if stride > 1 or inputs != outputs else nn.Identity()
 
-    def forward(self, x: Maps) -> Float[Tensor, "B D h w"]:
+    def forward(self, x: FeatureMaps) -> Float[Tensor, "B D h w"]:
         return F.relu(self.body(x) + self.skip(x))
 
 
@@ -56,28 +56,28 @@ class ResNet18(nn.Module):
             for place, (a, b) in enumerate(pairwise(widths))
             for i in range(2)
         ]
-        self.stem = nn.Sequential(conv_bn(image_shape[0], width, stem), nn.ReLU())
+        self.stem = nn.Sequential(make_conv_bn(image_shape[0], width, stem), nn.ReLU())
         self.blocks = nn.Sequential(*blocks)
         self.head = nn.Linear(widths[-1], len(classes))
-        normalisation(self, mean, std)
+        register_normalisation(self, mean, std)
 
-    def maps(self, images: Images) -> list[Tensor]:
-        """Features of each resolution, `B N h w`, fine to coarse: behind every pair of blocks."""
+    def extract_maps(self, images: Images) -> list[Tensor]:
+        """Return features of each resolution, `B N h w`, fine to coarse: behind every pair of blocks."""
         x, found = self.stem((images - self.mean) / self.std), []
         for place, block in enumerate(self.blocks):
             x = block(x)
             found += [x] if place % 2 else []
         return found
 
-    def features(self, images: Images) -> Float[Tensor, "B F"]:
-        return self.maps(images)[-1].mean((2, 3))
+    def extract_features(self, images: Images) -> Float[Tensor, "B F"]:
+        return self.extract_maps(images)[-1].mean((2, 3))
 
     def forward(self, images: Images) -> Logits:
-        return self.head(self.features(images)).float()
+        return self.head(self.extract_features(images)).float()
 
 
 class SmallResNet(nn.Module):
-    """A fast small one: a convolution and a residual block a stage, pooling between them.
+    """A fast small classifier: a convolution and a residual block a stage, pooling between them.
 
     After Page 2019, "How to train your ResNet".
     """
@@ -95,31 +95,31 @@ class SmallResNet(nn.Module):
     ) -> None:
         super().__init__()
         self.image_shape, self.classes = image_shape, tuple(classes)
-        stages: list[nn.Module] = [conv_bn(image_shape[0], widths[0]), nn.ReLU()]
+        stages: list[nn.Module] = [make_conv_bn(image_shape[0], widths[0]), nn.ReLU()]
         for a, b in zip((widths[0], *widths), widths, strict=False):
-            stages += [conv_bn(a, b), nn.MaxPool2d(2), nn.ReLU(), BasicBlock(b, b, 1)]
+            stages += [make_conv_bn(a, b), nn.MaxPool2d(2), nn.ReLU(), BasicBlock(b, b, 1)]
         self.stages = nn.Sequential(*stages)
         self.head = nn.Linear(widths[-1], len(classes))
-        normalisation(self, mean, std)
+        register_normalisation(self, mean, std)
 
-    def maps(self, images: Images) -> list[Tensor]:
-        """Features of each resolution, `B N h w`, fine to coarse: behind every residual block."""
+    def extract_maps(self, images: Images) -> list[Tensor]:
+        """Return features of each resolution, `B N h w`, fine to coarse: behind every residual block."""
         x, found = (images - self.mean) / self.std, []
         for stage in self.stages:
             x = stage(x)
             found += [x] if isinstance(stage, BasicBlock) else []
         return found
 
-    def features(self, images: Images) -> Float[Tensor, "B F"]:
-        return self.maps(images)[-1].amax((2, 3))
+    def extract_features(self, images: Images) -> Float[Tensor, "B F"]:
+        return self.extract_maps(images)[-1].amax((2, 3))
 
     def forward(self, images: Images) -> Logits:
-        return self.head(self.features(images)).float()
+        return self.head(self.extract_features(images)).float()
 
 
 @runtime_checkable
-class Labelled(Protocol):
-    """Images in [0, 1] to one logit a class."""
+class LabelledClassifier(Protocol):
+    """A classifier takes images in [0, 1] to one logit a class."""
 
     image_shape: ImageShape
     classes: tuple[str, ...]
@@ -127,10 +127,10 @@ class Labelled(Protocol):
     def __call__(self, images: Images) -> Logits: ...
 
 
-class Attribute(nn.Module):
+class AttributeClassifier(nn.Module):
     """One output of a multi-label classifier as a classifier of two classes."""
 
-    def __init__(self, network: Labelled, index: int) -> None:
+    def __init__(self, network: LabelledClassifier, index: int) -> None:
         super().__init__()
         self.network, self.index = network, index
         self.image_shape = network.image_shape
@@ -142,7 +142,7 @@ class Attribute(nn.Module):
         return torch.stack([-logit / 2, logit / 2], 1)  # softmax of the pair is the sigmoid of the logit
 
 
-class Normalised(nn.Module):
+class NormalisedClassifier(nn.Module):
     """A classifier that somebody brings: images in [0, 1] are resized to what it expects and normalised."""
 
     mean: Tensor
@@ -158,7 +158,7 @@ class Normalised(nn.Module):
     ) -> None:
         super().__init__()
         self.network, self.image_shape, self.classes = network, image_shape, tuple(classes)
-        normalisation(self, mean, std)
+        register_normalisation(self, mean, std)
 
     def forward(self, images: Images) -> Logits:
         if images.shape[2:] != self.image_shape[1:]:
@@ -166,7 +166,7 @@ class Normalised(nn.Module):
         return self.network((images - self.mean) / self.std)
 
 
-def normalisation(network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
-    """Kept out of the state: the card's arguments say them."""
+def register_normalisation(network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+    """Keep mean and std out of the state: the card's arguments say them."""
     network.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
     network.register_buffer("std", torch.tensor(std).view(-1, 1, 1), persistent=False)

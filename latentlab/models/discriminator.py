@@ -9,25 +9,26 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from latentlab.models.encoder import Trunk
-from latentlab.models.style_layers import EqualConv, EqualLinear, Features, activate
+from latentlab.models.style_layers import EqualConv, EqualLinear, Features, apply_leaky_relu
 from latentlab.types import Images
 
-GROUP = 4  # images that share one standard deviation
+DEVIATION_GROUP = 4  # images that share one standard deviation
 
 
-def batch_deviation(x: Features) -> Float[Tensor, "B 1 H W"]:
-    """How much the images of a group differ: the mean standard deviation, as one more channel (Karras et al. 2018).
+def measure_batch_deviation(x: Features) -> Float[Tensor, "B 1 H W"]:
+    """Measure how much the images of a group differ: their mean standard deviation, as one more channel.
 
-    The groups are strided through the batch; images that fill no group are compared with the whole batch.
+    Karras et al. 2018. The groups are strided through the batch; images that fill no group are compared with the whole
+    batch.
     """
-    size = GROUP if len(x) % GROUP == 0 else len(x)
+    size = DEVIATION_GROUP if len(x) % DEVIATION_GROUP == 0 else len(x)
     groups = x.float().reshape(size, -1, *x.shape[1:])
     deviation = (groups.var(0, unbiased=False) + 1e-8).sqrt().mean((1, 2, 3), keepdim=True)
     return deviation.repeat(size, 1, *x.shape[2:]).to(x.dtype)
 
 
 class Discriminator(nn.Module):
-    """`channels` from 4×4 up, as in the generator."""
+    """The discriminator; `channels` go from 4×4 up, as in the generator."""
 
     def __init__(self, image_channels: int, channels: Sequence[int]) -> None:
         super().__init__()
@@ -38,9 +39,9 @@ class Discriminator(nn.Module):
         self.out = EqualLinear(width, 1)
 
     def forward(self, images: Images) -> Float[Tensor, " B"]:
-        return self.judge(self.trunk(images)[-1])
+        return self.judge_features(self.trunk(images)[-1])
 
-    def judge(self, coarse: Features) -> Float[Tensor, " B"]:
-        """Logits from the trunk's coarsest features."""
-        x = self.last(torch.cat([coarse, batch_deviation(coarse)], 1))
-        return self.out(activate(self.hidden(x.flatten(1)))).float()[:, 0]
+    def judge_features(self, coarse: Features) -> Float[Tensor, " B"]:
+        """Return logits from the trunk's coarsest features."""
+        x = self.last(torch.cat([coarse, measure_batch_deviation(coarse)], 1))
+        return self.out(apply_leaky_relu(self.hidden(x.flatten(1)))).float()[:, 0]

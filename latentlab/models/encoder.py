@@ -15,7 +15,7 @@ from latentlab.types import Images
 
 
 class DownBlock(nn.Module):
-    """Residual, to half the size: 3×3 and strided 4×4 convolution beside an averaged 1×1."""
+    """A residual block to half the size: 3×3 and strided 4×4 convolution beside an averaged 1×1."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -28,7 +28,8 @@ class DownBlock(nn.Module):
 
 
 class Trunk(nn.Module):
-    """Images to features of every scale from half the size down to 4×4; `channels` go from 4×4 up, as in the generator.
+    """It takes images to features of every scale from half the size down to 4×4; `channels` go from 4×4 up, as in the
+    generator.
 
     The first convolution halves the size at once: full-size features would take most of the time and tell little more.
     """
@@ -40,7 +41,7 @@ class Trunk(nn.Module):
         self.blocks = nn.ModuleList(DownBlock(a, b) for a, b in itertools.pairwise(widths))
 
     def forward(self, images: Images) -> list[Tensor]:
-        """Fine to coarse."""
+        """Return the features, fine to coarse."""
         features = [self.stem(images * 2 - 1)]
         for block in self.blocks:
             features.append(block(features[-1]))
@@ -48,7 +49,7 @@ class Trunk(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Images to B × layers × style_dim, in prior standard deviations."""
+    """It takes images to B × layers × style_dim, in prior standard deviations."""
 
     def __init__(self, image_channels: int, channels: Sequence[int], layers: int, style_dim: int) -> None:
         super().__init__()
@@ -58,15 +59,15 @@ class Encoder(nn.Module):
         self.layers = layers
 
     def forward(self, images: Images) -> Float[Tensor, "B L S"]:
-        return self.code(self.trunk(images))
+        return self.predict_code(self.trunk(images))
 
-    def code(self, features: Sequence[Tensor]) -> Float[Tensor, "B L S"]:
+    def predict_code(self, features: Sequence[Tensor]) -> Float[Tensor, "B L S"]:
         hidden = self.last(features[-1])
         return self.head(hidden.flatten(1)).float().unflatten(1, (self.layers, -1))
 
     @torch.no_grad()
-    def rescale(self, scale: Float[Tensor, " S"], shift: Float[Tensor, " S"]) -> None:
-        """From now on give code · scale + shift."""
+    def rescale_code(self, scale: Float[Tensor, " S"], shift: Float[Tensor, " S"]) -> None:
+        """Give code · scale + shift from now on."""
         scale, shift = scale.repeat(self.layers), shift.repeat(self.layers)
         self.head.weight.mul_(scale[:, None])
         self.head.bias.mul_(scale).add_(shift)

@@ -1,4 +1,4 @@
-"""Which networks have a fast form, and in which precision: the one place that decides it."""
+"""This module alone decides which networks have a fast form, and in which precision."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from latentlab.models.classifiers import Labelled
+from latentlab.models.classifiers import LabelledClassifier
 from latentlab.models.folded import FoldedGlow
 from latentlab.models.folded_classifier import FoldedClassifier
 from latentlab.models.folded_stylegan2 import fold_stylegan2
@@ -18,9 +18,10 @@ from latentlab.types import LatentModel
 
 
 @torch.no_grad()
-def fast_form(network: Any) -> Any:
-    """A Glow, a StyleGAN2 or a classifier with its constants folded and in bf16 where the device gains from that; any
-    other network as it is. Frozen; to be made again for new weights."""
+def make_fast_form(network: Any) -> Any:
+    """Fold the constants of a Glow, a StyleGAN2 or a classifier, in bf16 where the device gains from that; return any
+    other network as it is. The fast form is frozen; it is to be made again for new weights.
+    """
     if not isinstance(network, nn.Module) or not (weights := list(network.parameters())):
         return network
     dtype = torch.bfloat16 if gains_from_bf16(weights[0].device.type) else torch.float32
@@ -28,5 +29,5 @@ def fast_form(network: Any) -> Any:
         return FoldedGlow(network, dtype).to(weights[0].device).eval().requires_grad_(False)
     if isinstance(network, StyleGAN2):
         return fold_stylegan2(network, dtype)
-    classifies = isinstance(network, Labelled) and not isinstance(network, LatentModel)
+    classifies = isinstance(network, LabelledClassifier) and not isinstance(network, LatentModel)
     return FoldedClassifier(network, dtype) if classifies else network

@@ -9,21 +9,22 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from latentlab.models.classifiers import Labelled
-from latentlab.models.modules import channels_last
+from latentlab.models.classifiers import LabelledClassifier
+from latentlab.models.modules import use_channels_last
 from latentlab.types import Images, ImageShape, Logits
 
 
 class FoldedClassifier(nn.Module):
-    """Eval mode, frozen; its gradient points where the classifier's does, to within an angle; made again for new
-    weights. Under autocast, weights of bf16 are not converted at each call."""
+    """A frozen classifier in eval mode; its gradient points where the classifier's does, to within an angle; made again
+    for new weights. Under autocast, weights of bf16 are not converted at each call.
+    """
 
     def __init__(self, network: nn.Module, dtype: torch.dtype) -> None:
         super().__init__()
-        assert isinstance(network, Labelled)
+        assert isinstance(network, LabelledClassifier)
         self.image_shape: ImageShape = network.image_shape
         self.classes, self.dtype = tuple(network.classes), dtype
-        self.network = channels_last(folded(network))
+        self.network = use_channels_last(fold_batch_norms(network))
         for layer in self.network.modules():
             if type(layer) in (nn.Conv2d, nn.Linear):
                 layer.to(dtype)
@@ -34,8 +35,8 @@ class FoldedClassifier(nn.Module):
             return self.network(images).float()
 
 
-def folded(network: nn.Module) -> nn.Module:
-    """A frozen copy in which a batch norm right behind a convolution has gone into its weight and bias."""
+def fold_batch_norms(network: nn.Module) -> nn.Module:
+    """Return a frozen copy in which a batch norm right behind a convolution has gone into its weight and bias."""
     copied = copy.deepcopy(network).eval().requires_grad_(False)
     for block in [layer for layer in copied.modules() if isinstance(layer, nn.Sequential)]:
         for (place, conv), (behind, norm) in pairwise(list(block.named_children())):

@@ -13,14 +13,14 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from latentlab.errors import UserError
-from latentlab.models.checkpoint import MAX_BYTES
-from latentlab.models.classifiers import Normalised
-from latentlab.models.header import inspect
-from latentlab.torchvision_schemas import torchvision
+from latentlab.models.checkpoint import MAX_CHECKPOINT_BYTES
+from latentlab.models.classifiers import NormalisedClassifier
+from latentlab.models.header import read_header
+from latentlab.torchvision_schemas import import_torchvision
 from latentlab.types import ImageShape, LatentModel
 
-Numbers = Sequence[float]
-MISFITS = (
+ChannelNumbers = Sequence[float]
+FORWARD_ERRORS = (
     RuntimeError,
     ValueError,
     TypeError,
@@ -31,48 +31,50 @@ MISFITS = (
 )  # of a strange forward
 
 
-def classifier(
-    path: Path, architecture: str, classes: Sequence[str], mean: Numbers, std: Numbers, size: int
-) -> Normalised:
-    """The network of `torchvision:NAME` or `timm:NAME` with the weights of this file, all of them and no other."""
+def load_external_classifier(
+    path: Path, architecture: str, classes: Sequence[str], mean: ChannelNumbers, std: ChannelNumbers, size: int
+) -> NormalisedClassifier:
+    """Return the network of `torchvision:NAME` or `timm:NAME` with this file's weights, all of them and no other."""
     if not 8 <= size <= 1024:
         raise UserError(f"The image size is {size}; it must be from 8 to 1024 pixels.")
-    shapes = inspect(path).shapes
-    if path.stat().st_size > MAX_BYTES:
+    shapes = read_header(path).shapes
+    if path.stat().st_size > MAX_CHECKPOINT_BYTES:
         raise UserError(f"{path.name} is larger than 2 GiB; bring a smaller network.")
-    network = build(architecture, len(_names(classes)))
+    network = build_architecture(architecture, len(_check_class_names(classes)))
     state = network.state_dict()
-    _same(path, architecture, shapes, {name: tuple(tensor.shape) for name, tensor in state.items()})
+    _check_shapes(path, architecture, shapes, {name: tuple(tensor.shape) for name, tensor in state.items()})
     tensors = load_file(path)
-    _sound(path, tensors, state)
+    _check_values(path, tensors, state)
     network.load_state_dict(tensors)
-    return checked(network, classes, mean, std, (3, size, size))
+    return wrap_classifier(network, classes, mean, std, (3, size, size))
 
 
-def build(architecture: str, count: int) -> nn.Module:
-    """An untrained network that answers `count` classes."""
+def build_architecture(architecture: str, count: int) -> nn.Module:
+    """Make an untrained network that answers `count` classes."""
     library, _, name = architecture.partition(":")
     if library == "torchvision":
-        models = torchvision().models
-        _known(name, models.list_models(module=models), library)
+        models = import_torchvision().models
+        _check_architecture(name, models.list_models(module=models), library)
         return models.get_model(name, weights=None, num_classes=count)
     if library == "timm":
         import timm
 
-        _known(name, timm.list_models(), library)
+        _check_architecture(name, timm.list_models(), library)
         return timm.create_model(name, pretrained=False, num_classes=count)
     raise UserError(
         f"{architecture[:60]!r} names no architecture; write torchvision:resnet18 or timm:resnet18, for example."
     )
 
 
-def _known(name: str, names: Sequence[str], library: str) -> None:
+def _check_architecture(name: str, names: Sequence[str], library: str) -> None:
     if name not in names:
         near = difflib.get_close_matches(name, names, 3) or ["resnet18"]
         raise UserError(f"{library} has no architecture {name[:60]!r}; did you mean {' or '.join(near)}?")
 
 
-def _same(path: Path, architecture: str, given: dict[str, tuple[int, ...]], wanted: dict[str, tuple[int, ...]]) -> None:
+def _check_shapes(
+    path: Path, architecture: str, given: dict[str, tuple[int, ...]], wanted: dict[str, tuple[int, ...]]
+) -> None:
     for word, names in (("lacks", wanted.keys() - given.keys()), ("has surplus", given.keys() - wanted.keys())):
         if names:
             some = ", ".join(sorted(names)[:3])
@@ -87,7 +89,7 @@ def _same(path: Path, architecture: str, given: dict[str, tuple[int, ...]], want
             )
 
 
-def _sound(path: Path, tensors: dict[str, Tensor], state: dict[str, Tensor]) -> None:
+def _check_values(path: Path, tensors: dict[str, Tensor], state: dict[str, Tensor]) -> None:
     for name, tensor in tensors.items():
         if tensor.is_floating_point() != state[name].is_floating_point():
             raise UserError(f"{path.name}: {name} is {tensor.dtype}, it must be {state[name].dtype}.")
@@ -95,18 +97,24 @@ def _sound(path: Path, tensors: dict[str, Tensor], state: dict[str, Tensor]) -> 
             raise UserError(f"{path.name}: {name} holds values that are not finite; save the network again.")
 
 
-def checked(
-    network: nn.Module, classes: Sequence[str], mean: Numbers, std: Numbers, image_shape: ImageShape
-) -> Normalised:
-    """A frozen copy for images in [0, 1]; one forward pass has shown that its answers fit the class names."""
-    names = _names(classes)
-    _normalisation(mean, std, image_shape[0])
+def wrap_classifier(
+    network: nn.Module, classes: Sequence[str], mean: ChannelNumbers, std: ChannelNumbers, image_shape: ImageShape
+) -> NormalisedClassifier:
+    """Return a frozen copy for images in [0, 1]; one forward pass has shown that its answers fit the class names."""
+    names = _check_class_names(classes)
+    _check_normalisation(mean, std, image_shape[0])
     try:
-        wrapped = Normalised(copy.deepcopy(network).cpu(), image_shape, names, mean, std).eval().requires_grad_(False)
+        wrapped = (
+            NormalisedClassifier(copy.deepcopy(network).cpu(), image_shape, names, mean, std)
+            .eval()
+            .requires_grad_(False)
+        )
         with torch.no_grad():
             answer = wrapped(torch.full((2, *image_shape), 0.5))
-    except MISFITS as error:
-        raise UserError(f"The network cannot classify images of shape {list(image_shape)}: {_line(error)}") from error
+    except FORWARD_ERRORS as error:
+        raise UserError(
+            f"The network cannot classify images of shape {list(image_shape)}: {_take_first_line(error)}"
+        ) from error
     if not isinstance(answer, Tensor) or answer.shape != (2, len(names)):
         shown = list(answer.shape) if isinstance(answer, Tensor) else type(answer).__name__
         raise UserError(
@@ -117,32 +125,32 @@ def checked(
     return wrapped
 
 
-def checked_model(model: LatentModel) -> LatentModel:
-    """A latent model that rebuilds two grey images in their shape; else one line why not."""
+def check_latent_model(model: LatentModel) -> LatentModel:
+    """Return a latent model that rebuilds two grey images in their shape; else say in one line why not."""
     images = torch.full((2, *model.image_shape), 0.5)
     try:
         with torch.no_grad():
             rebuilt = model.decode(model.encode(images))
-    except MISFITS as error:
+    except FORWARD_ERRORS as error:
         raise UserError(
-            f"The model cannot rebuild images of shape {list(model.image_shape)}: {_line(error)}"
+            f"The model cannot rebuild images of shape {list(model.image_shape)}: {_take_first_line(error)}"
         ) from error
     if not isinstance(rebuilt, Tensor) or rebuilt.shape != images.shape:
         raise UserError(f"decode(encode(images)) must be images of shape {list(images.shape)}; it is something else.")
     return model
 
 
-def _names(classes: Sequence[str]) -> tuple[str, ...]:
+def _check_class_names(classes: Sequence[str]) -> tuple[str, ...]:
     names = tuple(str(name).strip() for name in classes)
     if len(names) < 2 or len(set(names)) < len(names) or not all(0 < len(name) <= 100 for name in names):
         raise UserError("Class names must be at least two, all different, none empty, each of at most 100 letters.")
     return names
 
 
-def _normalisation(mean: Numbers, std: Numbers, channels: int) -> None:
+def _check_normalisation(mean: ChannelNumbers, std: ChannelNumbers, channels: int) -> None:
     if len(mean) != channels or len(std) != channels or not all(map(math.isfinite, (*mean, *std))) or min(std) <= 0:
         raise UserError(f"Mean and std must be {channels} numbers each, the std above 0, for images in [0, 1].")
 
 
-def _line(error: BaseException) -> str:
+def _take_first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:200]

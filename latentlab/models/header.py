@@ -10,57 +10,57 @@ from typing import Any
 
 from latentlab.errors import UserError
 
-MAX_HEADER = 2**22  # bytes; a network of 10,000 tensors needs 1 MB
-WIDTHS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
+MAX_HEADER_BYTES = 2**22  # bytes; a network of 10,000 tensors needs 1 MB
+DTYPE_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 
 
 @dataclass(frozen=True)
-class Header:
+class SafetensorsHeader:
     shapes: dict[str, tuple[int, ...]]
     metadata: dict[str, str]
 
 
-def inspect(path: Path) -> Header:
-    """Names and shapes, where the file is whole and says nothing twice; else one line why not."""
+def read_header(path: Path) -> SafetensorsHeader:
+    """Return names and shapes, where the file is whole and says nothing twice; else say in one line why not."""
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             if size < 8 or length > size - 8:
                 raise UserError(f"{path.name} is not a safetensors file, or it was cut short; copy or make it again.")
-            if length > MAX_HEADER:
+            if length > MAX_HEADER_BYTES:
                 raise UserError(
                     f"{path.name} has a header of {length / 2**20:.0f} MiB; 4 MiB is the most that is read."
                 )
             text = file.read(length)
     except OSError as error:
         raise UserError(f"{path.name} cannot be read: {error.strerror}.") from error
-    return _parsed(path, text, size - 8 - length)
+    return _parse_header(path, text, size - 8 - length)
 
 
-def _parsed(path: Path, text: bytes, room: int) -> Header:
+def _parse_header(path: Path, text: bytes, room: int) -> SafetensorsHeader:
     try:
-        entries = json.loads(text, object_pairs_hook=_unique)
+        entries = json.loads(text, object_pairs_hook=_refuse_duplicates)
         metadata = entries.pop("__metadata__", {})
-        shapes = {name: _shape(name, entry, room) for name, entry in entries.items()}
+        shapes = {name: _check_shape(name, entry, room) for name, entry in entries.items()}
         if not all(isinstance(value, str) for value in metadata.values()):
             raise ValueError("its metadata are not text")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise UserError(f"{path.name} is not a valid safetensors file ({str(error)[:80]}); make it again.") from error
-    return Header(shapes, metadata)
+    return SafetensorsHeader(shapes, metadata)
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     entries = dict(pairs)
     if len(entries) < len(pairs):
         raise ValueError("a name stands there twice")
     return entries
 
 
-def _shape(name: str, entry: dict[str, Any], room: int) -> tuple[int, ...]:
+def _check_shape(name: str, entry: dict[str, Any], room: int) -> tuple[int, ...]:
     shape, (start, end) = tuple(entry["shape"]), entry["data_offsets"]
-    if entry["dtype"] not in WIDTHS or not all(isinstance(n, int) and n >= 0 for n in (*shape, start, end)):
+    if entry["dtype"] not in DTYPE_BYTES or not all(isinstance(n, int) and n >= 0 for n in (*shape, start, end)):
         raise ValueError(f"tensor {name[:40]} has an unknown type or shape")
-    if end > room or end - start != math.prod(shape) * WIDTHS[entry["dtype"]]:
+    if end > room or end - start != math.prod(shape) * DTYPE_BYTES[entry["dtype"]]:
         raise ValueError(f"tensor {name[:40]} does not lie inside the file")
     return shape

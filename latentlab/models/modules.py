@@ -1,4 +1,4 @@
-"""What torch's modules do not tell the type checker."""
+"""This module tells the type checker what torch's modules do not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 M = TypeVar("M", bound=nn.Module)
 
 
-class Stack(nn.ModuleList, Generic[M]):
+class TypedModuleList(nn.ModuleList, Generic[M]):
     """A ModuleList whose modules have a known type."""
 
     def __init__(self, modules: Iterable[M]) -> None:
@@ -24,6 +24,6 @@ class Stack(nn.ModuleList, Generic[M]):
         return reversed(list(self))
 
 
-def channels_last(module: M) -> M:
-    """In the layout in which convolutions are fast, whatever the precision."""
+def use_channels_last(module: M) -> M:
+    """Put the module in the layout in which convolutions are fast, whatever the precision."""
     return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -1,4 +1,4 @@
-"""Where networks come from, for those who may not know the store."""
+"""This protocol says where networks come from, for those who may not know the store."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from latentlab.models.checkpoint import Card
 
 
 @runtime_checkable
-class Networks(Protocol):
-    """Names to networks: eval mode, frozen, on one device, one object for all."""
+class NetworkSource(Protocol):
+    """It gives networks by their names: in eval mode, frozen, on one device, one object for all."""
 
     device: torch.device
 
     def load(self, name: str) -> Any: ...
 
-    def fast(self, name: str) -> Any:
-        """The same, where some grey levels do not matter."""
+    def load_fast(self, name: str) -> Any:
+        """Return the same, where some grey levels do not matter."""
         ...
 
     def card(self, name: str) -> Card: ...

@@ -10,7 +10,7 @@ from latentlab.types import Images, ImageShape, Latents
 
 
 class Pixels:
-    """Images are their own latents, so ε is intensity and λ is ordinary mixup."""
+    """The identity: images are their own latents, so ε is intensity and λ is ordinary mixup."""
 
     bounds = (0.0, 1.0)
 

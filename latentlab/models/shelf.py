@@ -12,12 +12,12 @@ from latentlab import models
 from latentlab.errors import UserError
 from latentlab.models import Card
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
-RUN = re.compile(r"run-\d{8}-\d{6}-[0-9a-f]{6}")  # a run's directory, by its name in the store
+CHECKPOINT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
+RUN_CHECKPOINT_NAME = re.compile(r"run-\d{8}-\d{6}-[0-9a-f]{6}")  # a run's directory, by its name in the store
 
 
 @dataclass(frozen=True)
-class Entry:
+class CheckpointEntry:
     """One file as it was when it was listed."""
 
     path: Path
@@ -25,38 +25,38 @@ class Entry:
     card: Card
 
 
-def learned(runs: Path | None) -> dict[str, Path]:
-    """What the runs have learned so far, by its name in the store."""
+def list_run_checkpoints(runs: Path | None) -> dict[str, Path]:
+    """List what the runs have learned so far, by its name in the store."""
     folders = sorted(runs.glob("*")) if runs else []
     found = {f"run-{folder.name}": folder / "run.safetensors" for folder in folders if not folder.is_symlink()}
-    return {name: path for name, path in found.items() if RUN.fullmatch(name) and path.is_file()}
+    return {name: path for name, path in found.items() if RUN_CHECKPOINT_NAME.fullmatch(name) and path.is_file()}
 
 
-def stamps(paths: Mapping[str, Path]) -> dict[str, tuple[int, int]]:
-    """Time of change and size of those that are there."""
+def read_stamps(paths: Mapping[str, Path]) -> dict[str, tuple[int, int]]:
+    """Return time of change and size of those that are there."""
     found = {}
     for name, path in paths.items():
         with suppress(FileNotFoundError):
-            found[name] = _stamp(path)
+            found[name] = _read_stamp(path)
     return found
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def _read_stamp(path: Path) -> tuple[int, int]:
     status = path.stat()
     return status.st_mtime_ns, status.st_size
 
 
-def listing(paths: Mapping[str, Path]) -> tuple[dict[str, Entry], dict[str, str]]:
-    """Checkpoints that can be read, and why the others cannot."""
+def list_checkpoints(paths: Mapping[str, Path]) -> tuple[dict[str, CheckpointEntry], dict[str, str]]:
+    """List the checkpoints that can be read, and why the others cannot."""
     entries, broken = {}, {}
     for name, path in paths.items():
         try:
-            stamp, card = _stamp(path), models.read_card(path)
-            if card.kind not in models.NETWORKS or not NAME.fullmatch(name):
+            stamp, card = _read_stamp(path), models.read_card(path)
+            if card.kind not in models.NETWORK_CLASSES or not CHECKPOINT_NAME.fullmatch(name):
                 raise UserError(
-                    f"{path.name} holds a {card.kind[:40]!r}; LatentLab knows {', '.join(models.NETWORKS)}."
+                    f"{path.name} holds a {card.kind[:40]!r}; LatentLab knows {', '.join(models.NETWORK_CLASSES)}."
                 )
-            entries[name] = Entry(path, stamp, card)
+            entries[name] = CheckpointEntry(path, stamp, card)
         except UserError as error:
             broken[name] = str(error)
         except OSError as error:

@@ -16,31 +16,31 @@ from torch import Tensor, nn
 
 Features = Float[Tensor, "B N H W"]
 Style = Float[Tensor, "B S"]
-GAIN = math.sqrt(2)  # keeps the variance behind a leaky ReLU of slope 0.2
-BLUR = (1.0, 3.0, 3.0, 1.0)
+RELU_GAIN = math.sqrt(2)  # keeps the variance behind a leaky ReLU of slope 0.2
+BLUR_TAPS = (1.0, 3.0, 3.0, 1.0)
 
 
-def activate(x: Tensor) -> Tensor:
-    return F.leaky_relu(x, 0.2) * GAIN
+def apply_leaky_relu(x: Tensor) -> Tensor:
+    return F.leaky_relu(x, 0.2) * RELU_GAIN
 
 
-def pixel_norm(x: Style) -> Style:
+def normalise_style(x: Style) -> Style:
     return x * (x.square().mean(1, keepdim=True) + 1e-8).rsqrt()
 
 
-def blur_kernel(gain: float = 1.0) -> Float[Tensor, "4 4"]:
-    row = torch.tensor(BLUR)
+def make_blur_kernel(gain: float = 1.0) -> Float[Tensor, "4 4"]:
+    row = torch.tensor(BLUR_TAPS)
     return torch.outer(row, row) * (gain / row.sum().square())
 
 
-def blur(x: Features, kernel: Float[Tensor, "4 4"]) -> Float[Tensor, "B N H2 W2"]:
-    """A convolution of each channel with the kernel; one pixel smaller per side, then one pixel padded."""
+def blur_features(x: Features, kernel: Float[Tensor, "4 4"]) -> Float[Tensor, "B N H2 W2"]:
+    """Convolve each channel with the kernel; one pixel smaller per side, then one pixel padded."""
     weight = kernel.to(x.dtype).expand(x.shape[1], 1, -1, -1)
     return F.conv2d(x, weight, padding=1, groups=x.shape[1])
 
 
-def upsample(image: Features, kernel: Float[Tensor, "4 4"]) -> Float[Tensor, "B N H2 W2"]:
-    """Twice the size: zeros between the pixels, then the blur (its kernel has gain 4)."""
+def upsample_image(image: Features, kernel: Float[Tensor, "4 4"]) -> Float[Tensor, "B N H2 W2"]:
+    """Double the size: zeros between the pixels, then the blur (its kernel has gain 4)."""
     weight = kernel.to(image.dtype).expand(image.shape[1], 1, -1, -1)
     return F.conv_transpose2d(image, weight, stride=2, padding=1, groups=image.shape[1])
 
@@ -65,7 +65,7 @@ class EqualConv(nn.Module):
     """
 
     def __init__(
-        self, inputs: int, outputs: int, kernel: int, stride: int = 1, gain: float = GAIN, linear: bool = False
+        self, inputs: int, outputs: int, kernel: int, stride: int = 1, gain: float = RELU_GAIN, linear: bool = False
     ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
@@ -88,17 +88,17 @@ class ModulatedConv(nn.Module):
         self.weight = nn.Parameter(torch.randn(outputs, inputs, size, size))
         self.affine = EqualLinear(style_dim, inputs, bias=1.0)
         self.gain, self.up = 1 / math.sqrt(inputs * size**2), up
-        self.register_buffer("kernel", blur_kernel(gain=4.0), persistent=False)
+        self.register_buffer("kernel", make_blur_kernel(gain=4.0), persistent=False)
 
     def forward(self, x: Features, w: Style) -> tuple[Float[Tensor, "B O H2 W2"], Float[Tensor, "B O 1 1"]]:
-        """The convolved features and the factors that demodulate them."""
+        """Return the convolved features and the factors that demodulate them."""
         weight, style = self.weight * self.gain, self.affine(w).float()
         demodulation = (style.square() @ weight.square().sum((2, 3)).t() + 1e-8).rsqrt()
-        return self._convolve(x * style.to(x.dtype)[:, :, None, None], weight), demodulation[:, :, None, None]
+        return self._convolve_features(x * style.to(x.dtype)[:, :, None, None], weight), demodulation[:, :, None, None]
 
-    def _convolve(self, x: Tensor, weight: Tensor) -> Tensor:
+    def _convolve_features(self, x: Tensor, weight: Tensor) -> Tensor:
         if self.up:
-            return blur(F.conv_transpose2d(x, weight.transpose(0, 1), stride=2), self.kernel)
+            return blur_features(F.conv_transpose2d(x, weight.transpose(0, 1), stride=2), self.kernel)
         return F.conv2d(x, weight, padding=weight.shape[-1] // 2)
 
 
@@ -115,12 +115,12 @@ class StyledConv(nn.Module):
         self.register_buffer("noise", torch.randn(1, 1, pixels, pixels))
 
     def forward(self, x: Features, w: Style, noise: Tensor | None) -> Float[Tensor, "B O H2 W2"]:
-        """With `noise` B 1 H W in training; without, the constant one."""
+        """Add `noise` B 1 H W in training; without it, the constant one."""
         y, demodulation = self.conv(x, w)
         noise = self.noise if noise is None else noise
-        y = y * (demodulation * GAIN).to(y.dtype)
-        y = y.add_((self.bias * GAIN).to(y.dtype)[:, None, None])
-        return F.leaky_relu_(y.add_((noise * (self.strength * GAIN)).to(y.dtype)), 0.2)
+        y = y * (demodulation * RELU_GAIN).to(y.dtype)
+        y = y.add_((self.bias * RELU_GAIN).to(y.dtype)[:, None, None])
+        return F.leaky_relu_(y.add_((noise * (self.strength * RELU_GAIN)).to(y.dtype)), 0.2)
 
 
 class ToImage(nn.Module):
@@ -134,10 +134,10 @@ class ToImage(nn.Module):
         self.affine = EqualLinear(style_dim, inputs, bias=1.0)
         self.bias = nn.Parameter(torch.zeros(channels))
         self.gain = 1 / math.sqrt(inputs)
-        self.register_buffer("kernel", blur_kernel(gain=4.0), persistent=False)
+        self.register_buffer("kernel", make_blur_kernel(gain=4.0), persistent=False)
 
     def forward(self, x: Features, w: Style, skip: Tensor | None) -> Float[Tensor, "B C H W"]:
         weight = self.weight * (self.affine(w).float() * self.gain)[:, None]
         image = torch.bmm(x.permute(0, 2, 3, 1).flatten(1, 2), weight.to(x.dtype).transpose(1, 2)).float() + self.bias
         image = image.transpose(1, 2).unflatten(2, x.shape[2:])
-        return image if skip is None else image + upsample(skip, self.kernel)
+        return image if skip is None else image + upsample_image(skip, self.kernel)

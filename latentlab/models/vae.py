@@ -10,23 +10,23 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from latentlab import chance
-from latentlab.models.modules import channels_last
+from latentlab.models.modules import use_channels_last
 from latentlab.types import Flat, Images, ImageShape, Latents
 
-Maps = Float[Tensor, "B F h w"]
+ResidualMaps = Float[Tensor, "B F h w"]
 
 
-def mmd(a: Flat, b: Float[Tensor, "N D"]) -> Float[Tensor, ""]:
-    """Squared maximum mean discrepancy, biased estimate, kernel exp(−|x − y|² / D²) (Zhao et al.'s code)."""
+def measure_mmd(a: Flat, b: Float[Tensor, "N D"]) -> Float[Tensor, ""]:
+    """Return the squared maximum mean discrepancy, biased estimate, kernel exp(−|x − y|² / D²) (Zhao et al.'s code)."""
 
-    def kernel(x: Tensor, y: Tensor) -> Tensor:
+    def average_kernel(x: Tensor, y: Tensor) -> Tensor:
         squares = x.square().sum(1)[:, None] + y.square().sum(1)[None] - 2 * x @ y.T
         return torch.exp(-squares / x.shape[1] ** 2).mean()
 
-    return kernel(a, a) + kernel(b, b) - 2 * kernel(a, b)
+    return average_kernel(a, a) + average_kernel(b, b) - 2 * average_kernel(a, b)
 
 
-class Residual(nn.Module):
+class ResizeBlock(nn.Module):
     """Two 3×3 convolutions around a skip, after halving or doubling the size; no norm, so the second starts at zero."""
 
     def __init__(self, inputs: int, outputs: int, resize: float) -> None:
@@ -43,7 +43,7 @@ class Residual(nn.Module):
         assert isinstance(last, nn.Conv2d)
         nn.init.zeros_(last.weight)
 
-    def forward(self, x: Maps) -> Float[Tensor, "B G a b"]:
+    def forward(self, x: ResidualMaps) -> Float[Tensor, "B G a b"]:
         halve = self.resize < 1
         x = self.skip(F.avg_pool2d(x, 2)) if halve else F.interpolate(self.skip(x), scale_factor=2)
         return x + self.body(x)
@@ -66,7 +66,7 @@ class MMDVAE(nn.Module):
         self.encoder = nn.Sequential(
             nn.PixelUnshuffle(2),
             nn.Conv2d(4 * channels, width, 3, padding=1),
-            *(Residual(a, b, 0.5) for a, b in pairwise(widths)),
+            *(ResizeBlock(a, b, 0.5) for a, b in pairwise(widths)),
             nn.LeakyReLU(0.1),
             nn.Flatten(),
             nn.Linear(widths[-1] * size**2, code),
@@ -74,7 +74,7 @@ class MMDVAE(nn.Module):
         self.decoder = nn.Sequential(
             nn.Linear(code, widths[-1] * size**2),
             nn.Unflatten(1, (widths[-1], size, size)),
-            *(Residual(b, a, 2.0) for b, a in pairwise(reversed(widths))),
+            *(ResizeBlock(b, a, 2.0) for b, a in pairwise(reversed(widths))),
             nn.LeakyReLU(0.1),
             nn.Conv2d(width, 4 * channels, 3, padding=1),
             nn.PixelShuffle(2),
@@ -82,26 +82,26 @@ class MMDVAE(nn.Module):
         self.register_buffer("mean", torch.zeros(code))
         self.register_buffer("spread", torch.eye(code))  # code = mean + standard code @ spread
         self.directions: dict[str, Tensor] = {}
-        channels_last(self)
+        use_channels_last(self)
 
     def encode(self, images: Images) -> Latents:
-        return Latents({"code": torch.linalg.solve(self.spread.T, (self.raw(images) - self.mean).T).T})
+        return Latents({"code": torch.linalg.solve(self.spread.T, (self.encode_raw(images) - self.mean).T).T})
 
     def decode(self, latents: Latents) -> Images:
-        return self.paint(self.mean + latents.parts["code"] @ self.spread)
+        return self.decode_raw(self.mean + latents.parts["code"] @ self.spread)
 
     def sample(self, count: int, rng: torch.Generator) -> Latents:
-        return Latents({"code": chance.normal((count, len(self.mean)), rng).to(self.mean)})
+        return Latents({"code": chance.draw_normal((count, len(self.mean)), rng).to(self.mean)})
 
-    def raw(self, images: Images) -> Flat:
-        """The code before whitening."""
+    def encode_raw(self, images: Images) -> Flat:
+        """Return the code before whitening."""
         return self.encoder(2 * images - 1).float()
 
-    def paint(self, raw: Flat) -> Images:
+    def decode_raw(self, raw: Flat) -> Images:
         return torch.sigmoid(self.decoder(raw).float())
 
     @torch.no_grad()
-    def whiten(self, raw: Flat) -> None:
-        """From now on these codes have mean 0 and covariance 1."""
+    def set_whitening(self, raw: Flat) -> None:
+        """Give these codes mean 0 and covariance 1 from now on."""
         self.mean.copy_(raw.mean(0))
         self.spread.copy_(torch.linalg.cholesky(torch.cov(raw.T.double())).T.float())

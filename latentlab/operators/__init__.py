@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from latentlab.errors import UserError
-from latentlab.knobs import from_json, to_json
-from latentlab.operators.adversary import Adversary, Step
-from latentlab.operators.calibrate import calibrate
+from latentlab.knobs import tool_from_json, tool_to_json
+from latentlab.operators.adversary import Adversary, AttackStep
+from latentlab.operators.calibrate import calibrate_knob
 from latentlab.operators.classic import CutMix, Standard
 from latentlab.operators.corruptions import CORRUPTIONS, Corruption
-from latentlab.operators.doubts import doubts
-from latentlab.operators.matching import match
+from latentlab.operators.doubts import check_attack
+from latentlab.operators.matching import match_points
 from latentlab.operators.methods import METHODS, Method
 from latentlab.operators.mix import Mix, slerp
-from latentlab.operators.move import Move, clean, decode, distance, encode
+from latentlab.operators.move import LatentOperator, decode, encode, measure_distance, rebuild_images
 from latentlab.operators.noise import Noise
 from latentlab.operators.shift import Shift
 from latentlab.operators.swap import Swap
@@ -26,28 +26,28 @@ __all__ = [
     "METHODS",
     "OPERATORS",
     "Adversary",
+    "AttackStep",
     "Corruption",
     "CutMix",
+    "LatentOperator",
     "Method",
     "Mix",
-    "Move",
     "Noise",
     "Shift",
     "Standard",
-    "Step",
     "Swap",
-    "calibrate",
-    "clean",
+    "calibrate_knob",
+    "check_attack",
     "decode",
-    "distance",
-    "doubts",
     "encode",
-    "make",
-    "match",
+    "make_operator",
+    "match_points",
+    "measure_distance",
+    "rebuild_images",
     "slerp",
 ]
 
-OPERATORS: dict[str, type[Move]] = {
+OPERATORS: dict[str, type[LatentOperator]] = {
     "noise": Noise,
     "shift": Shift,
     "adversary": Adversary,
@@ -56,14 +56,14 @@ OPERATORS: dict[str, type[Move]] = {
 }
 
 
-def make(name: str, settings: Mapping[str, Any] | None = None) -> Operator:
-    """The operator, method or corruption of this name, with the knobs that differ from its own."""
+def make_operator(name: str, settings: Mapping[str, Any] | None = None) -> Operator:
+    """Return the operator, method or corruption of this name, with the knobs that differ from its own."""
     settings = settings or {}
     if name in METHODS:
         published = METHODS[name].operator
-        return from_json(type(published), {**to_json(published), **settings})
+        return tool_from_json(type(published), {**tool_to_json(published), **settings})
     tools = {**OPERATORS, **CORRUPTIONS}
     if name not in tools:
         known = ", ".join([*OPERATORS, *METHODS, *CORRUPTIONS])
         raise UserError(f"There is no operator {name[:40]!r}; there are {known}.")
-    return from_json(tools[name], settings)
+    return tool_from_json(tools[name], settings)

@@ -12,17 +12,17 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from latentlab.chance import uniform
+from latentlab.chance import draw_uniform
 from latentlab.errors import UserError
 from latentlab.knobs import Knob, tool
-from latentlab.operators.move import Move, decode, distance, encode
-from latentlab.operators.scoring import logits_of, loss_of, margin_of
-from latentlab.transfer import sent
-from latentlab.types import GROUPS, Batch, Bench, BoundedModel, Flat, Images, LatentModel, Latents, Logits, Targets
+from latentlab.operators.move import LatentOperator, decode, encode, measure_distance
+from latentlab.operators.scoring import compute_logits, compute_losses, compute_margins
+from latentlab.transfer import send_to_device
+from latentlab.types import PART_GROUPS, Batch, Bench, BoundedModel, Flat, Images, LatentModel, Latents, Logits, Targets
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class AttackStep:
     """One point of an attack. Loss in nats and margin in logits are of the class to leave or, if aimed, to reach."""
 
     images: Images
@@ -33,7 +33,7 @@ class Step:
 
 
 @dataclass(frozen=True, eq=False)
-class _Point:
+class _AttackPoint:
     latents: Latents
     images: Images
     logits: Logits
@@ -41,7 +41,7 @@ class _Point:
 
 
 @tool
-class Adversary(Move):
+class Adversary(LatentOperator):
     """z' = z + δ, δ ← Proj(δ + αε g/|g|) or Proj(δ + αε sign g), g the gradient of f's loss on D(z + δ).
 
     Yuksel et al. 2021 (Adversarial-LA: the predicted class is the one to leave); on pixels, PGD of Madry et al. 2018.
@@ -55,66 +55,68 @@ class Adversary(Move):
     start: Annotated[Literal["random", "zero"], Knob("where in the ball the ascent begins")] = "random"
     label: Annotated[Literal["predicted", "true", "target"], Knob("class to leave, or target to reach")] = "predicted"
     target: Annotated[int, Knob("number of the class to reach, if label is target", 0, 9999)] = 0
-    parts: Annotated[tuple[str, ...], Knob("latent parts that move", choices=GROUPS)] = GROUPS
+    parts: Annotated[tuple[str, ...], Knob("latent parts that move", choices=PART_GROUPS)] = PART_GROUPS
 
     @torch.no_grad()
     def move(self, latents: Latents, batch: Batch, bench: Bench) -> tuple[Latents, Targets]:
-        *_, (delta, _) = deque(self._ascend(latents, self.goal(batch, bench), bench), maxlen=1)
+        *_, (delta, _) = deque(self._climb_loss(latents, self.choose_goal(batch, bench), bench), maxlen=1)
         return latents.unflat(latents.flat + delta), batch.targets
 
-    def trajectory(self, batch: Batch, bench: Bench, latents: Latents | None = None) -> Iterator[Step]:
-        """The clean path, the start and every step; the last has the images that the call returns for the same seed."""
+    def trace_attack(self, batch: Batch, bench: Bench, latents: Latents | None = None) -> Iterator[AttackStep]:
+        """Yield the clean path, the start and every step; the last has the images of a call with the same seed."""
         latents = encode(bench.model, batch.images) if latents is None else latents
-        goal = self.goal(batch, bench)
-        still = _look(latents, torch.zeros_like(latents.flat), goal, bench)
-        yield _step(still, goal, still.images)
-        for delta, point in self._ascend(latents, goal, bench):
-            yield _step(point or _look(latents, delta, goal, bench), goal, still.images)
+        goal = self.choose_goal(batch, bench)
+        still = _evaluate_offset(latents, torch.zeros_like(latents.flat), goal, bench)
+        yield _make_step(still, goal, still.images)
+        for delta, point in self._climb_loss(latents, goal, bench):
+            yield _make_step(point or _evaluate_offset(latents, delta, goal, bench), goal, still.images)
 
     @torch.no_grad()
-    def goal(self, batch: Batch, bench: Bench) -> Targets:
-        """The class to leave or to reach, as soft labels."""
+    def choose_goal(self, batch: Batch, bench: Bench) -> Targets:
+        """Return the class to leave or to reach, as soft labels."""
         if self.label == "true":
             return batch.targets
-        logits = logits_of(bench, batch.images)
+        logits = compute_logits(bench, batch.images)
         classes = logits.shape[1]
         if self.label == "target" and self.target >= classes:
             raise UserError(f"target is {self.target}; this classifier has the classes 0 to {classes - 1}.")
         label = logits.argmax(1) if self.label == "predicted" else torch.full_like(logits[:, 0], self.target).long()
         return torch.zeros_like(logits).scatter(1, label[:, None], 1)  # one_hot would look at the numbers on the host
 
-    def gradient(self, batch: Batch, bench: Bench) -> Flat:
-        """Of the loss at the clean path, with respect to the latents."""
+    def compute_gradient(self, batch: Batch, bench: Bench) -> Flat:
+        """Return the gradient of the loss at the clean path, with respect to the latents."""
         latents = encode(bench.model, batch.images)
-        return _look(latents, torch.zeros_like(latents.flat), self.goal(batch, bench), bench, gradient=True).gradient
+        return _evaluate_offset(
+            latents, torch.zeros_like(latents.flat), self.choose_goal(batch, bench), bench, gradient=True
+        ).gradient
 
-    def _ascend(self, latents: Latents, goal: Targets, bench: Bench) -> Iterator[tuple[Flat, _Point | None]]:
-        """Each offset and what was seen there; at the last one nobody has looked yet."""
-        z, mask = latents.flat, latents.mask(self.parts)
-        delta = self._confine(self._first(z, bench.rng) * mask, z, bench.model)
+    def _climb_loss(self, latents: Latents, goal: Targets, bench: Bench) -> Iterator[tuple[Flat, _AttackPoint | None]]:
+        """Give each offset and what was seen there; at the last one nobody has looked yet."""
+        z, mask = latents.flat, latents.make_mask(self.parts)
+        delta = self._confine_offset(self._draw_start(z, bench.rng) * mask, z, bench.model)
         for _ in range(self.steps):
-            point = _look(latents, delta, goal, bench, gradient=True)
+            point = _evaluate_offset(latents, delta, goal, bench, gradient=True)
             yield delta, point
-            uphill = self._uphill(point.gradient * mask)
-            delta = self._confine(delta + self.step_size * self.epsilon * uphill, z, bench.model)
+            uphill = self._point_uphill(point.gradient * mask)
+            delta = self._confine_offset(delta + self.step_size * self.epsilon * uphill, z, bench.model)
         yield delta, None
 
-    def _first(self, z: Flat, rng: torch.Generator) -> Flat:
-        """Uniform in the cube; l2 then scales it into the ball: in hundreds of dimensions, onto its surface."""
+    def _draw_start(self, z: Flat, rng: torch.Generator) -> Flat:
+        """Draw uniformly in the cube; l2 then scales it into the ball: in hundreds of dimensions, onto its surface."""
         if self.start == "zero":
             return torch.zeros_like(z)
-        return (2 * sent(uniform(z.shape, rng), z.device).to(z.dtype) - 1) * self.epsilon
+        return (2 * send_to_device(draw_uniform(z.shape, rng), z.device).to(z.dtype) - 1) * self.epsilon
 
-    def _uphill(self, gradient: Flat) -> Flat:
-        """The direction of a step, of length 1 in the norm of the ball; 0 where the gradient is 0."""
+    def _point_uphill(self, gradient: Flat) -> Flat:
+        """Return the direction of a step, of length 1 in the norm of the ball; 0 where the gradient is 0."""
         gradient = -gradient if self.label == "target" else gradient
         if self.norm == "linf":
             return gradient.sign()
         tiny = torch.finfo(gradient.dtype).tiny
         return normalize(gradient / gradient.abs().amax(1, keepdim=True).clamp_min(tiny), dim=1)
 
-    def _confine(self, delta: Flat, z: Flat, model: LatentModel) -> Flat:
-        """The nearest offset inside the ball, then inside the range of the latents if they have one."""
+    def _confine_offset(self, delta: Flat, z: Flat, model: LatentModel) -> Flat:
+        """Return the nearest offset inside the ball, then inside the range of the latents if they have one."""
         if self.norm == "linf":
             delta = delta.clamp(-self.epsilon, self.epsilon)
         else:
@@ -122,21 +124,25 @@ class Adversary(Move):
         return (z + delta).clamp(*model.bounds) - z if isinstance(model, BoundedModel) else delta
 
 
-def _look(latents: Latents, delta: Flat, goal: Targets, bench: Bench, gradient: bool = False) -> _Point:
+def _evaluate_offset(
+    latents: Latents, delta: Flat, goal: Targets, bench: Bench, gradient: bool = False
+) -> _AttackPoint:
     with torch.set_grad_enabled(gradient):
         delta = delta.detach().requires_grad_(gradient)
         moved = latents.unflat(latents.flat + delta)
         images = decode(bench.model, moved)
-        logits = logits_of(bench, images)
-        slope = torch.autograd.grad(loss_of(logits, goal).sum(), delta)[0] if gradient else torch.zeros_like(delta)
-    return _Point(moved.map(Tensor.detach), images.detach(), logits.detach(), slope)
+        logits = compute_logits(bench, images)
+        slope = (
+            torch.autograd.grad(compute_losses(logits, goal).sum(), delta)[0] if gradient else torch.zeros_like(delta)
+        )
+    return _AttackPoint(moved.map(Tensor.detach), images.detach(), logits.detach(), slope)
 
 
-def _step(point: _Point, goal: Targets, origin: Images) -> Step:
-    return Step(
+def _make_step(point: _AttackPoint, goal: Targets, origin: Images) -> AttackStep:
+    return AttackStep(
         images=point.images,
         latents=point.latents,
-        loss=loss_of(point.logits, goal),
-        margin=margin_of(point.logits, goal),
-        distance=distance(point.images, origin),
+        loss=compute_losses(point.logits, goal),
+        margin=compute_margins(point.logits, goal),
+        distance=measure_distance(point.images, origin),
     )

@@ -7,7 +7,7 @@ from typing import Annotated
 import torch
 from torch.nn.functional import pad
 
-from latentlab.chance import beta, permutation, uniform
+from latentlab.chance import draw_beta, draw_permutation, draw_uniform
 from latentlab.knobs import Knob, tool
 from latentlab.types import Batch, Bench
 
@@ -20,18 +20,18 @@ class CutMix:
 
     def __call__(self, batch: Batch, bench: Bench) -> Batch:
         height, width = batch.images.shape[2:]
-        side = (1 - beta(self.alpha, self.alpha, bench.rng)) ** 0.5
-        rows, columns = _span(height, side, bench.rng), _span(width, side, bench.rng)
-        partner = permutation(len(batch), bench.rng)
+        side = (1 - draw_beta(self.alpha, self.alpha, bench.rng)) ** 0.5
+        rows, columns = _draw_span(height, side, bench.rng), _draw_span(width, side, bench.rng)
+        partner = draw_permutation(len(batch), bench.rng)
         images = batch.images.clone()
         images[:, :, rows, columns] = batch.images[partner][:, :, rows, columns]
         kept = 1 - (rows.stop - rows.start) * (columns.stop - columns.start) / (height * width)
         return Batch(images.clamp(0, 1), torch.lerp(batch.targets[partner], batch.targets, kept))
 
 
-def _span(length: int, share: float, rng: torch.Generator) -> slice:
-    """A stretch of this share around a random centre, cut off at the borders."""
-    centre, half = int(uniform((1,), rng) * length), int(length * share) // 2
+def _draw_span(length: int, share: float, rng: torch.Generator) -> slice:
+    """Draw a stretch of this share around a random centre, cut off at the borders."""
+    centre, half = int(draw_uniform((1,), rng) * length), int(length * share) // 2
     return slice(max(centre - half, 0), min(centre + half, length))
 
 
@@ -44,12 +44,14 @@ class Standard:
 
     def __call__(self, batch: Batch, bench: Bench) -> Batch:
         framed = pad(batch.images, (self.padding,) * 4)
-        draws = uniform((len(batch), 3), bench.rng).tolist()
+        draws = draw_uniform((len(batch), 3), bench.rng).tolist()
         pairs = zip(framed, draws, strict=True)
-        images = torch.stack([self._cut(image, batch.images.shape, *draw) for image, draw in pairs])
+        images = torch.stack([self._cut_window(image, batch.images.shape, *draw) for image, draw in pairs])
         return Batch(images.clamp(0, 1), batch.targets)
 
-    def _cut(self, image: torch.Tensor, shape: torch.Size, down: float, right: float, mirror: float) -> torch.Tensor:
+    def _cut_window(
+        self, image: torch.Tensor, shape: torch.Size, down: float, right: float, mirror: float
+    ) -> torch.Tensor:
         top, left = (int(draw * (2 * self.padding + 1)) for draw in (down, right))
         cut = image[:, top : top + shape[2], left : left + shape[3]]
         return cut.flip(-1) if self.flip and mirror < 0.5 else cut

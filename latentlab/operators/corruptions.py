@@ -16,12 +16,21 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
-from latentlab.chance import numpy_rng
+from latentlab.chance import make_numpy_rng
 from latentlab.knobs import Knob, tool
-from latentlab.operators.textures import Pictures, blurred, disk, grey, plasma, rime, smeared, zoomed
+from latentlab.operators.textures import (
+    ImageArrays,
+    blur_arrays,
+    compute_luma,
+    draw_plasma,
+    draw_rime,
+    make_disk,
+    smear_array,
+    zoom_middle,
+)
 from latentlab.types import Batch, Bench
 
-Rng = np.random.Generator
+NumpyRng = np.random.Generator
 
 
 @tool
@@ -34,13 +43,13 @@ class Corruption(ABC):
     large: ClassVar[Sequence[Any]] = ()  # above; none if they are the same
 
     @abstractmethod
-    def corrupt(self, x: Pictures, c: Any, rng: Rng) -> Pictures:
-        """The pictures at strength `c`; values may leave [0, 1], they are clipped afterwards."""
+    def corrupt_images(self, x: ImageArrays, c: Any, rng: NumpyRng) -> ImageArrays:
+        """Return the pictures at strength `c`; values may leave [0, 1], they are clipped afterwards."""
 
     def __call__(self, batch: Batch, bench: Bench) -> Batch:
         x = batch.images.detach().permute(0, 2, 3, 1).cpu().double().numpy()
         strengths = self.large if self.large and max(x.shape[1:3]) > 48 else self.small
-        worse = self.corrupt(x.copy(), strengths[self.severity - 1], numpy_rng(bench.rng)).clip(0, 1)
+        worse = self.corrupt_images(x.copy(), strengths[self.severity - 1], make_numpy_rng(bench.rng)).clip(0, 1)
         return Batch(torch.from_numpy(worse).permute(0, 3, 1, 2).to(batch.images).contiguous(), batch.targets)
 
 
@@ -50,7 +59,7 @@ class GaussianNoise(Corruption):
     small = (0.04, 0.06, 0.08, 0.09, 0.10)
     large = (0.04, 0.08, 0.12, 0.15, 0.18)
 
-    def corrupt(self, x: Pictures, c: float, rng: Rng) -> Pictures:
+    def corrupt_images(self, x: ImageArrays, c: float, rng: NumpyRng) -> ImageArrays:
         return x + rng.normal(scale=c, size=x.shape)
 
 
@@ -60,7 +69,7 @@ class ShotNoise(Corruption):
     small = (500, 250, 100, 75, 50)
     large = (250, 100, 50, 30, 15)
 
-    def corrupt(self, x: Pictures, c: int, rng: Rng) -> Pictures:
+    def corrupt_images(self, x: ImageArrays, c: int, rng: NumpyRng) -> ImageArrays:
         return rng.poisson(x * c) / c
 
 
@@ -70,7 +79,7 @@ class ImpulseNoise(Corruption):
     small = (0.01, 0.02, 0.03, 0.05, 0.07)
     large = (0.01, 0.02, 0.05, 0.08, 0.14)
 
-    def corrupt(self, x: Pictures, c: float, rng: Rng) -> Pictures:
+    def corrupt_images(self, x: ImageArrays, c: float, rng: NumpyRng) -> ImageArrays:
         hit, salt = rng.random(x.shape) < c, rng.random(x.shape) < 0.5
         return np.where(hit, salt.astype(x.dtype), x)
 
@@ -81,8 +90,8 @@ class DefocusBlur(Corruption):
     small = ((0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1, 0.2), (1.5, 0.1))
     large = ((0.5, 0.6), (1, 0.1), (1.5, 0.1), (2.5, 0.01), (3, 0.1))
 
-    def corrupt(self, x: Pictures, c: tuple[float, float], rng: Rng) -> Pictures:
-        return ndimage.convolve(x, disk(*c)[None, :, :, None], mode="mirror")
+    def corrupt_images(self, x: ImageArrays, c: tuple[float, float], rng: NumpyRng) -> ImageArrays:
+        return ndimage.convolve(x, make_disk(*c)[None, :, :, None], mode="mirror")
 
 
 class GlassBlur(Corruption):
@@ -91,14 +100,14 @@ class GlassBlur(Corruption):
     small = ((0.05, 1, 1), (0.25, 1, 1), (0.4, 1, 1), (0.25, 1, 2), (0.4, 1, 2))
     large = ((0.1, 1, 1), (0.5, 1, 1), (0.6, 1, 2), (0.7, 2, 1), (0.9, 2, 2))
 
-    def corrupt(self, x: Pictures, c: tuple[float, int, int], rng: Rng) -> Pictures:
+    def corrupt_images(self, x: ImageArrays, c: tuple[float, int, int], rng: NumpyRng) -> ImageArrays:
         sigma, reach, rounds = c
-        x = blurred(x, sigma)
+        x = blur_arrays(x, sigma)
         for _ in range(rounds):
-            self._scatter(x, reach, rng)
-        return blurred(x, sigma)
+            self._scatter_pixels(x, reach, rng)
+        return blur_arrays(x, sigma)
 
-    def _scatter(self, x: Pictures, reach: int, rng: Rng) -> None:
+    def _scatter_pixels(self, x: ImageArrays, reach: int, rng: NumpyRng) -> None:
         count, height, width, _ = x.shape
         each, moves = np.arange(count), rng.integers(-reach, reach, (height, width, 2, count))
         for row in range(height - reach, reach, -1):
@@ -108,13 +117,13 @@ class GlassBlur(Corruption):
 
 
 class MotionBlur(Corruption):
-    """(radius, sigma), within 45° of the horizontal."""
+    """A smear of (radius, sigma), within 45° of the horizontal."""
 
     small = ((6, 1), (6, 1.5), (6, 2), (8, 2), (9, 2.5))
     large = ((10, 1), (10, 1.5), (10, 2), (10, 2.5), (12, 3))
 
-    def corrupt(self, x: Pictures, c: tuple[int, float], rng: Rng) -> Pictures:
-        return np.stack([smeared(image, *c, rng.uniform(-45, 45)) for image in x])
+    def corrupt_images(self, x: ImageArrays, c: tuple[int, float], rng: NumpyRng) -> ImageArrays:
+        return np.stack([smear_array(image, *c, rng.uniform(-45, 45)) for image in x])
 
 
 class ZoomBlur(Corruption):
@@ -122,8 +131,8 @@ class ZoomBlur(Corruption):
 
     small = (5, 10, 15, 20, 25)
 
-    def corrupt(self, x: Pictures, c: int, rng: Rng) -> Pictures:
-        return (x + sum(zoomed(x, 1 + percent / 100) for percent in range(c + 1))) / (c + 2)
+    def corrupt_images(self, x: ImageArrays, c: int, rng: NumpyRng) -> ImageArrays:
+        return (x + sum(zoom_middle(x, 1 + percent / 100) for percent in range(c + 1))) / (c + 2)
 
 
 class Snow(Corruption):
@@ -138,24 +147,24 @@ class Snow(Corruption):
     )
     large = tuple((*row[:6], kept) for row, kept in zip(small, (0.8, 0.8, 0.7, 0.65, 0.6), strict=True))
 
-    def corrupt(self, x: Pictures, c: tuple[float, ...], rng: Rng) -> Pictures:
+    def corrupt_images(self, x: ImageArrays, c: tuple[float, ...], rng: NumpyRng) -> ImageArrays:
         mean, spread, size, threshold, radius, sigma, kept = c
-        flakes = zoomed(rng.normal(mean, spread, (*x.shape[:3], 1)), size)
+        flakes = zoom_middle(rng.normal(mean, spread, (*x.shape[:3], 1)), size)
         flakes = np.where(flakes < threshold, 0, flakes).clip(0, 1)
-        fallen = np.stack([smeared(layer, int(radius), sigma, rng.uniform(-135, -45)) for layer in flakes])
-        pale = kept * x + (1 - kept) * np.maximum(x, grey(x) * 1.5 + 0.5)
+        fallen = np.stack([smear_array(layer, int(radius), sigma, rng.uniform(-135, -45)) for layer in flakes])
+        pale = kept * x + (1 - kept) * np.maximum(x, compute_luma(x) * 1.5 + 0.5)
         return pale + fallen + np.rot90(fallen, 2, (1, 2))
 
 
 class Frost(Corruption):
-    """(share of the picture, share of the ice)."""
+    """Ice over the picture: (share of the picture, share of the ice)."""
 
     small = ((1, 0.2), (1, 0.3), (0.9, 0.4), (0.85, 0.4), (0.75, 0.45))
     large = ((1, 0.3), (0.9, 0.4), (0.8, 0.45), (0.75, 0.5), (0.7, 0.55))
 
-    def corrupt(self, x: Pictures, c: tuple[float, float], rng: Rng) -> Pictures:
-        ice = rime(len(x), x.shape[1], x.shape[2], rng)
-        return c[0] * x + c[1] * (ice if x.shape[3] == 3 else grey(ice))
+    def corrupt_images(self, x: ImageArrays, c: tuple[float, float], rng: NumpyRng) -> ImageArrays:
+        ice = draw_rime(len(x), x.shape[1], x.shape[2], rng)
+        return c[0] * x + c[1] * (ice if x.shape[3] == 3 else compute_luma(ice))
 
 
 class Fog(Corruption):
@@ -164,9 +173,9 @@ class Fog(Corruption):
     small = ((0.2, 3), (0.5, 3), (0.75, 2.5), (1, 2), (1.5, 1.75))
     large = ((0.4, 3), (0.7, 3), (1, 2.5), (1.5, 2), (2, 1.75))
 
-    def corrupt(self, x: Pictures, c: tuple[float, float], rng: Rng) -> Pictures:
+    def corrupt_images(self, x: ImageArrays, c: tuple[float, float], rng: NumpyRng) -> ImageArrays:
         brightest = x.max((1, 2, 3), keepdims=True)
-        foggy = x + c[0] * plasma(len(x), x.shape[1], x.shape[2], c[1], rng)[..., None]
+        foggy = x + c[0] * draw_plasma(len(x), x.shape[1], x.shape[2], c[1], rng)[..., None]
         return foggy * brightest / (brightest + c[0])
 
 
@@ -176,7 +185,7 @@ class Brightness(Corruption):
     small = (0.05, 0.1, 0.15, 0.2, 0.3)
     large = (0.1, 0.2, 0.3, 0.4, 0.5)
 
-    def corrupt(self, x: Pictures, c: float, rng: Rng) -> Pictures:
+    def corrupt_images(self, x: ImageArrays, c: float, rng: NumpyRng) -> ImageArrays:
         value = x.max(3, keepdims=True)
         raised = (value + c).clip(0, 1)
         return np.where(value > 0, x / value.clip(1e-12) * raised, raised)
@@ -188,7 +197,7 @@ class Contrast(Corruption):
     small = (0.75, 0.5, 0.4, 0.3, 0.15)
     large = (0.4, 0.3, 0.2, 0.1, 0.05)
 
-    def corrupt(self, x: Pictures, c: float, rng: Rng) -> Pictures:
+    def corrupt_images(self, x: ImageArrays, c: float, rng: NumpyRng) -> ImageArrays:
         means = x.mean((1, 2), keepdims=True)
         return (x - means) * c + means
 
@@ -199,11 +208,11 @@ class ElasticTransform(Corruption):
     small = ((0, 0, 0.08), (0.05, 0.2, 0.07), (0.08, 0.06, 0.06), (0.1, 0.04, 0.05), (0.1, 0.03, 0.03))
     large = ((0, 0, 0.08), (0.05, 0.3, 0.06), (0.1, 0.08, 0.06), (0.1, 0.03, 0.03), (0.16, 0.03, 0.02))
 
-    def corrupt(self, x: Pictures, c: tuple[float, float, float], rng: Rng) -> Pictures:
+    def corrupt_images(self, x: ImageArrays, c: tuple[float, float, float], rng: NumpyRng) -> ImageArrays:
         height, smooth, reach = (x.shape[1] * share for share in c)
-        return np.stack([self._bent(image, height, smooth, reach, rng) for image in x])
+        return np.stack([self._bend_image(image, height, smooth, reach, rng) for image in x])
 
-    def _bent(self, image: np.ndarray, height: float, smooth: float, reach: float, rng: Rng) -> np.ndarray:
+    def _bend_image(self, image: np.ndarray, height: float, smooth: float, reach: float, rng: NumpyRng) -> np.ndarray:
         middle, side = np.array(image.shape[:2]) // 2, min(image.shape[:2]) // 3
         corners = middle + side * np.array([[1, 1], [1, -1], [-1, -1]])
         moved = np.c_[corners + rng.uniform(-reach, reach, (3, 2)), np.ones(3)]
@@ -216,40 +225,40 @@ class ElasticTransform(Corruption):
 
 
 class Pixelate(Corruption):
-    """Made c times as large, and stretched back."""
+    """The picture made c times as large, and stretched back."""
 
     small = (0.95, 0.9, 0.85, 0.75, 0.65)
     large = (0.9, 0.8, 0.7, 0.6, 0.5)
 
-    def corrupt(self, x: Pictures, c: float, rng: Rng) -> Pictures:
-        return np.stack([self._coarse(image, c) for image in _pil(x)])
+    def corrupt_images(self, x: ImageArrays, c: float, rng: NumpyRng) -> ImageArrays:
+        return np.stack([self._coarsen_image(image, c) for image in _to_pil_images(x)])
 
-    def _coarse(self, image: Image.Image, c: float) -> np.ndarray:
+    def _coarsen_image(self, image: Image.Image, c: float) -> np.ndarray:
         coarse = image.resize((int(image.width * c), int(image.height * c)), Image.Resampling.BOX)
-        return _array(coarse.resize(image.size, Image.Resampling.BOX))
+        return _to_array(coarse.resize(image.size, Image.Resampling.BOX))
 
 
 class JpegCompression(Corruption):
-    """Quality c."""
+    """A JPEG of quality c."""
 
     small = (80, 65, 58, 50, 40)
     large = (65, 58, 50, 40, 25)
 
-    def corrupt(self, x: Pictures, c: int, rng: Rng) -> Pictures:
-        return np.stack([self._compressed(image, c) for image in _pil(x)])
+    def corrupt_images(self, x: ImageArrays, c: int, rng: NumpyRng) -> ImageArrays:
+        return np.stack([self._compress_image(image, c) for image in _to_pil_images(x)])
 
-    def _compressed(self, image: Image.Image, quality: int) -> np.ndarray:
+    def _compress_image(self, image: Image.Image, quality: int) -> np.ndarray:
         file = io.BytesIO()
         image.save(file, "JPEG", quality=quality)
-        return _array(Image.open(file))
+        return _to_array(Image.open(file))
 
 
-def _pil(x: Pictures) -> list[Image.Image]:
+def _to_pil_images(x: ImageArrays) -> list[Image.Image]:
     levels = np.rint(x.clip(0, 1) * 255).astype(np.uint8)
     return [Image.fromarray(image[..., 0] if image.shape[2] == 1 else image) for image in levels]
 
 
-def _array(image: Image.Image) -> np.ndarray:
+def _to_array(image: Image.Image) -> np.ndarray:
     array = np.asarray(image, dtype=float) / 255
     return array[..., None] if array.ndim == 2 else array
 

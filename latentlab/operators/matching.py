@@ -9,8 +9,8 @@ from torch import Tensor
 from latentlab.types import Flat
 
 
-def match(a: Flat, b: Flat, apart: Tensor | None = None) -> Int[Tensor, " B"]:
-    """The assignment σ minimising Σ |a_i − b_σ(i)|²; pairs that are True in `apart` (B B) never meet.
+def match_points(a: Flat, b: Flat, apart: Tensor | None = None) -> Int[Tensor, " B"]:
+    """Return the assignment σ minimising Σ |a_i − b_σ(i)|²; pairs that are True in `apart` (B B) never meet.
 
     The squares add the same to every assignment, so minus the inner product is cost enough; centring keeps its digits.
     """

@@ -12,7 +12,7 @@ from latentlab.operators.noise import Noise
 from latentlab.operators.swap import Swap
 from latentlab.types import Operator
 
-Space = Literal["any", "pixels", "glow", "vae", "stylegan2"]
+MethodSpace = Literal["any", "pixels", "glow", "vae", "stylegan2"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Method:
     """An operator as a paper uses it, the kind of model it was made for, and where its settings are from."""
 
     operator: Operator
-    space: Space
+    space: MethodSpace
     source: str
 
 

@@ -6,15 +6,15 @@ from typing import Annotated, Literal
 
 import torch
 
-from latentlab.chance import beta
+from latentlab.chance import draw_beta
 from latentlab.knobs import Knob, tool
-from latentlab.operators.move import Move
-from latentlab.operators.partners import following, hardest, shuffled, transported
-from latentlab.types import GROUPS, Batch, Bench, Flat, Labels, Latents, Targets
+from latentlab.operators.move import LatentOperator
+from latentlab.operators.partners import pair_at_random, pair_by_transport, pair_with_hardest, pair_with_next
+from latentlab.types import PART_GROUPS, Batch, Bench, Flat, Labels, Latents, Targets
 
 
 @tool
-class Mix(Move):
+class Mix(LatentOperator):
     """z' = λ z_i + (1 − λ) z_σ(i), y' = λ y_i + (1 − λ) y_σ(i); one λ for the batch, as published.
 
     On pixels mixup (Zhang et al. 2018) or k-mixup (Greenewald et al. 2023), in a VAE VarMixup (Mangla et al. 2020).
@@ -31,40 +31,42 @@ class Mix(Move):
     k: Annotated[int, Knob("images in a block of transport", 1, 512)] = 16
     candidates: Annotated[int, Knob("partners tried for the hardest", 1, 64)] = 4
     distinct: Annotated[bool, Knob("an image is never its own partner")] = False
-    parts: Annotated[tuple[str, ...], Knob("latent parts that are mixed", choices=GROUPS)] = GROUPS
+    parts: Annotated[tuple[str, ...], Knob("latent parts that are mixed", choices=PART_GROUPS)] = PART_GROUPS
 
     def move(self, latents: Latents, batch: Batch, bench: Bench) -> tuple[Latents, Targets]:
-        lam = self.share(bench.rng)
+        lam = self.draw_lambda(bench.rng)
 
-        def mixed(partner: Labels) -> tuple[Latents, Targets]:
-            return self.toward(partner, lam, latents, batch.targets)
+        def mix_with(partner: Labels) -> tuple[Latents, Targets]:
+            return self.move_toward(partner, lam, latents, batch.targets)
 
         if self.partner == "hardest":
-            return mixed(hardest(len(latents), self.candidates, mixed, bench, self.distinct))
-        return mixed(self._partner(latents.flat * latents.mask(self.parts), bench.rng))
+            return mix_with(pair_with_hardest(len(latents), self.candidates, mix_with, bench, self.distinct))
+        return mix_with(self._choose_partner(latents.flat * latents.make_mask(self.parts), bench.rng))
 
-    def share(self, rng: torch.Generator) -> float:
-        """λ, fixed or drawn."""
-        return self.lam if self.weight == "fixed" else beta(self.alpha, self.alpha, rng)
+    def draw_lambda(self, rng: torch.Generator) -> float:
+        """Return λ, fixed or drawn."""
+        return self.lam if self.weight == "fixed" else draw_beta(self.alpha, self.alpha, rng)
 
-    def toward(self, partner: Labels, lam: float, latents: Latents, targets: Targets) -> tuple[Latents, Targets]:
-        """Every row on its way to the row that is its partner, 1 − λ of it."""
-        z, mask = latents.flat, latents.mask(self.parts)
-        moved = self._between(z[partner] * mask, z * mask, lam)
+    def move_toward(self, partner: Labels, lam: float, latents: Latents, targets: Targets) -> tuple[Latents, Targets]:
+        """Move every row on its way to the row that is its partner, 1 − λ of it."""
+        z, mask = latents.flat, latents.make_mask(self.parts)
+        moved = self._interpolate_latents(z[partner] * mask, z * mask, lam)
         own = 1 - float(mask.mean()) * (1 - lam)
         return latents.unflat(torch.where(mask > 0, moved, z)), torch.lerp(targets[partner], targets, own)
 
-    def _partner(self, z: Flat, rng: torch.Generator) -> Labels:
+    def _choose_partner(self, z: Flat, rng: torch.Generator) -> Labels:
         if self.partner == "transport":
-            return transported(z, self.k, rng, self.distinct)
-        return following(len(z)) if self.partner == "next" else shuffled(len(z), rng, self.distinct)
+            return pair_by_transport(z, self.k, rng, self.distinct)
+        return pair_with_next(len(z)) if self.partner == "next" else pair_at_random(len(z), rng, self.distinct)
 
-    def _between(self, start: Flat, end: Flat, lam: float) -> Flat:
+    def _interpolate_latents(self, start: Flat, end: Flat, lam: float) -> Flat:
         return slerp(start, end, lam) if self.path == "spherical" else torch.lerp(start, end, lam)
 
 
 def slerp(start: Flat, end: Flat, weight: float) -> Flat:
-    """sin((1−w)ω)/sin ω · start + sin(wω)/sin ω · end, ω the angle between them; straight where they are parallel."""
+    """Return sin((1−w)ω)/sin ω · start + sin(wω)/sin ω · end, ω the angle between them; straight where they are
+    parallel.
+    """
     cosine = torch.nn.functional.cosine_similarity(start, end, dim=1).clamp(-1, 1)[:, None]
     omega = torch.arccos(cosine)
     sine = torch.sin(omega)

@@ -1,4 +1,4 @@
-"""What every latent operator does around its move: encode before, decode after."""
+"""Every latent operator does this around its move: encode before, decode after."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from latentlab.errors import UserError
 from latentlab.types import Batch, Bench, Images, LatentModel, Latents, RefinableModel, Targets
 
 
-class Move(ABC):
-    """An operator on latents. A call is encode, move, decode, clamp; who has encoded already calls `move` alone."""
+class LatentOperator(ABC):
+    """An operator on latents. A call is encode, move, decode, clamp; who has encoded already calls
+    `move_latents` alone.
+    """
 
     @abstractmethod
     def move(self, latents: Latents, batch: Batch, bench: Bench) -> tuple[Latents, Targets]:
-        """Where the latents of `batch` go, and the targets that go with them."""
+        """Return where the latents of `batch` go, and the targets that go with them."""
 
     @torch.no_grad()
     def __call__(self, batch: Batch, bench: Bench) -> Batch:
@@ -27,9 +29,9 @@ class Move(ABC):
 
 @torch.no_grad()
 def encode(model: LatentModel, images: Images, refine: int = 0) -> Latents:
-    """The images' latents, improved by that many steps of optimisation."""
+    """Return the images' latents, improved by that many steps of optimisation."""
     if tuple(images.shape[1:]) != tuple(model.image_shape):
-        found, allowed = _size(images.shape[1:]), _size(model.image_shape)
+        found, allowed = _format_size(images.shape[1:]), _format_size(model.image_shape)
         raise UserError(f"The images are {found}; this model takes {allowed}. Resize them.")
     latents = model.encode(images)
     if not refine:
@@ -44,21 +46,21 @@ def decode(model: LatentModel, latents: Latents) -> Images:
 
 
 @torch.no_grad()
-def clean(batch: Batch, bench: Bench) -> Images:
-    """The path without a move: what remains of the images after the model alone."""
+def rebuild_images(batch: Batch, bench: Bench) -> Images:
+    """Return the path without a move: what remains of the images after the model alone."""
     return decode(bench.model, encode(bench.model, batch.images))
 
 
-def distance(a: Images, b: Images) -> Float[Tensor, " B"]:
-    """Euclidean distance of each pair of images, pixels in [0, 1]."""
+def measure_distance(a: Images, b: Images) -> Float[Tensor, " B"]:
+    """Return the Euclidean distance of each pair of images, pixels in [0, 1]."""
     return (a - b).flatten(1).norm(dim=1)
 
 
-def classifier_of(bench: Bench) -> nn.Module:
+def require_classifier(bench: Bench) -> nn.Module:
     if bench.classifier is None:
         raise UserError("This needs a classifier to work against, and none is chosen; choose one.")
     return bench.classifier
 
 
-def _size(shape: torch.Size | tuple[int, ...]) -> str:
+def _format_size(shape: torch.Size | tuple[int, ...]) -> str:
     return "×".join(str(side) for side in shape)

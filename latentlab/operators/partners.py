@@ -8,19 +8,19 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from latentlab.chance import permutation
+from latentlab.chance import draw_permutation
 from latentlab.errors import UserError
-from latentlab.operators.matching import match
-from latentlab.operators.scoring import latent_loss
+from latentlab.operators.matching import match_points
+from latentlab.operators.scoring import compute_latent_losses
 from latentlab.types import Bench, Flat, Labels, Latents, Targets
 
-Block = Int[Tensor, " k"]  # rows of a batch
-Tried = Callable[[Labels], tuple[Latents, Targets]]  # what a choice of partners would give
+BatchRows = Int[Tensor, " k"]  # rows of a batch
+TryPartners = Callable[[Labels], tuple[Latents, Targets]]  # what a choice of partners would give
 
 
-def shuffled(count: int, rng: torch.Generator, distinct: bool = False) -> Labels:
-    """A random permutation; a distinct one is a random cycle, which leaves no row in its place."""
-    order = permutation(count, rng)
+def pair_at_random(count: int, rng: torch.Generator, distinct: bool = False) -> Labels:
+    """Return a random permutation; a distinct one is a random cycle, which leaves no row in its place."""
+    order = draw_permutation(count, rng)
     if not distinct:
         return order
     if count < 2:
@@ -30,29 +30,29 @@ def shuffled(count: int, rng: torch.Generator, distinct: bool = False) -> Labels
     return partner
 
 
-def following(count: int) -> Labels:
-    """The next row; the first after the last."""
+def pair_with_next(count: int) -> Labels:
+    """Return the next row of each; the first after the last."""
     return torch.arange(count).roll(-1)
 
 
-def transported(z: Flat, k: int, rng: torch.Generator, distinct: bool = False) -> Labels:
-    """Optimal transport from each block of k rows to the same block of a shuffled copy (Greenewald et al. 2023).
+def pair_by_transport(z: Flat, k: int, rng: torch.Generator, distinct: bool = False) -> Labels:
+    """Match by optimal transport each block of k rows to the same block of a shuffled copy (Greenewald et al. 2023).
 
     A row and its copy share a block with probability about k/B and then match at cost 0, which mixes nothing; at k = B
     that is every row. `distinct` forbids it.
     """
-    second = shuffled(len(z), rng, distinct)
+    second = pair_at_random(len(z), rng, distinct)
     blocks = zip(torch.arange(len(z)).split(k), second.split(k), strict=True)
-    return torch.cat([_matched(z, rows, copies, distinct) for rows, copies in blocks])
+    return torch.cat([_match_block(z, rows, copies, distinct) for rows, copies in blocks])
 
 
-def _matched(z: Flat, rows: Block, copies: Block, distinct: bool) -> Block:
+def _match_block(z: Flat, rows: BatchRows, copies: BatchRows, distinct: bool) -> BatchRows:
     apart = rows[:, None] == copies[None, :] if distinct else None
-    return copies[match(z[rows], z[copies], apart)]
+    return copies[match_points(z[rows], z[copies], apart)]
 
 
-def hardest(count: int, candidates: int, tried: Tried, bench: Bench, distinct: bool = False) -> Labels:
-    """Of so many random partners, for each row the one that the classifier does worst on."""
-    choices = torch.stack([shuffled(count, bench.rng, distinct) for _ in range(candidates)])
-    losses = torch.stack([latent_loss(*tried(choice), bench).cpu() for choice in choices])
+def pair_with_hardest(count: int, candidates: int, tried: TryPartners, bench: Bench, distinct: bool = False) -> Labels:
+    """Take for each row, of so many random partners, the one that the classifier does worst on."""
+    choices = torch.stack([pair_at_random(count, bench.rng, distinct) for _ in range(candidates)])
+    losses = torch.stack([compute_latent_losses(*tried(choice), bench).cpu() for choice in choices])
     return choices.gather(0, losses.argmax(0, keepdim=True))[0]

@@ -6,20 +6,20 @@ from typing import Annotated, Literal
 
 from latentlab.knobs import Knob, tool
 from latentlab.operators.adversary import Adversary
-from latentlab.operators.move import Move
-from latentlab.operators.partners import Tried, following, hardest, shuffled
-from latentlab.types import GROUPS, Batch, Bench, Labels, Latents, Targets
+from latentlab.operators.move import LatentOperator
+from latentlab.operators.partners import TryPartners, pair_at_random, pair_with_hardest, pair_with_next
+from latentlab.types import PART_GROUPS, Batch, Bench, Labels, Latents, Targets
 
 
 @tool
-class Swap(Move):
+class Swap(LatentOperator):
     """z' = z with the style parts of a partner, then worsened by projected gradient ascent in a ball around them.
 
     Gowal et al. 2020: RandMix without steps, AdvMix with them. The label is kept: that style carries none is a premise
     about the generator, to be checked.
     """
 
-    parts: Annotated[tuple[str, ...], Knob("style parts: taken from the partner", choices=GROUPS)] = ("fine",)
+    parts: Annotated[tuple[str, ...], Knob("style parts: taken from the partner", choices=PART_GROUPS)] = ("fine",)
     partner: Annotated[Literal["random", "hardest", "next"], Knob("whose style is taken")] = "random"
     candidates: Annotated[int, Knob("partners tried for the hardest", 1, 64)] = 4
     steps: Annotated[int, Knob("gradient steps of the adversary; 0 for none", 0, 200)] = 0
@@ -29,21 +29,21 @@ class Swap(Move):
     label: Annotated[Literal["predicted", "true"], Knob("class the adversary leaves")] = "true"
 
     def move(self, latents: Latents, batch: Batch, bench: Bench) -> tuple[Latents, Targets]:
-        names = latents.named(self.parts)
+        names = latents.select_part_names(self.parts)
 
-        def swapped(partner: Labels) -> tuple[Latents, Targets]:
+        def swap_with(partner: Labels) -> tuple[Latents, Targets]:
             return latents.swap(latents[partner], names), batch.targets
 
-        styled, targets = swapped(self._partner(len(latents), swapped, bench))
-        return self.adversary().move(styled, batch, bench) if self.steps else (styled, targets)
+        styled, targets = swap_with(self._choose_partner(len(latents), swap_with, bench))
+        return self.make_adversary().move(styled, batch, bench) if self.steps else (styled, targets)
 
-    def _partner(self, count: int, swapped: Tried, bench: Bench) -> Labels:
+    def _choose_partner(self, count: int, swapped: TryPartners, bench: Bench) -> Labels:
         if self.partner == "hardest":
-            return hardest(count, self.candidates, swapped, bench)
-        return following(count) if self.partner == "next" else shuffled(count, bench.rng)
+            return pair_with_hardest(count, self.candidates, swapped, bench)
+        return pair_with_next(count) if self.partner == "next" else pair_at_random(count, bench.rng)
 
-    def adversary(self) -> Adversary:
-        """What worsens the style once it is borrowed."""
+    def make_adversary(self) -> Adversary:
+        """Return what worsens the style once it is borrowed."""
         return Adversary(
             epsilon=self.epsilon,
             norm=self.norm,

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from latentlab.projections.cache import Cache
-from latentlab.projections.fitted import Fitted, Progress, Projection
+from latentlab.projections.cache import ProjectionCache
+from latentlab.projections.fitted import FittedProjection, Projection, StageReporter
 from latentlab.projections.pacmap import PaCMAP
 from latentlab.projections.pca import PCA
-from latentlab.projections.quality import Near, Quality, nearest, quality
+from latentlab.projections.quality import NearestPoints, ProjectionQuality, find_nearest, measure_projection
 from latentlab.projections.umap import UMAP
-from latentlab.projections.worker import Job, Worker
+from latentlab.projections.worker import ProjectionJob, ProjectionWorker
 
 __all__ = [
     "PCA",
     "PROJECTIONS",
     "UMAP",
-    "Cache",
-    "Fitted",
-    "Job",
-    "Near",
+    "FittedProjection",
+    "NearestPoints",
     "PaCMAP",
-    "Progress",
     "Projection",
-    "Quality",
-    "Worker",
-    "nearest",
-    "quality",
+    "ProjectionCache",
+    "ProjectionJob",
+    "ProjectionQuality",
+    "ProjectionWorker",
+    "StageReporter",
+    "find_nearest",
+    "measure_projection",
 ]
 
 PROJECTIONS: dict[str, type[Projection]] = {"pca": PCA, "pacmap": PaCMAP, "umap": UMAP}

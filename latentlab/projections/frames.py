@@ -9,18 +9,18 @@ from typing import Any, BinaryIO
 from safetensors.torch import load, save
 from torch import Tensor
 
-Message = tuple[dict[str, Any], dict[str, Tensor]]
+PipeMessage = tuple[dict[str, Any], dict[str, Tensor]]
 
 
-def send(pipe: BinaryIO, word: Mapping[str, Any], tensors: Mapping[str, Tensor] | None = None) -> None:
+def send_message(pipe: BinaryIO, word: Mapping[str, Any], tensors: Mapping[str, Tensor] | None = None) -> None:
     whole = {name: tensor.contiguous() for name, tensor in (tensors or {}).items()}
     body, head = save(whole), json.dumps(word).encode()
     pipe.write(len(head).to_bytes(8, "little") + len(body).to_bytes(8, "little") + head + body)
     pipe.flush()
 
 
-def receive(pipe: BinaryIO) -> Message | None:
-    """The next message; None where the other side has gone."""
+def receive_message(pipe: BinaryIO) -> PipeMessage | None:
+    """Return the next message; None where the other side has gone."""
     sizes = pipe.read(16)
     if len(sizes) < 16:
         return None

@@ -14,36 +14,36 @@ from typing import Any, BinaryIO
 from torch import Tensor
 
 from latentlab.errors import UserError
-from latentlab.knobs import from_json
+from latentlab.knobs import tool_from_json
 from latentlab.projections import PROJECTIONS
-from latentlab.projections.cache import taken_apart
-from latentlab.projections.frames import receive, send
+from latentlab.projections.cache import extract_tensors
+from latentlab.projections.frames import receive_message, send_message
 
-STEP = 0.01  # of a stage: smaller progress is not told
+SMALLEST_SHARE = 0.01  # of a stage: smaller progress is not told
 
 
-class CancelledError(Exception):
+class FitCancelledError(Exception):
     """The owner no longer wants it."""
 
 
-class Teller:
-    """Tells the owner how far the fit is; stops it where he has cancelled."""
+class ProgressTeller:
+    """It tells the owner how far the fit is, and stops the fit where he has cancelled."""
 
     def __init__(self, pipe: BinaryIO, cancelled: Event) -> None:
         self._pipe, self._cancelled, self._last = pipe, cancelled, ("", 0.0)
 
     def __call__(self, stage: str, share: float) -> None:
         if self._cancelled.is_set():
-            raise CancelledError
+            raise FitCancelledError
         before, told = self._last
-        if stage != before or share >= told + STEP:
+        if stage != before or share >= told + SMALLEST_SHARE:
             self._last = stage, share
-            send(self._pipe, {"stage": stage, "share": share})
+            send_message(self._pipe, {"stage": stage, "share": share})
 
 
-def listen(pipe: BinaryIO, wanted: SimpleQueue[tuple[dict[str, Any], Tensor]], cancelled: Event) -> None:
-    """Until the owner has gone, killed or not: the system closes his end of the pipe."""
-    while (message := receive(pipe)) is not None:
+def listen_to_owner(pipe: BinaryIO, wanted: SimpleQueue[tuple[dict[str, Any], Tensor]], cancelled: Event) -> None:
+    """Read the owner's messages until he has gone, killed or not: the system closes his end of the pipe."""
+    while (message := receive_message(pipe)) is not None:
         word, tensors = message
         if word["ask"] == "cancel":
             cancelled.set()
@@ -53,29 +53,29 @@ def listen(pipe: BinaryIO, wanted: SimpleQueue[tuple[dict[str, Any], Tensor]], c
     os._exit(0)  # a fit that runs has nobody to report to
 
 
-def serve(pipe: BinaryIO, wanted: SimpleQueue[tuple[dict[str, Any], Tensor]], cancelled: Event) -> None:
+def serve_fits(pipe: BinaryIO, wanted: SimpleQueue[tuple[dict[str, Any], Tensor]], cancelled: Event) -> None:
     while True:
         word, points = wanted.get()
         try:
-            tool = from_json(PROJECTIONS[word["method"]], word["knobs"])
-            fitted = tool.fit(points, Teller(pipe, cancelled))
-        except CancelledError:
-            send(pipe, {"end": "cancelled"})
+            tool = tool_from_json(PROJECTIONS[word["method"]], word["knobs"])
+            fitted = tool.fit(points, ProgressTeller(pipe, cancelled))
+        except FitCancelledError:
+            send_message(pipe, {"end": "cancelled"})
         except UserError as error:
-            send(pipe, {"end": "refused", "why": str(error)})
+            send_message(pipe, {"end": "refused", "why": str(error)})
         else:
-            send(pipe, {"end": "fitted", "digest": fitted.digest}, taken_apart(fitted))
+            send_message(pipe, {"end": "fitted", "digest": fitted.digest}, extract_tensors(fitted))
 
 
-def main() -> None:
-    """What libraries print goes to stderr: stdout belongs to the messages."""
+def run_worker_process() -> None:
+    """Serve on stdin and stdout. What libraries print goes to stderr: stdout belongs to the messages."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     wanted: SimpleQueue[tuple[dict[str, Any], Tensor]] = SimpleQueue()
     cancelled = Event()
-    Thread(target=listen, args=(sys.stdin.buffer, wanted, cancelled), daemon=True).start()
-    serve(answers, wanted, cancelled)
+    Thread(target=listen_to_owner, args=(sys.stdin.buffer, wanted, cancelled), daemon=True).start()
+    serve_fits(answers, wanted, cancelled)
 
 
 if __name__ == "__main__":
-    main()
+    run_worker_process()

@@ -12,19 +12,26 @@ import numpy as np
 import torch
 
 from latentlab.knobs import Knob, tool
-from latentlab.projections.fitted import Fitted, Plane, Progress, checked, digest, framed
-from latentlab.projections.neighbours import Distances, Rows, Step, among
+from latentlab.projections.fitted import (
+    FittedProjection,
+    PlaneCoordinates,
+    StageReporter,
+    check_points,
+    digest_points,
+    fit_frame,
+)
+from latentlab.projections.neighbours import NeighbourDistances, NeighbourRows, ShareReporter, find_neighbours_among
 from latentlab.types import Flat
 
-COMPONENTS = 100  # principal components in which neighbours are looked for
-_one_at_a_time = Lock()  # numba's workqueue layer ends the process when two threads meet in it
+UMAP_COMPONENTS = 100  # principal components in which neighbours are looked for
+_numba_lock = Lock()  # numba's workqueue layer ends the process when two threads meet in it
 
 
 @tool
 class UMAP:
     """A graph of fuzzy neighbourhoods laid out anew: neighbourhoods are kept, distances between groups say little.
 
-    Its fit belongs into a `Worker`; `transform` is ours (see `Fitted`) and needs no compiler.
+    Its fit belongs into a `ProjectionWorker`; `transform` is ours (see `FittedProjection`) and needs no compiler.
     """
 
     dims: Annotated[int, Knob("axes of the picture", 2, 3)] = 2
@@ -33,17 +40,21 @@ class UMAP:
     metric: Annotated[Literal["euclidean", "cosine"], Knob("distance between points, or angle")] = "euclidean"
     seed: Annotated[int, Knob("of the layout's random steps", 0, 2**31 - 1)] = 0
 
-    def fit(self, points: Flat, progress: Progress = lambda stage, share: None) -> Fitted:
-        points = checked(points, least=self.neighbours + 5)
-        frame, anchors = framed(points, COMPONENTS, self.metric == "cosine")
-        distances, rows = among(anchors, self.neighbours - 1, lambda share: progress("neighbours", share))
+    def fit(self, points: Flat, progress: StageReporter = lambda stage, share: None) -> FittedProjection:
+        points = check_points(points, least=self.neighbours + 5)
+        frame, anchors = fit_frame(points, UMAP_COMPONENTS, self.metric == "cosine")
+        distances, rows = find_neighbours_among(
+            anchors, self.neighbours - 1, lambda share: progress("neighbours", share)
+        )
         progress("compiling", 0.0)
-        with _one_at_a_time:
-            places = _laid_out(self, anchors, distances, rows, lambda share: progress("layout", share))
-        return Fitted(self, digest(points), places, frame, anchors)
+        with _numba_lock:
+            places = _lay_out_points(self, anchors, distances, rows, lambda share: progress("layout", share))
+        return FittedProjection(self, digest_points(points), places, frame, anchors)
 
 
-def _laid_out(tool: UMAP, points: Flat, distances: Distances, rows: Rows, step: Step) -> Plane:
+def _lay_out_points(
+    tool: UMAP, points: Flat, distances: NeighbourDistances, rows: NeighbourRows, step: ShareReporter
+) -> PlaneCoordinates:
     import umap
 
     own = torch.arange(len(points))[:, None]  # umap-learn counts a point as its own first neighbour
@@ -59,7 +70,7 @@ def _laid_out(tool: UMAP, points: Flat, distances: Distances, rows: Rows, step: 
         n_jobs=1,
         precomputed_knn=known,
         verbose=True,
-        tqdm_kwds={"file": _Shares(step), "bar_format": "{percentage}", "desc": "", "mininterval": 0.1},
+        tqdm_kwds={"file": _ProgressBarFile(step), "bar_format": "{percentage}", "desc": "", "mininterval": 0.1},
     )
     threads = torch.get_num_threads()  # umap-learn leaves numba's own number, which the two share under OpenMP
     with warnings.catch_warnings(), redirect_stdout(StringIO()):
@@ -71,10 +82,10 @@ def _laid_out(tool: UMAP, points: Flat, distances: Distances, rows: Rows, step: 
     return torch.from_numpy(np.ascontiguousarray(places, dtype=np.float32))
 
 
-class _Shares:
+class _ProgressBarFile:
     """The file that umap-learn writes its progress bar to: percentages and nothing else."""
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, step: ShareReporter) -> None:
         self._step = step
 
     def write(self, text: str) -> None:
@@ -82,4 +93,4 @@ class _Shares:
             self._step(min(1.0, float(number) / 100))
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: nothing is held back."""

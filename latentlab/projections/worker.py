@@ -1,4 +1,4 @@
-"""Projections in a process of their own: what a compiler's runtime does there cannot end the server."""
+"""Projections run in a process of their own: what a compiler's runtime does there cannot end the server."""
 
 from __future__ import annotations
 
@@ -13,35 +13,40 @@ from threading import Event, Lock, Thread, Timer
 from typing import BinaryIO, Literal, cast
 
 from latentlab.errors import UserError
-from latentlab.knobs import to_json
-from latentlab.projections.cache import Cache, assemble
-from latentlab.projections.fitted import Fitted, Projection, checked
-from latentlab.projections.frames import Message, receive, send
+from latentlab.knobs import tool_to_json
+from latentlab.projections.cache import ProjectionCache, assemble_projection
+from latentlab.projections.fitted import FittedProjection, Projection, check_points
+from latentlab.projections.frames import PipeMessage, receive_message, send_message
 from latentlab.types import Flat
 
-ROOT = Path(__file__).parents[2]
-GRACE = 3.0  # seconds in which a cancelled fit must have stopped by itself
-STAGES = {"neighbours": (0.0, 0.3), "compiling": (0.3, 0.4), "layout": (0.4, 1.0), "axes": (0.9, 1.0)}  # of the whole
-State = Literal["waiting", "running", "finished", "failed", "cancelled"]
+IMPORT_ROOT = Path(__file__).parents[2]
+CANCEL_GRACE = 3.0  # seconds in which a cancelled fit must have stopped by itself
+STAGE_SPANS = {
+    "neighbours": (0.0, 0.3),
+    "compiling": (0.3, 0.4),
+    "layout": (0.4, 1.0),
+    "axes": (0.9, 1.0),
+}  # of the whole
+ProjectionState = Literal["waiting", "running", "finished", "failed", "cancelled"]
 
 
-class Job:
+class ProjectionJob:
     """One projection that somebody asked for; read it from any thread."""
 
-    def __init__(self, points: Flat, tool: Projection, owner: Worker) -> None:
+    def __init__(self, points: Flat, tool: Projection, owner: ProjectionWorker) -> None:
         self.points, self.tool = points, tool
-        self.state: State = "waiting"
+        self.state: ProjectionState = "waiting"
         self.stage, self.progress = "", 0.0
         self._owner, self._lock, self._over = owner, Lock(), Event()
-        self._fitted: Fitted | None = None
+        self._fitted: FittedProjection | None = None
         self._why = ""
 
     @property
-    def done(self) -> bool:
+    def is_done(self) -> bool:
         return self._over.is_set()
 
-    def result(self, timeout: float | None = None) -> Fitted:
-        """Waits for it; a UserError where it failed, was cancelled or is not there in so many seconds."""
+    def await_result(self, timeout: float | None = None) -> FittedProjection:
+        """Wait for the projection; raise UserError where it failed, was cancelled or is not there in `timeout` s."""
         if not self._over.wait(timeout):
             raise UserError(f"The projection is not finished after {timeout:g} s; wait longer or cancel it.")
         if self._fitted is None:
@@ -49,24 +54,24 @@ class Job:
         return self._fitted
 
     def cancel(self) -> None:
-        """At once for who waits; the fit stops soon after. What has ended stays as it is."""
-        if self.end("cancelled", why="The projection was cancelled; ask again for another."):
-            self._owner.stop(self)
+        """Cancel the job, at once for who waits; the fit stops soon after. What has ended stays as it is."""
+        if self.end_as("cancelled", why="The projection was cancelled; ask again for another."):
+            self._owner.stop_job(self)
 
-    def begin(self) -> bool:
+    def try_begin(self) -> bool:
         with self._lock:
-            if not self.done:
+            if not self.is_done:
                 self.state = "running"
-            return not self.done
+            return not self.is_done
 
-    def told(self, stage: str, share: float) -> None:
-        first, last = STAGES[stage]
+    def record_progress(self, stage: str, share: float) -> None:
+        first, last = STAGE_SPANS[stage]
         self.stage, self.progress = stage, max(self.progress, first + share * (last - first))
 
-    def end(self, state: State, fitted: Fitted | None = None, why: str = "") -> bool:
-        """False where it had ended before."""
+    def end_as(self, state: ProjectionState, fitted: FittedProjection | None = None, why: str = "") -> bool:
+        """End the job in this state; return False where it had ended before."""
         with self._lock:
-            if self.done:
+            if self.is_done:
                 return False
             self.state, self._fitted, self._why = state, fitted, why
             self.progress = 1.0 if fitted is not None else self.progress
@@ -74,42 +79,42 @@ class Job:
             return True
 
 
-class Worker:
+class ProjectionWorker:
     """A child process, started when it is first needed and kept warm; it fits one projection at a time, in order.
 
     It ends with this process, however this one ends. If it is killed, that job fails and the next starts a new one.
     """
 
-    def __init__(self, cache: Cache | None = None) -> None:
+    def __init__(self, cache: ProjectionCache | None = None) -> None:
         self._cache = cache
-        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._jobs: SimpleQueue[ProjectionJob | None] = SimpleQueue()
         self._lock = Lock()  # of the four below
         self._child: subprocess.Popen[bytes] | None = None
-        self._current: Job | None = None  # what the child was asked for
+        self._current: ProjectionJob | None = None  # what the child was asked for
         self._thread: Thread | None = None
         self._closed = False
         atexit.register(self.close)
 
     @property
-    def pid(self) -> int | None:
-        """Of the child, while there is one."""
+    def child_pid(self) -> int | None:
+        """Return the process id of the child, while there is one."""
         child = self._child
         return child.pid if child is not None and child.poll() is None else None
 
-    def project(self, points: Flat, tool: Projection) -> Job:
-        """Returns at once. The points must not be changed until the job is done."""
-        job = Job(checked(points, least=1), tool, self)
+    def request_projection(self, points: Flat, tool: Projection) -> ProjectionJob:
+        """Ask for a projection and return at once. The points must not be changed until the job is done."""
+        job = ProjectionJob(check_points(points, least=1), tool, self)
         self._jobs.put(job)
         with self._lock:
             if self._closed:
-                job.end("failed", why="The projections were closed; start LatentLab again.")
+                job.end_as("failed", why="The projections were closed; start LatentLab again.")
             elif self._thread is None or not self._thread.is_alive():
-                self._thread = Thread(target=self._work, name="projections", daemon=True)
+                self._thread = Thread(target=self._run_jobs, name="projections", daemon=True)
                 self._thread.start()
         return job
 
     def close(self) -> None:
-        """Ends the child; jobs that wait fail."""
+        """End the child; jobs that wait fail."""
         atexit.unregister(self.close)
         with self._lock:
             self._closed = True
@@ -120,79 +125,81 @@ class Worker:
         if thread is not None:
             thread.join()
 
-    def stop(self, job: Job) -> None:
-        """Asks the child to leave this job; kills it where it does not in a few seconds."""
+    def stop_job(self, job: ProjectionJob) -> None:
+        """Ask the child to leave this job; kill it where it does not in a few seconds."""
         with self._lock:
             if self._current is not job or self._child is None:
                 return
             try:
-                send(_pipe(self._child.stdin), {"ask": "cancel"})
+                send_message(_cast_pipe(self._child.stdin), {"ask": "cancel"})
             except BrokenPipeError:  # it has ended; whoever reads its answers notices
                 return
-        timer = Timer(GRACE, self._insist, (job,))
+        timer = Timer(CANCEL_GRACE, self._kill_if_busy, (job,))
         timer.daemon = True
         timer.start()
 
-    def _insist(self, job: Job) -> None:
+    def _kill_if_busy(self, job: ProjectionJob) -> None:
         with self._lock:
             if self._current is job and self._child is not None:
                 self._child.kill()
 
-    def _work(self) -> None:
+    def _run_jobs(self) -> None:
         while (job := self._jobs.get()) is not None:
-            if not job.begin():
+            if not job.try_begin():
                 continue
             try:
-                job.end("finished", self._known(job) or self._fit(job))
+                job.end_as("finished", self._read_cached(job) or self._fit_in_child(job))
             except UserError as error:
-                job.end("failed", why=str(error))
+                job.end_as("failed", why=str(error))
             finally:
-                job.end("failed", why="The projection failed by a fault of LatentLab; its log says more.")
-        self._reap()
+                job.end_as("failed", why="The projection failed by a fault of LatentLab; its log says more.")
+        self._end_child()
 
-    def _known(self, job: Job) -> Fitted | None:
-        return self._cache.get(job.tool, job.points) if self._cache else None
+    def _read_cached(self, job: ProjectionJob) -> FittedProjection | None:
+        return self._cache.read_fitted(job.tool, job.points) if self._cache else None
 
-    def _fit(self, job: Job) -> Fitted | None:
+    def _fit_in_child(self, job: ProjectionJob) -> FittedProjection | None:
         try:
-            self._ask(job)
-            answer = self._answer(job)
+            self._send_request(job)
+            answer = self._receive_answer(job)
         except BrokenPipeError:
             answer = None
         finally:
             with self._lock:
                 self._current = None
         if answer is None:
-            raise UserError(f"The process of the projections ended ({self._reap()}); ask again, a new one is started.")
+            raise UserError(
+                f"The process of the projections ended ({self._end_child()}); ask again, a new one is started."
+            )
         word, tensors = answer
         if word["end"] != "fitted":
             raise UserError(word.get("why", "The projection was cancelled; ask again for another."))
-        fitted = assemble(job.tool, word["digest"], job.points, tensors)
+        fitted = assemble_projection(job.tool, word["digest"], job.points, tensors)
         if self._cache:
-            self._cache.put(fitted)
+            self._cache.write_fitted(fitted)
         return fitted
 
-    def _ask(self, job: Job) -> None:
-        word = {"ask": "fit", "method": type(job.tool).__name__.lower(), "knobs": to_json(job.tool)}
+    def _send_request(self, job: ProjectionJob) -> None:
+        word = {"ask": "fit", "method": type(job.tool).__name__.lower(), "knobs": tool_to_json(job.tool)}
         with self._lock:
             if self._closed:
                 raise UserError("The projections were closed; start LatentLab again.")
             if self._child is None or self._child.poll() is not None:
-                self._child = _started()
+                self._child = _start_child()
             self._current = job
-            send(_pipe(self._child.stdin), word, {"points": job.points})
+            send_message(_cast_pipe(self._child.stdin), word, {"points": job.points})
 
-    def _answer(self, job: Job) -> Message | None:
+    def _receive_answer(self, job: ProjectionJob) -> PipeMessage | None:
         assert self._child is not None
-        while (message := receive(_pipe(self._child.stdout))) is not None:
+        while (message := receive_message(_cast_pipe(self._child.stdout))) is not None:
             word, _ = message
             if "end" in word:
                 return message
-            job.told(word["stage"], word["share"])
+            job.record_progress(word["stage"], word["share"])
         return None
 
-    def _reap(self) -> str:
-        """How the child ended, in words."""
+    def _end_child(self) -> str:
+        """End the child and say in words how it ended."""
         with self._lock:
             child, self._child = self._child, None
         if child is None:
@@ -200,13 +207,15 @@ class Worker:
         child.kill()  # it has closed its end, or shall
         code = child.wait()
         for pipe in (child.stdin, child.stdout):
-            _pipe(pipe).close()
+            _cast_pipe(pipe).close()
         return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 
-def _started() -> subprocess.Popen[bytes]:
-    """In a session of its own, so that Ctrl-C reaches it through us; it ends when our end of the pipe is closed."""
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+def _start_child() -> subprocess.Popen[bytes]:
+    """Start the child in a session of its own, so that Ctrl-C reaches it through us; it ends when our end of the pipe
+    is closed.
+    """
+    paths = [str(IMPORT_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.Popen(
         [sys.executable, "-m", "latentlab.projections.serve"],
         stdin=subprocess.PIPE,
@@ -216,5 +225,5 @@ def _started() -> subprocess.Popen[bytes]:
     )
 
 
-def _pipe(pipe: object) -> BinaryIO:
+def _cast_pipe(pipe: object) -> BinaryIO:
     return cast(BinaryIO, pipe)

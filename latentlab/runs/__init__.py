@@ -15,10 +15,10 @@ Whatever decides (who starts next, who is deleted) happens under the folder's lo
 comes from a machine that this one cannot see (a launcher's) lives as long as its files go on changing.
 """
 
-from latentlab.runs.files import Tail
+from latentlab.runs.files import EventTail
 from latentlab.runs.folder import Runs
 from latentlab.runs.limits import Limits
-from latentlab.runs.owner import new_token
-from latentlab.runs.run import STATES, Run
+from latentlab.runs.owner import make_token
+from latentlab.runs.run import RUN_STATES, Run
 
-__all__ = ["STATES", "Limits", "Run", "Runs", "Tail", "new_token"]
+__all__ = ["RUN_STATES", "EventTail", "Limits", "Run", "Runs", "make_token"]

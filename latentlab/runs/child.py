@@ -17,28 +17,29 @@ from pathlib import Path
 from latentlab.runs import files, process
 
 
-def claim(run: Path, marker: str) -> bool:
-    """Whether this process is now the run's; not where it was taken out of the queue, or another was quicker."""
+def claim_run(run: Path, marker: str) -> bool:
+    """Say whether this process is now the run's; not where it was taken out of the queue, or another was quicker."""
     if not (run / marker).exists():
         return False
-    files.write(run / files.CHILD, json.dumps(asdict(process.myself())))
-    files.reopen(run / files.EVENTS)
-    for name in (files.STOP, files.ENDING, marker):
+    files.write_atomically(run / files.CHILD_FILE, json.dumps(asdict(process.identify_self())))
+    files.reopen_events(run / files.EVENTS_FILE)
+    for name in (files.STOP_FILE, files.ENDING_FILE, marker):
         (run / name).unlink(missing_ok=True)
     return True
 
 
-def main(run: Path, lock: str, program: list[str]) -> None:
+def become_program(run: Path, lock: str, program: list[str]) -> None:
+    """Become the program of this run, if the run is still to be had."""
     with suppress(PermissionError):  # it leads a group already
         os.setsid()
     local = lock != "-"
     if local:
-        process.step_back()
-    with nullcontext() if local else files.locked(run.parent):
-        mine = claim(run, files.QUEUED if local else files.GIVEN)
+        process.yield_to_page()
+    with nullcontext() if local else files.lock_folder(run.parent):
+        mine = claim_run(run, files.QUEUED_FILE if local else files.GIVEN_FILE)
     if not mine:
         return
-    log = os.open(run / files.LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    log = os.open(run / files.LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)
     if local:
@@ -47,4 +48,4 @@ def main(run: Path, lock: str, program: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:])
+    become_program(Path(sys.argv[1]), sys.argv[2], sys.argv[3:])

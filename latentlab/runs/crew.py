@@ -17,49 +17,53 @@ from threading import Lock
 
 from latentlab.errors import UserError
 from latentlab.runs import files, process
-from latentlab.runs.run import child_of
+from latentlab.runs.run import read_child
 
-PATIENCE = {"stop": 120.0, "save": 600.0}  # seconds in which one that was asked must have stopped
-BEAT = 180.0  # seconds without a sign of life after which a process on another machine counts as gone
-ENDED_BY_SIGNAL = (128 + signal.SIGTERM, 128 + signal.SIGINT)  # exit codes of a program that caught it
-PACKAGE = Path(__file__).parents[2]
+STOP_PATIENCE = {"stop": 120.0, "save": 600.0}  # seconds in which one that was asked must have stopped
+HEARTBEAT_PATIENCE = 180.0  # seconds without a sign of life after which a process on another machine counts as gone
+SIGNAL_EXIT_CODES = (128 + signal.SIGTERM, 128 + signal.SIGINT)  # exit codes of a program that caught it
+PACKAGE_PARENT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
-class Started:
+class StartedProcess:
     run: Path
     ticket: str  # for one and the same run may be started many times
     popen: subprocess.Popen[bytes]
 
 
-class Crew:
-    """Those that this process has started are its children; of all others it knows what the disk says."""
+class Supervisor:
+    """A `Supervisor` has what it started itself as its children; of all other runs it knows what the disk says."""
 
     def __init__(self, program: Sequence[str], flags: Sequence[str], launcher: str, limit: int) -> None:
         self._program, self._flags, self._limit = list(program), list(flags), limit
-        self._launcher = words(launcher)
-        self._started: list[Started] = []
+        self._launcher = parse_launcher(launcher)
+        self._started: list[StartedProcess] = []
         self._asked: dict[Path, tuple[str, float]] = {}
         self._beats: dict[Path, tuple[tuple[int, ...], float]] = {}
         self._unwritten: dict[Path, tuple[str, str]] = {}
         self._lock = Lock()
 
-    def start(self, run: Path, verb: str, lock: int) -> None:
-        """The head of the queue becomes a process, which keeps the folder's lock until it has said who it is."""
+    def start_run(self, run: Path, verb: str, lock: int) -> None:
+        """Make the head of the queue a process, which keeps the folder's lock until it has said who it is."""
         program = [*self._program, verb, "--run", str(run), *self._flags]
         become = [sys.executable, "-m", "latentlab.runs.child", str(run)]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, _path()))}
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, _list_python_path()))}
         self._unwritten.pop(run, None)
         if self._launcher:
-            (run / files.QUEUED).replace(run / files.GIVEN)
-            self._spawn(run, filled(self._launcher, [*become, "-", *program]), environment, ())
+            (run / files.QUEUED_FILE).replace(run / files.GIVEN_FILE)
+            self._spawn_process(run, fill_launcher(self._launcher, [*become, "-", *program]), environment, ())
         else:
-            self._spawn(run, [*become, str(lock), *program], environment | process.share(self._limit), (lock,))
+            self._spawn_process(
+                run, [*become, str(lock), *program], environment | process.make_thread_environment(self._limit), (lock,)
+            )
 
-    def _spawn(self, run: Path, command: list[str], environment: dict[str, str], keeps: tuple[int, ...]) -> None:
-        ticket = _waiting(run)
+    def _spawn_process(
+        self, run: Path, command: list[str], environment: dict[str, str], keeps: tuple[int, ...]
+    ) -> None:
+        ticket = _read_ticket(run)
         try:
-            with (run / files.LOG).open("ab") as log:
+            with (run / files.LOG_FILE).open("ab") as log:
                 popen = subprocess.Popen(
                     command,
                     stdin=subprocess.DEVNULL,
@@ -70,12 +74,12 @@ class Crew:
                     pass_fds=keeps,
                 )
         except OSError as error:
-            self.note(run, "failed", f"It could not be started: {error.strerror} ({command[0]}).")
+            self.note_ending(run, "failed", f"It could not be started: {error.strerror} ({command[0]}).")
             return
         with self._lock:
-            self._started.append(Started(run, ticket, popen))
+            self._started.append(StartedProcess(run, ticket, popen))
 
-    def reap(self) -> None:
+    def reap_children(self) -> None:
         """Ask our children for their exit codes, so that none stays a zombie; what they started goes with them."""
         with self._lock:
             for started in list(self._started):
@@ -86,83 +90,93 @@ class Crew:
                 if not self._launcher:
                     with suppress(ProcessLookupError, PermissionError):
                         os.killpg(popen.pid, signal.SIGKILL)
-                self._judge(started.run, started.ticket, popen.pid, popen.wait())
+                self._note_exit(started.run, started.ticket, popen.pid, popen.wait())
                 self._started.remove(started)
 
-    def _judge(self, run: Path, ticket: str, pid: int, code: int) -> None:
+    def _note_exit(self, run: Path, ticket: str, pid: int, code: int) -> None:
         """Say how it ended, where it could not say so itself."""
-        if _waiting(run) == ticket:  # the launcher, or what did not come so far as to be the run
+        if _read_ticket(run) == ticket:  # the launcher, or what did not come so far as to be the run
             if code > 0 or (code and self._launcher):
-                self.note(run, "failed", f"It could not be started: {_last_words(run, code)}")
+                self.note_ending(run, "failed", f"It could not be started: {_quote_last_words(run, code)}")
             return
-        child = child_of(run)
-        told = files.last_event(run / files.EVENTS).get("event") == "end" or (run / files.ENDING).exists()
-        if child is None or child.pid != pid or told or _waiting(run):
+        child = read_child(run)
+        told = (
+            files.read_last_event(run / files.EVENTS_FILE).get("event") == "end" or (run / files.ENDING_FILE).exists()
+        )
+        if child is None or child.pid != pid or told or _read_ticket(run):
             return
         if code < 0:
             cause = f"Its process was ended by {signal.Signals(-code).name}: by somebody, or because memory ran out."
-            self.note(run, "interrupted", cause)
-        elif code in ENDED_BY_SIGNAL:
-            self.note(run, "interrupted", "Its process was told to end, by somebody or by the machine going down.")
+            self.note_ending(run, "interrupted", cause)
+        elif code in SIGNAL_EXIT_CODES:
+            self.note_ending(
+                run, "interrupted", "Its process was told to end, by somebody or by the machine going down."
+            )
         else:
-            self.note(run, "failed", f"Its process ended without a result: {_last_words(run, code)}")
+            self.note_ending(run, "failed", f"Its process ended without a result: {_quote_last_words(run, code)}")
 
-    def tend(self, running: Mapping[Path, process.Child], minutes: float) -> None:
+    def tend_runs(self, running: Mapping[Path, process.ChildProcess], minutes: float) -> None:
         """End those on this machine that do not obey, ask those whose time is up, keep their logs short."""
         self._asked = {run: asked for run, asked in self._asked.items() if run in running}
         for run, child in running.items():
-            files.shorten(run / files.LOG)
-            asked = files.text(run / files.STOP)
-            seen = process.look(child.pid)
-            if asked in PATIENCE:
-                self._insist(run, child, asked)
+            files.shorten_log(run / files.LOG_FILE)
+            asked = files.read_text_file(run / files.STOP_FILE)
+            seen = process.inspect_process(child.pid)
+            if asked in STOP_PATIENCE:
+                self._insist_on_stop(run, child, asked)
             elif seen is not None and seen.seconds > 60 * minutes:
-                self.ask(run, "save")
+                self.send_request(run, "save")
 
-    def _insist(self, run: Path, child: process.Child, asked: str) -> None:
+    def _insist_on_stop(self, run: Path, child: process.ChildProcess, asked: str) -> None:
         kind, since = self._asked.setdefault(run, (asked, time.monotonic()))
         if kind != asked:
             self._asked[run] = (asked, time.monotonic())
-        elif time.monotonic() - since > PATIENCE[asked]:
-            self.note(run, "stopped", f"It did not stop within {PATIENCE[asked]:.0f} s and was ended.")
-            process.kill(child)
+        elif time.monotonic() - since > STOP_PATIENCE[asked]:
+            self.note_ending(run, "stopped", f"It did not stop within {STOP_PATIENCE[asked]:.0f} s and was ended.")
+            process.kill_group(child)
 
-    def ask(self, run: Path, what: str) -> None:
-        """By the file; where the disk has no room for it, by a signal."""
+    def send_request(self, run: Path, what: str) -> None:
+        """Ask the run by the file; where the disk has no room for it, by a signal."""
         try:
-            files.write(run / files.STOP, what)
+            files.write_atomically(run / files.STOP_FILE, what)
         except OSError:
-            child = child_of(run)
-            if child is None or not process.is_here(child) or not process.alive(child):
+            child = read_child(run)
+            if child is None or not process.is_on_this_machine(child) or not process.is_process_alive(child):
                 raise
             os.kill(child.pid, signal.SIGTERM)
 
-    def note(self, run: Path, state: str, cause: str) -> None:
-        """How it ended; on a full disk this is remembered at least here."""
+    def note_ending(self, run: Path, state: str, cause: str) -> None:
+        """Write down how it ended; on a full disk this is remembered at least here."""
         self._unwritten[run] = state, cause
         with suppress(OSError):
-            files.write(run / files.ENDING, json.dumps({"state": state, "cause": cause}))
+            files.write_atomically(run / files.ENDING_FILE, json.dumps({"state": state, "cause": cause}))
             del self._unwritten[run]
-        for marker in (files.QUEUED, files.GIVEN):
+        for marker in (files.QUEUED_FILE, files.GIVEN_FILE):
             (run / marker).unlink(missing_ok=True)
 
-    def said(self, run: Path) -> tuple[str, str] | None:
-        """What could not be written."""
+    def recall_ending(self, run: Path) -> tuple[str, str] | None:
+        """Return the ending that could not be written, as state and cause."""
         return self._unwritten.get(run)
 
-    def beating(self, run: Path) -> bool:
-        """By this machine's own steady clock: a file's time was set by another's."""
+    def has_heartbeat(self, run: Path) -> bool:
+        """Say whether its files have changed lately.
+
+        This machine's own steady clock times it, for a file's time was set by another's.
+        """
         now = time.monotonic()
-        stamps = tuple(_stamp(run / name) for name in (files.CHILD, files.EVENTS, files.LOG))
+        stamps = tuple(_read_stamp(run / name) for name in (files.CHILD_FILE, files.EVENTS_FILE, files.LOG_FILE))
         known, since = self._beats.get(run, ((), now))
         if stamps != known:
             known, since = stamps, now
         self._beats[run] = known, since
-        return now - since < BEAT
+        return now - since < HEARTBEAT_PATIENCE
 
 
-def words(launcher: str) -> list[str]:
-    """A template such as `sbatch --wrap {command}`, where the command is one word for a shell, or `srun {*command}`."""
+def parse_launcher(launcher: str) -> list[str]:
+    """Read a launcher's template.
+
+    It is such as `sbatch --wrap {command}`, where the command is one word for a shell, or `srun {*command}`.
+    """
     try:
         parts = shlex.split(launcher)
     except ValueError as error:
@@ -172,28 +186,31 @@ def words(launcher: str) -> list[str]:
     return parts
 
 
-def filled(template: Sequence[str], command: Sequence[str]) -> list[str]:
-    """No shell reads this; whoever gets {command} as a word may have one of its own, so it is quoted for it."""
+def fill_launcher(template: Sequence[str], command: Sequence[str]) -> list[str]:
+    """Put the command into the launcher's template.
+
+    No shell reads this; whoever gets {command} as a word may have one of its own, so it is quoted for it.
+    """
     line = shlex.join(command)
     return [w for part in template for w in (command if part == "{*command}" else [part.replace("{command}", line)])]
 
 
-def _waiting(run: Path) -> str:
-    """Its ticket, where it waits in the queue or at the launcher's."""
-    return files.text(run / files.QUEUED) or files.text(run / files.GIVEN) or ""
+def _read_ticket(run: Path) -> str:
+    """Return its ticket, where it waits in the queue or at the launcher's."""
+    return files.read_text_file(run / files.QUEUED_FILE) or files.read_text_file(run / files.GIVEN_FILE) or ""
 
 
-def _stamp(path: Path) -> int:
+def _read_stamp(path: Path) -> int:
     try:
         return path.stat().st_mtime_ns
     except FileNotFoundError:
         return 0
 
 
-def _path() -> list[str]:
-    return [str(PACKAGE), os.environ.get("PYTHONPATH", "")]
+def _list_python_path() -> list[str]:
+    return [str(PACKAGE_PARENT), os.environ.get("PYTHONPATH", "")]
 
 
-def _last_words(run: Path, code: int) -> str:
-    lines = files.last_bytes(run / files.LOG, 4000).strip().splitlines()
+def _quote_last_words(run: Path, code: int) -> str:
+    lines = files.read_last_bytes(run / files.LOG_FILE, 4000).strip().splitlines()
     return f"exit code {code}" + (f", {lines[-1].strip()[:300]}" if lines else "") + "."

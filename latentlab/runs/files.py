@@ -16,28 +16,43 @@ from typing import Any
 
 from latentlab.errors import UserError
 
-ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
-CONFIG, CHILD, ENDING, EVENTS, LOG = "config.json", "child.json", "ending.json", "events.jsonl", "log.txt"
-QUEUED, GIVEN, STOP, RESUME, RESULT = "queued", "given", "stop", "resume.safetensors", "run.safetensors"
-PATIENCE = 10.0  # seconds for the folder's lock
-AT_ONCE = 2**21  # bytes of events a look
-LOG_MOST, LOG_KEPT = 2**23, 2**20  # bytes
+RUN_ID_PATTERN = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
+CONFIG_FILE, CHILD_FILE, ENDING_FILE, EVENTS_FILE, LOG_FILE = (
+    "config.json",
+    "child.json",
+    "ending.json",
+    "events.jsonl",
+    "log.txt",
+)
+QUEUED_FILE, GIVEN_FILE, STOP_FILE, RESUME_FILE, RESULT_FILE = (
+    "queued",
+    "given",
+    "stop",
+    "resume.safetensors",
+    "run.safetensors",
+)
+LOCK_PATIENCE = 10.0  # seconds for the folder's lock
+EVENT_BYTES = 2**21  # bytes of events a look
+LOG_MAX_BYTES, LOG_KEPT_BYTES = 2**23, 2**20  # bytes
 
 
-def new_id() -> str:
+def make_run_id() -> str:
     return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
 
 
 @contextmanager
-def locked(folder: Path, patience: float = PATIENCE) -> Iterator[int]:
-    """The one who may decide in this folder; gives the lock's descriptor, which a child can inherit and so keep."""
+def lock_folder(folder: Path, patience: float = LOCK_PATIENCE) -> Iterator[int]:
+    """Make the caller the one who may decide in this folder.
+
+    What it gives is the lock's descriptor, which a child can inherit and so keep.
+    """
     try:
         descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise UserError(f"The folder {folder} cannot be written: {error.strerror}.") from error
     try:
         deadline = time.monotonic() + patience
-        while not _taken(descriptor):
+        while not _take_lock(descriptor):
             if time.monotonic() >= deadline:
                 raise BusyError(f"The folder {folder} is in use by another process; try again in a moment.")
             time.sleep(0.01)
@@ -47,10 +62,10 @@ def locked(folder: Path, patience: float = PATIENCE) -> Iterator[int]:
 
 
 class BusyError(UserError):
-    """Somebody else decides."""
+    """Somebody else decides at this moment."""
 
 
-def _taken(descriptor: int) -> bool:
+def _take_lock(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -58,8 +73,8 @@ def _taken(descriptor: int) -> bool:
     return True
 
 
-def write(path: Path, text: str) -> None:
-    """A reader sees the old text or the new one."""
+def write_atomically(path: Path, text: str) -> None:
+    """Write the text so that a reader sees the old one or the new one."""
     part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     try:
         part.write_text(text)
@@ -68,19 +83,19 @@ def write(path: Path, text: str) -> None:
         part.unlink(missing_ok=True)
 
 
-def text(path: Path) -> str | None:
+def read_text_file(path: Path) -> str | None:
     try:
         return path.read_text(errors="replace")
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return None
 
 
-def record(path: Path) -> dict[str, Any] | None:
-    """A JSON object; None where there is none."""
-    return _object(text(path) or "")
+def read_record(path: Path) -> dict[str, Any] | None:
+    """Return the JSON object in this file; None where there is none."""
+    return _parse_object(read_text_file(path) or "")
 
 
-def _object(line: str | bytes) -> dict[str, Any] | None:
+def _parse_object(line: str | bytes) -> dict[str, Any] | None:
     try:
         value = json.loads(line)
     except (ValueError, RecursionError):
@@ -89,40 +104,40 @@ def _object(line: str | bytes) -> dict[str, Any] | None:
 
 
 @dataclass(frozen=True)
-class Tail:
-    """Events after a cursor. `anew`: they start at the first line, whatever was read before is void."""
+class EventTail:
+    """Events after a cursor. Where `anew`, they start at the first line, and whatever was read before is void."""
 
     events: tuple[dict[str, Any], ...]
     cursor: str
     anew: bool
 
 
-def events(path: Path, after: str = "") -> Tail:
-    """Whole lines only: what stands behind the last line end is still being written."""
+def read_events(path: Path, after: str = "") -> EventTail:
+    """Read whole lines only: what stands behind the last line end is still being written."""
     try:
         file = path.open("rb")
     except FileNotFoundError:
-        return Tail((), "", after != "")
+        return EventTail((), "", after != "")
     with file:
         status = os.fstat(file.fileno())
         place = re.fullmatch(r"(\d{1,20})-(\d{1,15})", after)
         start = int(place[2]) if place and int(place[1]) == status.st_ino and int(place[2]) <= status.st_size else None
         file.seek(start or 0)
-        lines = _lines(file)
-    found = tuple(event for line in lines.splitlines() if (event := _object(line)) is not None)
-    return Tail(found, f"{status.st_ino}-{(start or 0) + len(lines)}", start is None)
+        lines = _read_lines(file)
+    found = tuple(event for line in lines.splitlines() if (event := _parse_object(line)) is not None)
+    return EventTail(found, f"{status.st_ino}-{(start or 0) + len(lines)}", start is None)
 
 
-def _lines(file: Any) -> bytes:
-    """About AT_ONCE bytes that end with a line; more only where one line is longer."""
-    chunk = file.read(AT_ONCE)
-    while b"\n" not in chunk and (more := file.read(AT_ONCE)):
+def _read_lines(file: Any) -> bytes:
+    """Return about EVENT_BYTES bytes that end with a line; more only where one line is longer."""
+    chunk = file.read(EVENT_BYTES)
+    while b"\n" not in chunk and (more := file.read(EVENT_BYTES)):
         chunk += more
     return chunk[: chunk.rfind(b"\n") + 1]
 
 
-def last_event(path: Path) -> dict[str, Any]:
-    """The last whole line; empty where there is none."""
+def read_last_event(path: Path) -> dict[str, Any]:
+    """Return the event of the last whole line; empty where there is none."""
     try:
         file = path.open("rb")
     except FileNotFoundError:
@@ -133,23 +148,23 @@ def last_event(path: Path) -> dict[str, Any]:
             file.seek(max(0, size - reach))
             *whole, _ = file.read(reach).split(b"\n")
             if len(whole) > 1 or reach >= size:
-                return _object(whole[-1]) or {} if whole else {}
+                return _parse_object(whole[-1]) or {} if whole else {}
             reach *= 8
 
 
-def reopen(path: Path) -> None:
+def reopen_events(path: Path) -> None:
     """Make the events ready to be gone on with: no half line, and no end, for it has not ended.
 
     A new file, so that no reader takes its place in the old one for a place in the new one.
     """
     before = path.read_bytes() if path.exists() else b""
     lines = before[: before.rfind(b"\n") + 1].splitlines(keepends=True)
-    after = b"".join(line for line in lines if (_object(line) or {}).get("event") != "end")
+    after = b"".join(line for line in lines if (_parse_object(line) or {}).get("event") != "end")
     if after != before:
-        write(path, after.decode(errors="replace"))
+        write_atomically(path, after.decode(errors="replace"))
 
 
-def last_bytes(path: Path, size: int) -> str:
+def read_last_bytes(path: Path, size: int) -> str:
     try:
         with path.open("rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - size))
@@ -158,11 +173,11 @@ def last_bytes(path: Path, size: int) -> str:
         return ""
 
 
-def shorten(path: Path) -> None:
-    """A log that has grown beyond all reading keeps its end; the process appends, so it goes on behind that."""
-    if path.exists() and path.stat().st_size > LOG_MOST:
-        kept = last_bytes(path, LOG_KEPT)
+def shorten_log(path: Path) -> None:
+    """Keep the end of a log that has grown beyond all reading; the process appends, so it goes on behind that."""
+    if path.exists() and path.stat().st_size > LOG_MAX_BYTES:
+        kept = read_last_bytes(path, LOG_KEPT_BYTES)
         with path.open("r+b") as file:
             file.truncate(0)
         with path.open("ab") as file:
-            file.write(f"[the log was longer than {LOG_MOST // 2**20} MiB; this is its end]\n{kept}".encode())
+            file.write(f"[the log was longer than {LOG_MAX_BYTES // 2**20} MiB; this is its end]\n{kept}".encode())

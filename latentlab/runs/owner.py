@@ -1,4 +1,4 @@
-"""Whose run it is: a secret that a browser keeps; the disk knows only its digest."""
+"""A run belongs to whoever has a secret that a browser keeps; the disk knows only its digest."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import secrets
 from latentlab.errors import UserError
 
 
-def new_token() -> str:
+def make_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def owner_of(token: object) -> str:
-    """The digest that stands in config.json."""
+def derive_owner(token: object) -> str:
+    """Return the digest that stands in config.json."""
     if not isinstance(token, str) or not 20 <= len(token) <= 200:
         raise UserError("This browser has no name for its runs yet; reload the page.")
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def same(one: str, other: str) -> bool:
-    """In constant time, so that no answer tells how much of a guess is right."""
+def is_same_owner(one: str, other: str) -> bool:
+    """Compare in constant time, so that no answer tells how much of a guess is right."""
     return hmac.compare_digest(one.encode(), other.encode())

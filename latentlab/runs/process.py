@@ -1,4 +1,4 @@
-"""Which process is meant by a pid, whether it is still there, and how it is ended."""
+"""This module says which process is meant by a pid, whether it is still there, and how it is ended."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-PROC = Path("/proc")
-NICENESS = 19  # among the processes of one session; the page goes first
-SESSION = (
+PROC_FOLDER = Path("/proc")
+RUN_NICENESS = 19  # among the processes of one session; the page goes first
+SESSION_NICENESS = (
     10  # of the run's session beside others: a ninth of their weight. At 19 it is a seventieth, and beside two busy
 )
 # processes a run would take minutes for its imports alone.
-FIRST_TO_GO = "500"  # when memory runs out, the run is ended and not the page
+OOM_SCORE = "500"  # when memory runs out, the run is ended and not the page
 
 
 @dataclass(frozen=True)
-class Child:
+class ChildProcess:
     """A pid alone may be used again; with the time of its start it is one process for ever."""
 
     pid: int
@@ -32,88 +32,88 @@ class Child:
 
 
 @dataclass(frozen=True)
-class Seen:
+class ProcessState:
     started: str
     ended: bool  # a zombie: it has ended, and nobody has asked for its exit code yet
     seconds: float  # since its start
 
 
-def myself() -> Child:
-    seen = look(os.getpid())
+def identify_self() -> ChildProcess:
+    seen = inspect_process(os.getpid())
     assert seen is not None, "this process is there"
-    return Child(os.getpid(), seen.started, socket.gethostname())
+    return ChildProcess(os.getpid(), seen.started, socket.gethostname())
 
 
-def look(pid: int) -> Seen | None:
-    """None: there is no such process."""
-    return _proc(pid) if (PROC / "self" / "stat").exists() else _ps(pid)
+def inspect_process(pid: int) -> ProcessState | None:
+    """Return what the system says of this process; None: there is no such process."""
+    return _inspect_by_proc(pid) if (PROC_FOLDER / "self" / "stat").exists() else _inspect_by_ps(pid)
 
 
-def _proc(pid: int) -> Seen | None:
-    """Linux: ticks since boot, which no change of the clock moves."""
+def _inspect_by_proc(pid: int) -> ProcessState | None:
+    """Ask Linux: its ticks since boot are moved by no change of the clock."""
     try:
-        words = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        words = (PROC_FOLDER / str(pid) / "stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
     ticks = int(words[19])
     seconds = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
-    return Seen(f"{_boot()}:{ticks}", words[0] in "ZX", seconds)
+    return ProcessState(f"{_read_boot_id()}:{ticks}", words[0] in "ZX", seconds)
 
 
 @cache
-def _boot() -> str:
-    return (PROC / "sys/kernel/random/boot_id").read_text().strip()
+def _read_boot_id() -> str:
+    return (PROC_FOLDER / "sys/kernel/random/boot_id").read_text().strip()
 
 
-def _ps(pid: int) -> Seen | None:
-    """Where there is no /proc."""
+def _inspect_by_ps(pid: int) -> ProcessState | None:
+    """Ask `ps`, where there is no /proc."""
     command = ["ps", "-o", "lstart=,etime=,stat=", "-p", str(pid)]
     words = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"}).stdout.split()
     if len(words) < 7:
         return None
     days, hours, minutes, seconds = re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)", words[5]).groups("0")  # type: ignore[union-attr]
-    return Seen(
+    return ProcessState(
         " ".join(words[:5]),
         words[6].startswith("Z"),
         ((int(days) * 24 + int(hours)) * 60 + int(minutes)) * 60 + int(seconds),
     )
 
 
-def is_here(child: Child) -> bool:
-    """Whether this machine can see the process at all."""
+def is_on_this_machine(child: ChildProcess) -> bool:
+    """Say whether this machine can see the process at all."""
     return child.host == socket.gethostname()
 
 
-def alive(child: Child) -> bool:
-    seen = look(child.pid)
+def is_process_alive(child: ChildProcess) -> bool:
+    seen = inspect_process(child.pid)
     return seen is not None and seen.started == child.started and not seen.ended
 
 
-def kill(child: Child) -> None:
-    """The process and all that it has started: each run leads a group of its own."""
-    if alive(child):
+def kill_group(child: ChildProcess) -> None:
+    """Kill the process and all that it has started: each run leads a group of its own."""
+    if is_process_alive(child):
         with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
 
 
-def step_back() -> None:
-    """This process gives way to the page: in computing, and when memory runs out.
+def yield_to_page() -> None:
+    """Let this process give way to the page: in computing, and when memory runs out.
 
     Linux shares the cores among sessions first and heeds niceness only within one; a run is a session of its own.
     """
-    os.nice(max(0, NICENESS - os.nice(0)))
-    for file, said in {"autogroup": str(SESSION), "oom_score_adj": FIRST_TO_GO}.items():
+    os.nice(max(0, RUN_NICENESS - os.nice(0)))
+    for file, said in {"autogroup": str(SESSION_NICENESS), "oom_score_adj": OOM_SCORE}.items():
         with suppress(OSError):  # not every system has them
-            (PROC / "self" / file).write_text(said)
+            (PROC_FOLDER / "self" / file).write_text(said)
 
 
-def share(limit: int) -> dict[str, str]:
-    """Environment of one of `limit` runs beside a page.
+def make_thread_environment(limit: int) -> dict[str, str]:
+    """Return the environment of one of `limit` runs beside a page.
 
     Two torch processes that both use all cores slow each other up to fifty-fold: threads that have done their part
     spin, and take the core from those that have not. So one core is the page's, and waiting threads sleep.
     """
-    count = str(threads(limit))
+    count = str(count_run_threads(limit))
     return {
         "OMP_NUM_THREADS": count,
         "MKL_NUM_THREADS": count,
@@ -122,7 +122,7 @@ def share(limit: int) -> dict[str, str]:
     }
 
 
-def threads(limit: int) -> int:
-    """Of one of `limit` runs."""
+def count_run_threads(limit: int) -> int:
+    """Return the threads of one of `limit` runs."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, (cores - 1) // limit)

@@ -1,4 +1,4 @@
-"""What the files of a run say that it is."""
+"""This module reads from the files of a run what it is."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from latentlab.runs import files, process
-from latentlab.runs.process import Child
+from latentlab.runs.process import ChildProcess
 
-STATES = ("queued", "running", "stopped", "finished", "failed", "interrupted")
-NO_WORD = "Its process is gone without a last word; it can go on from its last saved state."
+RUN_STATES = ("queued", "running", "stopped", "finished", "failed", "interrupted")
+NO_LAST_WORD = "Its process is gone without a last word; it can go on from its last saved state."
 
 
 @dataclass(frozen=True)
@@ -30,38 +30,41 @@ class Run:
     classifier: str = ""  # its name in the store, where it has one
 
     @property
-    def created(self) -> float:
-        """Seconds since 1970, by its name; for people only."""
+    def creation_time(self) -> float:
+        """Return the seconds since 1970, by its name; for people only."""
         return time.mktime(time.strptime(self.id[:15], "%Y%m%d-%H%M%S"))
 
     @property
-    def active(self) -> bool:
+    def is_active(self) -> bool:
         return self.state in ("queued", "running")
 
     @property
-    def resumable(self) -> bool:
+    def is_resumable(self) -> bool:
         return self.state in ("stopped", "failed", "interrupted")
 
 
 @runtime_checkable
-class Beats(Protocol):
-    """Whether a process on another machine has given a sign of life lately."""
+class HeartbeatSource(Protocol):
+    """A `HeartbeatSource` knows whether a process on another machine has given a sign of life lately."""
 
-    def beating(self, run: Path) -> bool: ...
+    def has_heartbeat(self, run: Path) -> bool: ...
 
 
-def read(run: Path, queue: list[str], beats: Beats) -> Run | None:
-    """None where this is no run's directory, or no longer. Whether the process lives is asked before what it wrote."""
-    config = files.record(run / files.CONFIG)
+def read_run(run: Path, queue: list[str], beats: HeartbeatSource) -> Run | None:
+    """Return the run in this directory; None where this is no run's directory, or no longer.
+
+    Whether the process lives is asked before what it wrote.
+    """
+    config = files.read_record(run / files.CONFIG_FILE)
     if config is None or not isinstance(config.get("config"), dict):
         return None
-    child = child_of(run)
-    lives = child is not None and process.is_here(child) and process.alive(child)
-    latest = files.last_event(run / files.EVENTS)
-    if child is not None and not process.is_here(child) and latest.get("event") != "end":
-        lives = beats.beating(run)
-    state, cause = _state(run, child, lives, latest, queue)
-    asked = files.text(run / files.STOP) if state == "running" else None
+    child = read_child(run)
+    lives = child is not None and process.is_on_this_machine(child) and process.is_process_alive(child)
+    latest = files.read_last_event(run / files.EVENTS_FILE)
+    if child is not None and not process.is_on_this_machine(child) and latest.get("event") != "end":
+        lives = beats.has_heartbeat(run)
+    state, cause = _determine_state(run, child, lives, latest, queue)
+    asked = files.read_text_file(run / files.STOP_FILE) if state == "running" else None
     return Run(
         run.name,
         str(config.get("verb", "")),
@@ -73,36 +76,38 @@ def read(run: Path, queue: list[str], beats: Beats) -> Run | None:
         position=queue.index(run.name) + 1 if run.name in queue and state == "queued" else 0,
         stopping=asked if asked in ("stop", "save") else "",
         latest=latest,
-        classifier=f"run-{run.name}" if (run / files.RESULT).exists() else "",
+        classifier=f"run-{run.name}" if (run / files.RESULT_FILE).exists() else "",
     )
 
 
-def _state(run: Path, child: Child | None, lives: bool, latest: dict[str, Any], queue: list[str]) -> tuple[str, str]:
+def _determine_state(
+    run: Path, child: ChildProcess | None, lives: bool, latest: dict[str, Any], queue: list[str]
+) -> tuple[str, str]:
     if run.name in queue:
         return "queued", f"Number {queue.index(run.name) + 1} in the queue."
-    if (run / files.GIVEN).exists():
+    if (run / files.GIVEN_FILE).exists():
         return "queued", "Given to the launcher, which has not begun it yet."
     if lives:
         return "running", ""
-    ending = files.record(run / files.ENDING) or (latest if latest.get("event") == "end" else {})
-    if ending.get("state") in STATES[2:]:
+    ending = files.read_record(run / files.ENDING_FILE) or (latest if latest.get("event") == "end" else {})
+    if ending.get("state") in RUN_STATES[2:]:
         return str(ending["state"]), str(ending.get("cause", ""))
     if child is None:
         return "stopped", "It was taken out of the queue before it began."
-    return "interrupted", NO_WORD
+    return "interrupted", NO_LAST_WORD
 
 
-def child_of(run: Path) -> Child | None:
-    told = files.record(run / files.CHILD) or {}
+def read_child(run: Path) -> ChildProcess | None:
+    told = files.read_record(run / files.CHILD_FILE) or {}
     try:
-        return Child(int(told["pid"]), str(told["started"]), str(told["host"]))
+        return ChildProcess(int(told["pid"]), str(told["started"]), str(told["host"]))
     except (KeyError, ValueError, TypeError):
         return None
 
 
-def ticket(run: Path) -> int | None:
-    """Its place in the queue; None where it does not wait."""
-    told = files.text(run / files.QUEUED)
+def read_queue_place(run: Path) -> int | None:
+    """Return its place in the queue; None where it does not wait."""
+    told = files.read_text_file(run / files.QUEUED_FILE)
     if told is None:
         return None
     number = told.partition(" ")[0]

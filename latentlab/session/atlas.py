@@ -1,4 +1,7 @@
-"""The map: many images as points of a space, laid out in the plane, and what is known of each of them."""
+"""The map: many images as points of a space, laid out in the plane, and what is known of each of them.
+
+A `MapMaker` computes it in background jobs: the points, their layout, their colours.
+"""
 
 from __future__ import annotations
 
@@ -12,44 +15,54 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from latentlab import spaces
-from latentlab.chance import seeded
+from latentlab.chance import make_generator
 from latentlab.errors import UserError
-from latentlab.projections import PCA, Cache, Fitted, Projection, Quality, Worker, nearest, quality
-from latentlab.projections.fitted import Plane
-from latentlab.session.chores import Chore, Chores
-from latentlab.session.desk import TEMPERATURE, Desk
-from latentlab.session.shades import Shade, Values, read
-from latentlab.session.state import Found, Session, Source
-from latentlab.session.verbs import stacked
+from latentlab.projections import (
+    PCA,
+    FittedProjection,
+    Projection,
+    ProjectionCache,
+    ProjectionQuality,
+    ProjectionWorker,
+    find_nearest,
+    measure_projection,
+)
+from latentlab.projections.fitted import PlaneCoordinates
+from latentlab.session.chores import Job, JobPool
+from latentlab.session.desk import TEMPERATURE_SETTING, Workspace
+from latentlab.session.shades import Colouring, PointValues, compute_values
+from latentlab.session.state import Picture, PictureSource, Session
+from latentlab.session.verbs import stack_latents
 from latentlab.types import Flat, Images
 
-COUNTS = (250, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
-FIRST = 1_000
-NUMBERS = 100_000_000  # of one map's points: 400 MB
-PIECE = 32  # images between two reports
-EARLY = 64  # points that are shown before the rest is there; then twice as many, and so on
-KEPT = 24  # results, of them about a third whole sets of points
-USUAL = 500  # real points whose nearest neighbours say what distance is usual
+MAP_SIZES = (250, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
+FIRST_MAP_SIZE = 1_000
+MAX_COORDINATES = 100_000_000  # of one map's points: 400 MB
+EMBEDDING_CHUNK = 32  # images between two reports
+FIRST_PREVIEW_SIZE = 64  # points that are shown before the rest is there; then twice as many, and so on
+MAX_KEPT_RESULTS = 24  # results, of them about a third whole sets of points
+SPACING_SAMPLE = 500  # real points whose nearest neighbours say what distance is usual
 
-Turn = Float[Tensor, "P P"]
+PlaneTransform = Float[Tensor, "P P"]
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What is mapped: which images, as points of which space."""
+class MapPlan:
+    """A `MapPlan` says what is mapped: which images, as points of which space."""
 
     world: str
     space: str  # a latent model, or a classifier for its features
-    source: Source
+    source: PictureSource
     count: int
 
     @property
-    def rows(self) -> range:
+    def row_range(self) -> range:
+        """Return all rows of the plan, from 0 on."""
         return range(self.count)
 
 
 @dataclass(frozen=True, eq=False)
-class Ground:
+class EmbeddedPoints:
     """The points of a plan in their space, and how far a real one usually is from the next."""
 
     points: Flat
@@ -65,111 +78,126 @@ class Layout:
     So a better picture takes the place of the first without a jump, and a zoom keeps its meaning.
     """
 
-    fitted: Fitted
-    quality: Quality | None  # None while not all points are there
-    turn: Turn
+    fitted: FittedProjection
+    quality: ProjectionQuality | None  # None while not all points are there
+    turn: PlaneTransform
 
     @property
-    def places(self) -> Plane:
-        return self._turned(self.fitted.coordinates)
+    def plane_points(self) -> PlaneCoordinates:
+        """Return where the plan's points lie in the picture."""
+        return self._turn_points(self.fitted.coordinates)
 
-    def place(self, points: Flat) -> Plane:
-        """Where these points of the full space lie in the picture."""
-        return self._turned(self.fitted.transform(points))
+    def place_points(self, points: Flat) -> PlaneCoordinates:
+        """Return where these points of the full space lie in the picture."""
+        return self._turn_points(self.fitted.transform(points))
 
-    def _turned(self, places: Plane) -> Plane:
+    def _turn_points(self, places: PlaneCoordinates) -> PlaneCoordinates:
+        """Return the points centred, turned and scaled as the layout lies."""
         return (places - self.fitted.coordinates.mean(0)) @ self.turn
 
 
 @dataclass(frozen=True, eq=False)
-class Sight:
+class MapState:
     """What can be shown of a map now: the layout, the colours, what is still being computed, and what went wrong."""
 
     layout: Layout | None = None
-    values: Values | None = None
-    ground: Ground | None = None
+    values: PointValues | None = None
+    ground: EmbeddedPoints | None = None
     pending: str = ""
     why: str = ""
 
     @property
-    def shown(self) -> tuple[object, ...]:
-        """Changes when there is something new to draw."""
+    def drawn_parts(self) -> tuple[object, ...]:
+        """Return what is drawn; it changes when there is something new to draw."""
         return (self.layout, self.values)
 
 
-class Atlas:
-    """The maps of a desk's worlds, made in the background; one a process."""
+class MapMaker:
+    """A `MapMaker` computes the maps of a workspace's worlds in the background; there is one a process."""
 
-    def __init__(self, desk: Desk, folder: Path) -> None:
-        self.desk = desk
-        self.worker = Worker(Cache(folder))
-        self._chores = Chores(KEPT)
+    def __init__(self, workspace: Workspace, folder: Path) -> None:
+        self.workspace = workspace
+        self.worker = ProjectionWorker(ProjectionCache(folder))
+        self._chores = JobPool(MAX_KEPT_RESULTS)
 
-    def look(self, plan: Plan, tool: Projection, shade: Shade, again: bool = False) -> Sight:
-        """The best that is ready; whatever is missing is begun. `again` also begins what had failed."""
+    def request_map(self, plan: MapPlan, tool: Projection, shade: Colouring, again: bool = False) -> MapState:
+        """Return the best that is ready and begin whatever is missing; `again` also begins what had failed."""
         try:
-            self._check(plan)
-            ground = self._ground(plan, again)
-            if not ground.done:
-                return Sight(self._cut(ground.early, tool), pending=told("places the images", ground))
-            points = ground.wait(0)
-            first = self._layout(plan, points, PCA(tool.dims), again)
-            best = self._layout(plan, points, tool, again)
-            colours = self._values(plan, points, shade, again)
+            self._check_count(plan)
+            ground = self._request_points(plan, again)
+            if not ground.is_over:
+                return MapState(
+                    self._find_preview(ground.early, tool), pending=describe_progress("places the images", ground)
+                )
+            points = ground.wait_for_value(0)
+            first = self._request_layout(plan, points, PCA(tool.dims), again)
+            best = self._request_layout(plan, points, tool, again)
+            colours = self._request_values(plan, points, shade, again)
         except UserError as error:
-            return Sight(why=str(error))
-        chosen = next((chore for chore in (best, first) if chore.state == "finished"), None)
-        busy = ((first, "lays out"), (best, f"lays out by {name_of(tool)}"), (colours, f"computes {shade.kind}"))
-        pending = " · ".join(told(words, chore) for chore, words in busy if not chore.done)
-        failed = next((chore.why for chore in (best, first, colours) if chore.state in ("failed", "cancelled")), "")
-        layout = self._cut(ground.early, tool) if chosen is None else chosen.value
+            return MapState(why=str(error))
+        chosen = next((job for job in (best, first) if job.state == "finished"), None)
+        busy = (
+            (first, "lays out"),
+            (best, f"lays out by {name_projection(tool)}"),
+            (colours, f"computes {shade.kind}"),
+        )
+        pending = " · ".join(describe_progress(words, job) for job, words in busy if not job.is_over)
+        failed = next((job.why for job in (best, first, colours) if job.state in ("failed", "cancelled")), "")
+        layout = self._find_preview(ground.early, tool) if chosen is None else chosen.value
         values = colours.value if chosen is not None and colours.state == "finished" else None
-        return Sight(layout, values, points, pending, failed)
+        return MapState(layout, values, points, pending, failed)
 
-    def cancel(self, plan: Plan, tool: Projection, shade: Shade) -> None:
-        """What is still being computed for this view; what is there stays."""
+    def cancel_map(self, plan: MapPlan, tool: Projection, shade: Colouring) -> None:
+        """Cancel what is still being computed for this view; what is there stays."""
         for key in (("ground", plan), ("layout", plan, tool), ("values", plan, shade)):
-            chore = self._chores.find(key)
-            if chore is not None and not chore.done:
-                chore.cancel()
+            job = self._chores.find_job(key)
+            if job is not None and not job.is_over:
+                job.cancel()
 
-    def _check(self, plan: Plan) -> None:
-        have = self.available(plan)
+    def _check_count(self, plan: MapPlan) -> None:
+        """Refuse a plan of more images than there are."""
+        have = self.count_available(plan)
         if plan.count > have:
             raise UserError(f"There are {have:,} {plan.source} images of {plan.world}; choose at most so many.")
 
-    def available(self, plan: Plan) -> int:
-        return COUNTS[-1] if plan.source == "drawn" else len(getattr(self.desk.dataset(plan.world), plan.source))
+    def count_available(self, plan: MapPlan) -> int:
+        """Return how many images of the plan's source there are."""
+        return (
+            MAP_SIZES[-1]
+            if plan.source == "drawn"
+            else len(getattr(self.workspace.load_dataset(plan.world), plan.source))
+        )
 
-    def _cut(self, early: Fitted | None, tool: Projection) -> Layout | None:
+    def _find_preview(self, early: FittedProjection | None, tool: Projection) -> Layout | None:
+        """Return the early layout in the tool's dimensions; None where there is none of so many."""
         if early is None or early.coordinates.shape[1] < tool.dims:
             return None
-        return self._memoised(early, tool.dims)
+        return self._remember_preview(early, tool.dims)
 
-    def _memoised(self, early: Fitted, dims: int) -> Layout:
-        """One object for one early picture, so that it is drawn once."""
+    def _remember_preview(self, early: FittedProjection, dims: int) -> Layout:
+        """Return one object for one early picture, so that it is drawn once."""
 
-        def make() -> Layout:
+        def make_layout() -> Layout:
             frame = replace(early.frame, axes=early.frame.axes[:, :dims])
             plane = early.coordinates[:, :dims]
-            return Layout(replace(early, coordinates=plane, frame=frame), None, unit(plane))
+            return Layout(replace(early, coordinates=plane, frame=frame), None, make_unit_scale(plane))
 
-        return self.desk.recall(("early", early.digest, dims), make)
+        return self.workspace.recall_result(("early", early.digest, dims), make_layout)
 
     # the points
 
-    def _ground(self, plan: Plan, again: bool) -> Chore:
-        return self._chores.ask(("ground", plan), lambda chore: self._placed(plan, chore), again)
+    def _request_points(self, plan: MapPlan, again: bool) -> Job:
+        return self._chores.request_job(("ground", plan), lambda job: self._embed_plan(plan, job), again)
 
-    def _placed(self, plan: Plan, chore: Chore) -> Ground:
-        """All points, image by image; on the way the first ones are laid out, then twice as many, and so on."""
-        network, pieces, pictures, goal = self.desk.store.load(plan.space), [], [], EARLY
-        for start in range(0, plan.count, PIECE):
-            rows = plan.rows[start : start + PIECE]
-            images, _ = self.images(plan, rows)
-            piece = spaces.points(network, images.to(self.desk.store.device))
-            if plan.count * piece.shape[1] > NUMBERS:
-                most = NUMBERS // piece.shape[1]
+    def _embed_plan(self, plan: MapPlan, job: Job) -> EmbeddedPoints:
+        """Embed all images piece by piece; on the way lay out the first points, then twice as many, and so on."""
+        network, pieces, pictures, goal = self.workspace.store.load(plan.space), [], [], FIRST_PREVIEW_SIZE
+        for start in range(0, plan.count, EMBEDDING_CHUNK):
+            rows = plan.row_range[start : start + EMBEDDING_CHUNK]
+            images, _ = self.load_images(plan, rows)
+            piece = spaces.embed_images(network, images.to(self.workspace.store.device))
+            if plan.count * piece.shape[1] > MAX_COORDINATES:
+                most = MAX_COORDINATES // piece.shape[1]
                 raise UserError(
                     f"A picture has {piece.shape[1]:,} coordinates in this space; choose at most {most:,} images."
                 )
@@ -178,99 +206,125 @@ class Atlas:
                 pictures.append((images * 255).round().byte())
             seen = start + len(piece)
             if seen >= goal and seen < plan.count:
-                chore.early, goal = PCA(min(3, piece.shape[1])).fit(torch.cat(pieces)), 2 * seen
-            chore.told("", seen / plan.count)
+                job.early, goal = PCA(min(3, piece.shape[1])).fit(torch.cat(pieces)), 2 * seen
+            job.report_progress("", seen / plan.count)
         points = torch.cat(pieces)
-        return Ground(points, *usual(points), torch.cat(pictures) if pictures else None)
+        return EmbeddedPoints(points, *measure_spacing(points), torch.cat(pictures) if pictures else None)
 
-    def images(self, plan: Plan, rows: Sequence[int]) -> tuple[Images, Tensor | None]:
-        """Images and labels of the data set's rows; samples of the world's model by their seeds, decoded as one."""
+    def load_images(self, plan: MapPlan, rows: Sequence[int]) -> tuple[Images, Tensor | None]:
+        """Return images and labels of the data set's rows, or samples of the world's model by their seeds.
+
+        The samples are decoded as one batch.
+        """
         if plan.source != "drawn":
-            return self.desk.rows(plan.world, plan.source, rows)
-        kept = self._chores.find(("ground", plan))
+            return self.workspace.load_rows(plan.world, plan.source, rows)
+        kept = self._chores.find_job(("ground", plan))
         if kept is not None and kept.state == "finished":
             return kept.value.pictures[list(rows)].float() / 255, None
-        name = self.desk.drawing_model(plan.world)
-        network = self.desk.store.load(name)
-        drawn = stacked([network.sample(1, seeded(row)).map(lambda part: part * TEMPERATURE.default) for row in rows])
-        return self.desk.decode(name, drawn), None
+        name = self.workspace.choose_drawing_model(plan.world)
+        network = self.workspace.store.load(name)
+        drawn = stack_latents(
+            [
+                network.sample(1, make_generator(row)).map(lambda part: part * TEMPERATURE_SETTING.default)
+                for row in rows
+            ]
+        )
+        return self.workspace.decode_latents(name, drawn), None
 
     # where they lie
 
-    def _layout(self, plan: Plan, ground: Ground, tool: Projection, again: bool) -> Chore:
-        return self._chores.ask(("layout", plan, tool), lambda chore: self._laid(plan, ground, tool, chore), again)
+    def _request_layout(self, plan: MapPlan, ground: EmbeddedPoints, tool: Projection, again: bool) -> Job:
+        return self._chores.request_job(
+            ("layout", plan, tool), lambda job: self._compute_layout(plan, ground, tool, job), again
+        )
 
-    def _laid(self, plan: Plan, ground: Ground, tool: Projection, chore: Chore) -> Layout:
+    def _compute_layout(self, plan: MapPlan, ground: EmbeddedPoints, tool: Projection, job: Job) -> Layout:
+        """Fit the projection, turn it as the principal components lie, and measure it."""
         if isinstance(tool, PCA):
-            fitted = tool.fit(ground.points, chore.told)
-            turn = unit(fitted.coordinates)
+            fitted = tool.fit(ground.points, job.report_progress)
+            turn = make_unit_scale(fitted.coordinates)
         else:
-            fitted = self._by_worker(ground, tool, chore)
-            first = self._layout(plan, ground, PCA(tool.dims), again=False).wait()
-            turn = onto(fitted.coordinates, first.places)
-        chore.told("measures it", 1.0)
-        return Layout(fitted, quality(ground.points, fitted.coordinates), turn)
+            fitted = self._fit_in_worker(ground, tool, job)
+            first = self._request_layout(plan, ground, PCA(tool.dims), again=False).wait_for_value()
+            turn = align_places(fitted.coordinates, first.places)
+        job.report_progress("measures it", 1.0)
+        return Layout(fitted, measure_projection(ground.points, fitted.coordinates), turn)
 
-    def _by_worker(self, ground: Ground, tool: Projection, chore: Chore) -> Fitted:
-        job = self.worker.project(ground.points, tool)
+    def _fit_in_worker(self, ground: EmbeddedPoints, tool: Projection, job: Job) -> FittedProjection:
+        """Fit the projection in the worker's process and report its progress here."""
+        projection_job = self.worker.request_projection(ground.points, tool)
         try:
-            while not job.done:
-                chore.told(job.stage, job.progress)
+            while not projection_job.is_done:
+                job.report_progress(projection_job.stage, projection_job.progress)
                 time.sleep(0.1)
         finally:
-            job.cancel()
-        return job.result(0)
+            projection_job.cancel()
+        return projection_job.await_result(0)
 
     # what is known of each
 
-    def _values(self, plan: Plan, ground: Ground, shade: Shade, again: bool) -> Chore:
-        return self._chores.ask(("values", plan, shade), lambda chore: read(self, plan, ground, shade, chore), again)
+    def _request_values(self, plan: MapPlan, ground: EmbeddedPoints, shade: Colouring, again: bool) -> Job:
+        return self._chores.request_job(
+            ("values", plan, shade), lambda job: compute_values(self, plan, ground, shade, job), again
+        )
 
 
-def told(words: str, chore: Chore) -> str:
-    stage = f" ({chore.stage})" if chore.stage else ""
-    return f"{words}{stage}: {100 * chore.share:.0f} %"
+def describe_progress(words: str, job: Job) -> str:
+    """Say what a job is doing and how much of it is done, in %."""
+    stage = f" ({job.stage})" if job.stage else ""
+    return f"{words}{stage}: {100 * job.share:.0f} %"
 
 
-def name_of(tool: Projection) -> str:
+def name_projection(tool: Projection) -> str:
     return type(tool).__name__
 
 
-def unit(places: Plane) -> Turn:
-    """The scale that gives the places the root mean square 1 around their mean."""
+def make_unit_scale(places: PlaneCoordinates) -> PlaneTransform:
+    """Return the scale that gives the places the root mean square 1 around their mean."""
     size = (places - places.mean(0)).square().sum(1).mean().sqrt()
     return torch.eye(places.shape[1]) / size.clamp_min(1e-12)
 
 
-def onto(places: Plane, others: Plane) -> Turn:
-    """To the root mean square 1, turned or mirrored to lie nearest to the others (orthogonal Procrustes)."""
+def align_places(places: PlaneCoordinates, others: PlaneCoordinates) -> PlaneTransform:
+    """Return the transform to root mean square 1, turned or mirrored to lie nearest to the others.
+
+    This is orthogonal Procrustes.
+    """
     centred = places - places.mean(0)
     u, _, v = torch.linalg.svd(centred.T @ (others - others.mean(0)))
-    return u @ v @ unit(places)
+    return u @ v @ make_unit_scale(places)
 
 
-def usual(points: Flat) -> tuple[float, float]:
-    """Median and 95th percentile of a real point's distance to the nearest other, over an even choice of them."""
-    some = points[:: max(1, len(points) // USUAL)]
-    median, far = nearest(some, points, 2).distances[:, 1].quantile(torch.tensor([0.5, 0.95])).tolist()
+def measure_spacing(points: Flat) -> tuple[float, float]:
+    """Return median and 95th percentile of a real point's distance to the nearest other.
+
+    An even choice of the points is measured.
+    """
+    some = points[:: max(1, len(points) // SPACING_SAMPLE)]
+    median, far = find_nearest(some, points, 2).distances[:, 1].quantile(torch.tensor([0.5, 0.95])).tolist()
     return median, far
 
 
-def first_plan(desk: Desk, session: Session) -> tuple[Plan, str]:
-    """The classifier's features of the first test images; of samples where data are missing, and a line saying so."""
+def choose_first_plan(workspace: Workspace, session: Session) -> tuple[MapPlan, str]:
+    """Plan the classifier's features of the first test images.
+
+    Where data are missing, plan samples instead and return a line that says so.
+    """
     space = session.classifier or session.model
     try:
-        have = len(desk.dataset(session.world).test)
+        have = len(workspace.load_dataset(session.world).test)
     except UserError as error:
-        line = f"{error} Until then the map shows samples drawn from {desk.drawing_model(session.world)}."
-        return Plan(session.world, space, "drawn", FIRST // 4), line
-    return Plan(session.world, space, "test", max(count for count in COUNTS if count <= min(have, FIRST))), ""
+        line = f"{error} Until then the map shows samples drawn from {workspace.choose_drawing_model(session.world)}."
+        return MapPlan(session.world, space, "drawn", FIRST_MAP_SIZE // 4), line
+    return MapPlan(
+        session.world, space, "test", max(count for count in MAP_SIZES if count <= min(have, FIRST_MAP_SIZE))
+    ), ""
 
 
-def found(desk: Desk, plan: Plan, row: int) -> Found:
-    """The picture of one point of a map."""
+def find_point_picture(workspace: Workspace, plan: MapPlan, row: int) -> Picture:
+    """Return the picture of one point of a map."""
     if not 0 <= row < plan.count:
         raise UserError(f"The map shows rows 0 to {plan.count - 1}; choose one of them.")
     if plan.source == "drawn":
-        return desk.draw(desk.drawing_model(plan.world), row, TEMPERATURE.default)
-    return desk.row(plan.world, row, plan.source)
+        return workspace.draw_sample(workspace.choose_drawing_model(plan.world), row, TEMPERATURE_SETTING.default)
+    return workspace.load_row(plan.world, row, plan.source)

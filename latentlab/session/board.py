@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from latentlab.session.progress import Event
+from latentlab.session.progress import EventRecord
 
 
 @dataclass(frozen=True)
-class Measured:
+class TableFigure:
     """A figure with its 95 % interval, and what it was made from."""
 
     value: float
@@ -30,34 +30,34 @@ class Flips:
 
 
 @dataclass(frozen=True)
-class Board:
+class ComparisonTable:
     """A comparison so far; figures by metric and classifier, differences by metric and (first, second)."""
 
-    begin: Event = field(default_factory=dict)
-    figures: Mapping[str, Mapping[str, Measured]] = field(default_factory=dict)
-    differences: Mapping[str, Mapping[tuple[str, str], Measured]] = field(default_factory=dict)
-    seeds: tuple[Event, ...] = ()
+    begin: EventRecord = field(default_factory=dict)
+    figures: Mapping[str, Mapping[str, TableFigure]] = field(default_factory=dict)
+    differences: Mapping[str, Mapping[tuple[str, str], TableFigure]] = field(default_factory=dict)
+    seeds: tuple[EventRecord, ...] = ()
     flips: tuple[Flips, ...] = ()
     notes: tuple[str, ...] = ()
-    end: Event = field(default_factory=dict)
+    end: EventRecord = field(default_factory=dict)
 
 
-def read(board: Board, events: Iterable[Event]) -> Board:
-    """The board with these events."""
+def apply_events(board: ComparisonTable, events: Iterable[EventRecord]) -> ComparisonTable:
+    """Return the table with these events."""
     for event in events:
-        board = _with(board, event)
+        board = _apply_event(board, event)
     return board
 
 
-def _with(board: Board, event: Event) -> Board:
+def _apply_event(board: ComparisonTable, event: EventRecord) -> ComparisonTable:
     match event.get("event"):
         case "begin":
             return replace(board, begin=event, end={})
         case "figures":
-            return replace(board, figures=_added(board.figures, event["metric"], event["classifier"], event))
+            return replace(board, figures=_add_figure(board.figures, event["metric"], event["classifier"], event))
         case "difference":
             pair = (event["first"], event["second"])
-            return replace(board, differences=_added(board.differences, event["metric"], pair, event))
+            return replace(board, differences=_add_figure(board.differences, event["metric"], pair, event))
         case "seeds":
             return replace(board, seeds=(*board.seeds, event))
         case "flips":
@@ -70,13 +70,15 @@ def _with(board: Board, event: Event) -> Board:
     return board
 
 
-def _added(all_: Mapping[str, Mapping[Any, Measured]], metric: str, key: Any, event: Event) -> dict[str, Any]:
-    figure = Measured(event["value"], event["low"], event["high"], event.get("detail", {}))
+def _add_figure(
+    all_: Mapping[str, Mapping[Any, TableFigure]], metric: str, key: Any, event: EventRecord
+) -> dict[str, Any]:
+    figure = TableFigure(event["value"], event["low"], event["high"], event.get("detail", {}))
     return {**all_, metric: {**all_.get(metric, {}), key: figure}}
 
 
-def best(figures: Mapping[str, Measured], higher: bool) -> str | None:
-    """The classifier whose interval lies beyond that of every other; None where they overlap."""
+def find_clear_best(figures: Mapping[str, TableFigure], higher: bool) -> str | None:
+    """Return the classifier whose interval lies beyond that of every other; None where they overlap."""
     if len(figures) < 2:
         return None
     sign = 1 if higher else -1

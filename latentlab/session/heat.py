@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from latentlab.session.desk import Desk
+from latentlab.session.desk import Workspace
 from latentlab.session.state import Session
-from latentlab.session.verbs import code, moved
+from latentlab.session.verbs import encode_input, move_latents
 
 
 @dataclass(frozen=True, eq=False)
-class Heat:
+class PartChange:
     """One part's |Δz| in σ, laid out as the part is: a map of places, or a row of coordinates a layer."""
 
     part: str
@@ -22,18 +22,18 @@ class Heat:
     share: float  # of the whole move's |Δz|²
 
 
-def heat(desk: Desk, session: Session) -> list[Heat]:
-    """Coarse to fine."""
-    before, (after, _) = code(desk, session), moved(desk, session, session.result.tool)
+def measure_latent_change(workspace: Workspace, session: Session) -> list[PartChange]:
+    """Measure the change of each part, coarse to fine."""
+    before, (after, _) = encode_input(workspace, session), move_latents(workspace, session, session.result.tool)
     steps = {name: (after.parts[name] - part)[0].detach().cpu().float() for name, part in before.parts.items()}
     whole = sum(float(step.square().sum()) for step in steps.values()) or 1.0
     return [
-        Heat(name, _grid(step), float(step.square().mean().sqrt()), float(step.square().sum()) / whole)
+        PartChange(name, _lay_out_change(step), float(step.square().mean().sqrt()), float(step.square().sum()) / whole)
         for name, step in steps.items()
     ]
 
 
-def _grid(step: Tensor) -> Float[Tensor, "H W"]:
+def _lay_out_change(step: Tensor) -> Float[Tensor, "H W"]:
     if step.ndim == 3:
         return step.square().mean(0).sqrt()
     return step.abs().reshape(-1, step.shape[-1])

@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from latentlab.knobs import changed
-from latentlab.operators import Mix, Move, Swap
-from latentlab.session.desk import REFINE, Desk
-from latentlab.session.keep import file_name
+from latentlab.knobs import list_changed_knobs
+from latentlab.operators import LatentOperator, Mix, Swap
+from latentlab.session.desk import REFINE_STEPS, Workspace
+from latentlab.session.keep import name_png
 from latentlab.session.state import Session
-from latentlab.session.verbs import batch_of
-from latentlab.store import BROUGHT
+from latentlab.session.verbs import make_move_batch
+from latentlab.store import BROUGHT_KIND
 
-ALONE = "    result = tool(batch, bench).images[0]"
-MOVED = "    result = decode(bench.model, tool.move(latents, batch, bench)[0][[0]])[0]"
-ONE_BY_ONE = """    codes = [{codes}]{why}
+TOOL_LINE = "    result = tool(batch, bench).images[0]"
+DECODE_LINE = "    result = decode(bench.model, tool.move(latents, batch, bench)[0][[0]])[0]"
+ENCODE_LINES = """    codes = [{codes}]{why}
     latents = ll.Latents({{name: torch.cat([code[name] for code in codes]) for name in codes[0]}})"""
-MANY = """\
+ZIP_SCRIPT = """\
 from pathlib import Path
 
 import torch
@@ -48,11 +48,11 @@ for file, own in zip(files, numbers, strict=True):
 """
 
 
-def as_python(desk: Desk, session: Session) -> str:
-    """Lines that run beside the exported PNG and a folder of checkpoints, and give the same 256 levels."""
+def export_python(workspace: Workspace, session: Session) -> str:
+    """Write lines that run beside the exported PNG and a folder of checkpoints, and give the same 256 levels."""
     tool = session.result.tool
-    targets = batch_of(desk, session, tool).targets
-    path = way(isinstance(tool, Mix | Swap), session.model in session.refined)
+    targets = make_move_batch(workspace, session, tool).targets
+    path = write_path(isinstance(tool, Mix | Swap), session.model in session.refined)
     return f"""\
 from pathlib import Path
 
@@ -61,34 +61,37 @@ from torch.nn.functional import one_hot
 
 import latentlab as ll
 from latentlab import images
-from latentlab.operators import {imported(tool, path)}
+from latentlab.operators import {name_imports(tool, path)}
 from latentlab.session import pictures_in
 
 store = ll.Store("checkpoints")
-{added(desk, session)}bench = store.bench({networks(session)}, seed={session.seed})
-pictures = pictures_in(Path({said(file_name(session))}).read_bytes()).to(store.device)
+{mention_own_networks(workspace, session)}bench = store.bench({quote_networks(session)}, seed={session.seed})
+pictures = pictures_in(Path({write_literal(name_png(session))}).read_bytes()).to(store.device)
 labels = one_hot(torch.tensor({targets.argmax(1).tolist()}), {targets.shape[1]}).float()
 batch = ll.Batch(pictures, labels.to(store.device))
-tool = {call(tool)}
+tool = {write_call(tool)}
 with torch.no_grad():
 {path}
 Path("again.png").write_bytes(images.png(result))
 """
 
 
-def as_python_of_many(desk: Desk, views: Sequence[Session]) -> str:
-    """Lines that run inside the unpacked zip, beside a folder of checkpoints: each picture alone, as on the page."""
+def export_zip_python(workspace: Workspace, views: Sequence[Session]) -> str:
+    """Write lines that run inside the unpacked zip, beside a folder of checkpoints.
+
+    They move each picture alone, as on the page.
+    """
     session, tool = views[0], views[0].result.tool
     pair, refined = isinstance(tool, Mix | Swap), session.model in session.refined
-    targets = [batch_of(desk, view, tool).targets for view in views]
-    path = way(pair, refined)
-    return MANY.format(
-        imports=imported(tool, path),
-        first=added(desk, session),
-        tool=call(tool),
+    targets = [make_move_batch(workspace, view, tool).targets for view in views]
+    path = write_path(pair, refined)
+    return ZIP_SCRIPT.format(
+        imports=name_imports(tool, path),
+        first=mention_own_networks(workspace, session),
+        tool=write_call(tool),
         numbers=[target.argmax(1).tolist() for target in targets],
         and_partner=" and of its partner" if pair else "",
-        networks=networks(session),
+        networks=quote_networks(session),
         seed=session.seed,
         pictures='read(file), read("partner.png")' if pair else "read(file)",
         classes=targets[0].shape[1],
@@ -96,9 +99,9 @@ def as_python_of_many(desk: Desk, views: Sequence[Session]) -> str:
     )
 
 
-def way(pair: bool, refined: bool) -> str:
-    """From the pictures to the result, indented once."""
-    encoded = f"encode(bench.model, pictures[:1], refine={REFINE})"
+def write_path(pair: bool, refined: bool) -> str:
+    """Write the lines that lead from the pictures to the result, indented once."""
+    encoded = f"encode(bench.model, pictures[:1], refine={REFINE_STEPS})"
     if pair and refined:
         codes, why = f"{encoded}.parts, encode(bench.model, pictures[1:]).parts", ""
     elif pair:
@@ -107,32 +110,34 @@ def way(pair: bool, refined: bool) -> str:
             "  # one by one, as on the page",
         )
     else:
-        return f"    latents = {encoded}\n{MOVED}" if refined else ALONE
-    return f"{ONE_BY_ONE.format(codes=codes, why=why)}\n{MOVED}"
+        return f"    latents = {encoded}\n{DECODE_LINE}" if refined else TOOL_LINE
+    return f"{ENCODE_LINES.format(codes=codes, why=why)}\n{DECODE_LINE}"
 
 
-def imported(tool: Move, path: str) -> str:
-    return f"{type(tool).__name__}, decode, encode" if path != ALONE else type(tool).__name__
+def name_imports(tool: LatentOperator, path: str) -> str:
+    return f"{type(tool).__name__}, decode, encode" if path != TOOL_LINE else type(tool).__name__
 
 
-def networks(session: Session) -> str:
-    return ", ".join(said(name) for name in (session.model, session.classifier) if name)
+def quote_networks(session: Session) -> str:
+    return ", ".join(write_literal(name) for name in (session.model, session.classifier) if name)
 
 
-def added(desk: Desk, session: Session) -> str:
-    """A line for each network that is on no disk."""
-    own = [name for name in (session.model, session.classifier) if name and desk.store.card(name).kind == BROUGHT]
+def mention_own_networks(workspace: Workspace, session: Session) -> str:
+    """Write a line for each network that is on no disk."""
+    own = [
+        name for name in (session.model, session.classifier) if name and workspace.store.card(name).kind == BROUGHT_KIND
+    ]
     return "".join(
-        f"# First your own network: store.add({said(name)}, …), as you gave it to the page.\n" for name in own
+        f"# First your own network: store.add({write_literal(name)}, …), as you gave it to the page.\n" for name in own
     )
 
 
-def call(tool: Move) -> str:
-    """The tool as it is made, with the knobs that differ from its own."""
-    knobs = ", ".join(f"{name}={said(value)}" for name, value in changed(tool).items())
+def write_call(tool: LatentOperator) -> str:
+    """Write the tool as it is made, with the knobs that differ from its own."""
+    knobs = ", ".join(f"{name}={write_literal(value)}" for name, value in list_changed_knobs(tool).items())
     return f"{type(tool).__name__}({knobs})"
 
 
-def said(value: object) -> str:
-    """A value as Python reads it, text in double quotes."""
+def write_literal(value: object) -> str:
+    """Write a value as Python reads it, text in double quotes."""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)

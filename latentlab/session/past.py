@@ -8,53 +8,53 @@ from torch.nn.functional import interpolate
 
 from latentlab.errors import UserError
 from latentlab.operators import Mix, Swap
-from latentlab.session.desk import Desk, levels
-from latentlab.session.state import Moment, Selection, Session
-from latentlab.session.verbs import act, choose
+from latentlab.session.desk import Workspace, round_levels
+from latentlab.session.state import HistoryEntry, Selection, Session
+from latentlab.session.verbs import apply_move, choose_networks
 
-KEPT = 20
-SIDE = 32  # px of a small picture
+HISTORY_LENGTH = 20
+HISTORY_PICTURE_SIDE = 32  # px of a small picture
 
 
-def remembered(session: Session) -> Session:
-    """The session with its view among the last ones; a view that is there already is not written twice."""
-    if current(session) is not None:
+def remember_view(session: Session) -> Session:
+    """Return the session with its view among the last ones; a view that is there already is not written twice."""
+    if find_current_entry(session) is not None:
         return session
-    number = session.past[-1].number + 1 if session.past else 0
-    small = interpolate(session.result.image, (SIDE, SIDE), mode="area")
+    number = session.history[-1].number + 1 if session.history else 0
+    small = interpolate(session.result.image, (HISTORY_PICTURE_SIDE, HISTORY_PICTURE_SIDE), mode="area")
     view = (session.world, session.model, session.classifier, session.source, session.partner)
-    moment = Moment(number, *view, session.result.tool, session.seed, session.refined, levels(small))
-    return replace(session, past=(*session.past, moment)[-KEPT:])
+    entry = HistoryEntry(number, *view, session.result.tool, session.seed, session.refined, round_levels(small))
+    return replace(session, past=(*session.history, entry)[-HISTORY_LENGTH:])
 
 
-def current(session: Session) -> Moment | None:
-    """The moment that is on the page now."""
-    return next((moment for moment in reversed(session.past) if _same(moment, session)), None)
+def find_current_entry(session: Session) -> HistoryEntry | None:
+    """Return the entry that is on the page now."""
+    return next((entry for entry in reversed(session.history) if _matches_entry(entry, session)), None)
 
 
-def _same(moment: Moment, session: Session) -> bool:
+def _matches_entry(entry: HistoryEntry, session: Session) -> bool:
     tool = session.result.tool
-    names = (moment.world, moment.model, moment.classifier, moment.seed, moment.tool, moment.refined)
-    pair = moment.partner is session.partner or not isinstance(tool, Mix | Swap)
+    names = (entry.world, entry.model, entry.classifier, entry.seed, entry.tool, entry.refined)
+    pair = entry.partner is session.partner or not isinstance(tool, Mix | Swap)
     now = (session.world, session.model, session.classifier, session.seed, tool, session.refined)
-    return names == now and moment.source is session.source and pair
+    return names == now and entry.source is session.source and pair
 
 
-def go_back(desk: Desk, session: Session, number: int) -> Session:
-    """The view of that number again; the later ones stay, so that one can go forward too."""
-    moment = next((moment for moment in session.past if moment.number == number), None)
-    if moment is None:
-        raise UserError(f"This view is gone: the last {KEPT} are kept. Choose one of those shown.")
+def go_back(workspace: Workspace, session: Session, number: int) -> Session:
+    """Go back to the view of that number; the later ones stay, so that one can go forward too."""
+    entry = next((entry for entry in session.history if entry.number == number), None)
+    if entry is None:
+        raise UserError(f"This view is gone: the last {HISTORY_LENGTH} are kept. Choose one of those shown.")
     back = replace(
         session,
-        world=moment.world,
-        source=moment.source,
-        partner=moment.partner,
-        seed=moment.seed,
-        refined=moment.refined,
+        world=entry.world,
+        source=entry.source,
+        partner=entry.partner,
+        seed=entry.seed,
+        refined=entry.refined,
         photo=None,
     )
-    if moment.world != session.world:
+    if entry.world != session.world:
         back = replace(back, pinned=None, selection=Selection())
-    back = choose(desk, back, moment.model, moment.classifier or None)
-    return act(desk, back, moment.tool)
+    back = choose_networks(workspace, back, entry.model, entry.classifier or None)
+    return apply_move(workspace, back, entry.tool)

@@ -5,27 +5,27 @@ from __future__ import annotations
 from dataclasses import replace
 
 from latentlab.errors import UserError
-from latentlab.session.desk import Desk
-from latentlab.session.state import Found, Pin, Session
-from latentlab.session.verbs import put
+from latentlab.session.desk import Workspace
+from latentlab.session.state import Picture, PinnedPicture, Session
+from latentlab.session.verbs import place_picture
 
 
-def pin(session: Session, what: str, words: str) -> Session:
-    """The input or the result becomes the reference; `words` say how it was made."""
+def pin_picture(session: Session, what: str, words: str) -> Session:
+    """Make the input or the result the reference; `words` say how it was made."""
     if what not in ("input", "result"):
         raise UserError(f"{what[:20]!r} cannot be pinned; pin the input or the result.")
     if what == "input":
-        return replace(session, pinned=Pin(session.source, session.before), notice="")
-    made = Found(session.result.image, words, session.source.labels)
-    return replace(session, pinned=Pin(made, session.result.reading), notice="")
+        return replace(session, pinned=PinnedPicture(session.source, session.before), notice="")
+    made = Picture(session.result.image, words, session.source.labels)
+    return replace(session, pinned=PinnedPicture(made, session.result.prediction), notice="")
 
 
-def unpin(session: Session) -> Session:
+def remove_pin(session: Session) -> Session:
     return replace(session, pinned=None, notice="")
 
 
-def take_pinned(desk: Desk, session: Session) -> Session:
-    """The reference as input or partner."""
+def take_pinned(workspace: Workspace, session: Session) -> Session:
+    """Take the reference as input or partner."""
     if session.pinned is None:
         raise UserError("Nothing is pinned; pin the input or the result first.")
-    return put(desk, session, session.pinned.found)
+    return place_picture(workspace, session, session.pinned.picture)

@@ -5,31 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from latentlab.session.desk import REFINE, Desk, psnr
-from latentlab.session.state import Rebuilt, Refining, Session
-from latentlab.session.verbs import again, clean, look
+from latentlab.session.desk import REFINE_STEPS, Workspace, measure_psnr
+from latentlab.session.state import Reconstruction, Refinement, Session
+from latentlab.session.verbs import inspect_input, rebuild_input, repeat_move
 
-CHUNK = 5  # steps between two looks
+REPORT_STEPS = 5  # steps between two looks
 
 
-def refine(desk: Desk, session: Session) -> Iterator[Session]:
-    """How the rebuilding gets on, and at the end the same move from the improved encoding."""
-    yield replace(session, refining=Refining(0, REFINE, clean(desk, session)))
-    for step, latents in enumerate(desk.refining(session.model, session.source.image), 1):
-        if step % CHUNK == 0:
-            image = desk.decode(session.model, latents)
-            state = Refining(step, REFINE, Rebuilt(image, psnr(image, session.source.image)))
+def refine_encoding(workspace: Workspace, session: Session) -> Iterator[Session]:
+    """Yield how the rebuilding gets on, and at the end the same move from the improved encoding."""
+    yield replace(session, refining=Refinement(0, REFINE_STEPS, rebuild_input(workspace, session)))
+    for step, latents in enumerate(workspace.refine_latents(session.model, session.source.image), 1):
+        if step % REPORT_STEPS == 0:
+            image = workspace.decode_latents(session.model, latents)
+            state = Refinement(step, REFINE_STEPS, Reconstruction(image, measure_psnr(image, session.source.image)))
             yield replace(session, refining=state)
-    yield improved(desk, session)
+    yield use_refined_encoding(workspace, session)
 
 
-def improved(desk: Desk, session: Session) -> Session:
-    """The same move from the improved encoding, which is made where it is not remembered."""
+def use_refined_encoding(workspace: Workspace, session: Session) -> Session:
+    """Repeat the move from the improved encoding, which is made where it is not remembered."""
     refined = session.refined | {session.model}
-    return again(desk, look(desk, replace(session, refined=refined, refining=None, notice="")))
+    return repeat_move(workspace, inspect_input(workspace, replace(session, refined=refined, refining=None, notice="")))
 
 
-def unrefined(desk: Desk, session: Session) -> Session:
-    """Back to the encoder's own encoding; a run that is on its way is given up."""
+def use_plain_encoding(workspace: Workspace, session: Session) -> Session:
+    """Go back to the encoder's own encoding; a run that is on its way is given up."""
     refined = session.refined - {session.model}
-    return again(desk, look(desk, replace(session, refined=refined, refining=None, notice="")))
+    return repeat_move(workspace, inspect_input(workspace, replace(session, refined=refined, refining=None, notice="")))

@@ -8,13 +8,13 @@ from typing import Literal
 
 from PIL import Image
 
-from latentlab.images import Box
-from latentlab.operators.move import Move
+from latentlab.images import CropBox
+from latentlab.operators.move import LatentOperator
 from latentlab.types import Images
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class Picture:
     """One picture and where it came from; `labels` are its true classes where a data set names them."""
 
     image: Images  # one, of 256 levels, at the world's size
@@ -28,23 +28,23 @@ class Photo:
     """A picture that somebody brought, larger than the networks' images, and the part of it that is used."""
 
     picture: Image.Image
-    box: Box
+    box: CropBox
 
 
 @dataclass(frozen=True)
-class Reading:
+class Prediction:
     """What the networks say of one picture: a probability a class, and the flow's bits per dimension."""
 
     probabilities: tuple[float, ...] = ()
     bits: float | None = None
 
     @property
-    def best(self) -> int:
+    def best_class(self) -> int:
         return max(range(len(self.probabilities)), key=self.probabilities.__getitem__)
 
 
 @dataclass(frozen=True, eq=False)
-class Rebuilt:
+class Reconstruction:
     """A model's encoding decoded again, and how near it is in dB."""
 
     image: Images
@@ -55,15 +55,15 @@ class Rebuilt:
 class Result:
     """What the tools made of the input. `distance` is Euclidean in image space, from the input."""
 
-    tool: Move
+    tool: LatentOperator
     image: Images  # of 256 levels: what is shown is what was read and what is saved
-    reading: Reading
+    prediction: Prediction
     distance: float
     label: tuple[float, ...] = ()  # the soft label that training would use
 
 
 @dataclass(frozen=True, eq=False)
-class Track:
+class AttackTrace:
     """One attack so far: a point a step, and where it stands. Distances are from the clean path."""
 
     losses: tuple[float, ...]  # nats
@@ -72,51 +72,53 @@ class Track:
     steps: tuple[Result, ...]
 
     @property
-    def result(self) -> Result:
+    def last_result(self) -> Result:
         return self.steps[-1]
 
 
 @dataclass(frozen=True, eq=False)
-class Refining:
+class Refinement:
     """An encoding on its way to a better one: the step that is done, of how many, and how it rebuilds now."""
 
     step: int
     steps: int
-    rebuilt: Rebuilt
+    reconstruction: Reconstruction
 
 
 @dataclass(frozen=True, eq=False)
-class Pin:
+class PinnedPicture:
     """A picture kept in sight to compare others with, and what the networks say of it."""
 
-    found: Found
-    reading: Reading
+    picture: Picture
+    prediction: Prediction
 
 
 @dataclass(frozen=True, eq=False)
-class Moment:
+class HistoryEntry:
     """A view to come back to: all that it is made from, and a small picture of its result."""
 
     number: int
     world: str
     model: str
     classifier: str
-    source: Found
-    partner: Found
-    tool: Move
+    source: Picture
+    partner: Picture
+    tool: LatentOperator
     seed: int
     refined: frozenset[str]
     small: Images
 
 
-Source = Literal["test", "train", "drawn"]  # rows of the data set; or samples of the world's model, by their seeds
+PictureSource = Literal[
+    "test", "train", "drawn"
+]  # rows of the data set; or samples of the world's model, by their seeds
 
 
 @dataclass(frozen=True)
 class Selection:
     """Pictures chosen together, and a second set to set them against."""
 
-    source: Source = "test"
+    source: PictureSource = "test"
     rows: tuple[int, ...] = ()  # rising
     others: tuple[int, ...] = ()  # the second set, rising
 
@@ -127,21 +129,23 @@ class Session:
     model: str
     classifier: str  # empty where the world has none
     classes: tuple[str, ...]
-    source: Found
-    partner: Found
-    before: Reading
-    rebuilt: Mapping[str, Rebuilt | str]  # by every model of the world; or why a model cannot
+    source: Picture
+    partner: Picture
+    before: Prediction
+    rebuilt: Mapping[str, Reconstruction | str]  # by every model of the world; or why a model cannot
     result: Result
     seed: int = 0
     selection: Selection = Selection()
-    pinned: Pin | None = None
+    pinned: PinnedPicture | None = None
     refined: frozenset[str] = frozenset()  # models in which the input's encoding was improved
-    refining: Refining | None = None
+    refining: Refinement | None = None
     drawn: int = 99  # seed of the last sample from the prior
     filling: Literal["input", "partner"] = "input"  # where the next picture goes
-    track: tuple[Track, Track | None] | None = None  # of the last attack and of its control; none before it has ended
+    trace: tuple[AttackTrace, AttackTrace | None] | None = (
+        None  # of the last attack and of its control; none before it has ended
+    )
     doubts: tuple[str, ...] = ()  # why not to trust the attack
     photo: Photo | None = None
-    past: tuple[Moment, ...] = ()  # the last views, newest last
+    history: tuple[HistoryEntry, ...] = ()  # the last views, newest last
     milliseconds: float = 0.0
     notice: str = ""  # a line about what could not be carried over

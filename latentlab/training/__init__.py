@@ -1,24 +1,32 @@
 """A classifier trained with the augmentations that the page shows: the same bits again for the same config."""
 
-from latentlab.models.networks import Networks
-from latentlab.training.config import NETWORKS, Augmentation, Config, command
-from latentlab.training.loop import INTERRUPT, SAVE_TOO, STOP, Sample, batch_at, check, train
-from latentlab.training.reports import Event
-from latentlab.training.run import Files
+from latentlab.models.networks import NetworkSource
+from latentlab.training.config import TRAINABLE_NETWORKS, Augmentation, Config, format_train_command
+from latentlab.training.loop import (
+    INTERRUPT_REQUEST,
+    SAVE_REQUEST,
+    STOP_REQUEST,
+    UpdateSample,
+    make_update_batch,
+    require_trainable,
+    train_classifier,
+)
+from latentlab.training.reports import RunEvent
+from latentlab.training.run import RunFiles
 
 __all__ = [
-    "INTERRUPT",
-    "NETWORKS",
-    "SAVE_TOO",
-    "STOP",
+    "INTERRUPT_REQUEST",
+    "SAVE_REQUEST",
+    "STOP_REQUEST",
+    "TRAINABLE_NETWORKS",
     "Augmentation",
     "Config",
-    "Event",
-    "Files",
-    "Networks",
-    "Sample",
-    "batch_at",
-    "check",
-    "command",
-    "train",
+    "NetworkSource",
+    "RunEvent",
+    "RunFiles",
+    "UpdateSample",
+    "format_train_command",
+    "make_update_batch",
+    "require_trainable",
+    "train_classifier",
 ]

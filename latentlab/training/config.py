@@ -1,4 +1,4 @@
-"""What a run is asked to do: knobs, so that form, flags and JSON follow."""
+"""A config says what a run is asked to do: knobs, so that form, flags and JSON follow."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import field
 from typing import Annotated, Any, Literal
 
 from latentlab.errors import UserError
-from latentlab.knobs import Knob, changed, tool
-from latentlab.operators import METHODS, make
+from latentlab.knobs import Knob, list_changed_knobs, tool
+from latentlab.operators import METHODS, make_operator
 from latentlab.types import Operator
 
-NETWORKS = ("resnet", "resnet18", "airbench")  # kinds of classifiers, each a key of models.NETWORKS
+TRAINABLE_NETWORKS = ("resnet", "resnet18", "airbench")  # kinds of classifiers, each a key of models.NETWORKS
 
 
 @tool
@@ -24,11 +24,11 @@ class Augmentation:
     space: Annotated[str, Knob("latent model; empty for the one that the method was made for")] = ""
     probability: Annotated[float, Knob("that an image goes through it", 0, 1)] = 1.0
 
-    def operator(self) -> Operator:
-        return make(self.method, self.settings)
+    def build_operator(self) -> Operator:
+        return make_operator(self.method, self.settings)
 
-    def where(self, world: str) -> str:
-        """The name of its latent model in this world."""
+    def choose_space(self, world: str) -> str:
+        """Return the name of its latent model in this world."""
         made_for = METHODS[self.method].space if self.method in METHODS else "any"
         return self.space or f"{world}-{'pixels' if made_for == 'any' else made_for}"
 
@@ -39,7 +39,7 @@ class Config:
 
     world: Annotated[str, Knob("data set")] = "digits"
     attribute: Annotated[str, Knob("if labels are attributes, the one to learn; empty for the best known")] = ""
-    network: Annotated[str, Knob("classifier from scratch", choices=NETWORKS)] = "resnet"
+    network: Annotated[str, Knob("classifier from scratch", choices=TRAINABLE_NETWORKS)] = "resnet"
     parent: Annotated[str, Knob("checkpoint to go on from instead; empty for none")] = ""
     augmentations: Annotated[tuple[Augmentation, ...], Knob("moves, one after the other", 0, 8)] = ()
     standard: Annotated[bool, Knob("crop every image first, and mirror it where the data allow")] = True
@@ -63,19 +63,19 @@ class Config:
     bf16: Annotated[bool, Knob("half precision where the device gains from it")] = True
     seed: Annotated[int, Knob("of everything that is drawn", 0, 2**31 - 1)] = 0
 
-    def budget(self) -> None:
-        """Refuses a run without an end."""
+    def require_budget(self) -> None:
+        """Refuse a run without an end."""
         if not (self.epochs or self.steps or self.minutes):
             raise UserError("The run has no budget; give epochs, steps or minutes above 0.")
 
 
-def command(config: Config) -> str:
-    """The line that asks for the same; which rows were chosen is left to the recipe."""
+def format_train_command(config: Config) -> str:
+    """Return the line that asks for the same; which rows were chosen is left to the recipe."""
     words = ["latentlab", "train", "--data", config.world]
-    for name, value in changed(config).items():
+    for name, value in list_changed_knobs(config).items():
         flag = f"--{name.replace('_', '-')}"
         if name == "augmentations":
-            words += [word for step in config.augmentations for word in ("--augment", _said(step))]
+            words += [word for step in config.augmentations for word in ("--augment", _format_augmentation(step))]
         elif isinstance(value, bool):
             words.append(flag if value else f"--no-{name}")
         elif name not in ("rows", "world"):
@@ -83,5 +83,5 @@ def command(config: Config) -> str:
     return shlex.join(words)
 
 
-def _said(step: Augmentation) -> str:
-    return json.dumps(changed(step)) if set(changed(step)) - {"method"} else step.method
+def _format_augmentation(step: Augmentation) -> str:
+    return json.dumps(list_changed_knobs(step)) if set(list_changed_knobs(step)) - {"method"} else step.method

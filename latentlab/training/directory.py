@@ -14,34 +14,34 @@ from pathlib import Path
 from typing import Any
 
 from latentlab.errors import UserError
-from latentlab.training.reports import Event
-from latentlab.training.run import Files
+from latentlab.training.reports import RunEvent
+from latentlab.training.run import RunFiles
 
-SPARE = 16_384  # bytes kept back for the last line of a run that fills its disk
+SPARE_BYTES = 16_384  # bytes kept back for the last line of a run that fills its disk
 
 
 @dataclass(frozen=True)
-class Directory:
+class RunDirectory:
     path: Path
     events: Path
     stop: Path
     spare: Path
-    files: Files
+    files: RunFiles
 
     @classmethod
-    def of(cls, path: Path) -> Directory:
-        files = Files(path / "resume.safetensors", path / "run.safetensors", path / "batch.safetensors")
+    def open_at(cls, path: Path) -> RunDirectory:
+        files = RunFiles(path / "resume.safetensors", path / "run.safetensors", path / "batch.safetensors")
         return cls(path, path / "events.jsonl", path / "stop", path / "spare", files)
 
     @classmethod
-    def beside(cls, out: Path) -> Directory:
-        """For a run that is no directory: everything next to the file that it makes."""
+    def open_beside(cls, out: Path) -> RunDirectory:
+        """Return the directory of a run that has none: everything lies next to the file that it makes."""
         out.parent.mkdir(parents=True, exist_ok=True)
-        files = Files(out.with_suffix(".resume"), out)
+        files = RunFiles(out.with_suffix(".resume"), out)
         return cls(out, out.with_suffix(".jsonl"), out.with_suffix(".stop"), out.with_suffix(".spare"), files)
 
-    def order(self, verb: str) -> dict[str, Any]:
-        """The knobs of this run, which must be one of `verb`."""
+    def read_config(self, verb: str) -> dict[str, Any]:
+        """Return the knobs of this run, which must be one of `verb`."""
         try:
             order = json.loads((self.path / "config.json").read_bytes())
             found, config = order["verb"], order["config"]
@@ -51,65 +51,65 @@ class Directory:
             raise UserError(f"{self.path} is a run of {str(found)[:20]!r}, not of {verb}; ask for that.")
         return config
 
-    def told(self) -> list[Event]:
-        """Every whole line; the last one may have been cut short by a kill."""
+    def read_events(self) -> list[RunEvent]:
+        """Return the event of every whole line; the last one may have been cut short by a kill."""
         if not self.events.exists():
             return []
         lines = self.events.read_bytes().split(b"\n")[:-1]
         return [json.loads(line) for line in lines if line]
 
     @property
-    def finished(self) -> bool:
-        events = self.told()
+    def is_finished(self) -> bool:
+        events = self.read_events()
         return bool(events) and events[-1]["event"] == "end" and events[-1].get("state") == "finished"
 
-    def take_back(self, step: int) -> None:
-        """The story up to this step, without an end: it goes on from here."""
-        kept = [event for event in self.told() if event["step"] <= step and event["event"] != "end"]
+    def take_back_events(self, step: int) -> None:
+        """Cut the story down to this step, without an end: it goes on from here."""
+        kept = [event for event in self.read_events() if event["step"] <= step and event["event"] != "end"]
         kept = [event for event in kept if event["event"] != "begin" or event["step"] < step]
         part = self.events.with_suffix(".part")
-        self._guarded(lambda: part.write_bytes(b"".join(map(_line, kept))))
+        self._write_or_explain(lambda: part.write_bytes(b"".join(map(_encode_event, kept))))
         part.replace(self.events)
-        self._guarded(lambda: self.spare.write_bytes(bytes(SPARE)))
+        self._write_or_explain(lambda: self.spare.write_bytes(bytes(SPARE_BYTES)))
 
-    def tell(self, event: Event) -> None:
-        """One line, whole or not at all."""
+    def write_event(self, event: RunEvent) -> None:
+        """Write one line, whole or not at all."""
         size = self.events.stat().st_size if self.events.exists() else 0
         try:
             with self.events.open("ab", buffering=0) as file:
-                line = _line(event)
+                line = _encode_event(event)
                 if file.write(line) < len(line):
                     raise OSError(errno.ENOSPC, "the line was cut short")
         except OSError as error:
             os.truncate(self.events, size)
-            raise _full(self.path, error) from error
+            raise _explain_full_disk(self.path, error) from error
 
-    def end(self, event: Event) -> None:
-        """The last line has room: that of the spare file."""
+    def write_end(self, event: RunEvent) -> None:
+        """Write the last line, which has room: that of the spare file."""
         self.spare.unlink(missing_ok=True)
-        self.tell(event)
+        self.write_event(event)
         self.stop.unlink(missing_ok=True)
 
-    def asked(self) -> str:
-        """`stop`, `save`, or nothing."""
+    def read_request(self) -> str:
+        """Return `stop`, `save`, or nothing."""
         try:
             said = self.stop.read_text("utf-8").strip()
         except OSError:
             return ""
         return "save" if said == "save" else "stop"
 
-    def _guarded(self, write: Any) -> None:
+    def _write_or_explain(self, write: Any) -> None:
         try:
             write()
         except OSError as error:
-            raise _full(self.path, error) from error
+            raise _explain_full_disk(self.path, error) from error
 
 
-def _line(event: Event) -> bytes:
+def _encode_event(event: RunEvent) -> bytes:
     return json.dumps(event, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
-def _full(path: Path, error: OSError) -> Exception:
+def _explain_full_disk(path: Path, error: OSError) -> Exception:
     if error.errno != errno.ENOSPC:
         return error
     return UserError(f"The disk is full: {path} keeps its last good state. Make room and resume the run.")

@@ -1,4 +1,4 @@
-"""`train`: a generator of events; a run that is stopped or killed goes on to the same bits."""
+"""`train_classifier` is a generator of events; a run that is stopped or killed goes on to the same bits."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from torch import Tensor, nn
 from latentlab import models
 from latentlab.errors import UserError
 from latentlab.fit import parallel
-from latentlab.fit.loop import device_name
-from latentlab.fit.state import Progress
-from latentlab.fit.updates import diverged, updates
+from latentlab.fit.loop import describe_device
+from latentlab.fit.state import TrainingProgress
+from latentlab.fit.updates import find_divergence, iterate_updates
 from latentlab.models import Card
-from latentlab.models.networks import Networks
+from latentlab.models.networks import NetworkSource
 from latentlab.training import reports
-from latentlab.training.config import Config, command
-from latentlab.training.judging import judge
-from latentlab.training.learner import Learner, adapts
-from latentlab.training.reports import Event
-from latentlab.training.run import Files, Run, course_of
-from latentlab.training.task import prepare
+from latentlab.training.config import Config, format_train_command
+from latentlab.training.judging import evaluate_on_test
+from latentlab.training.learner import Learner, adapts_to_classifier
+from latentlab.training.reports import RunEvent
+from latentlab.training.run import RunFiles, TrainingRun, order_batches
+from latentlab.training.task import prepare_task
 from latentlab.types import Batch, Images
 
-TELL, SHOW, SAVE = 0.2, 2.0, 5.0  # seconds between step events, samples and states
-SHARE = 0.1  # of the time that may go into looks at held-out images, and half of it into states
-STOP, SAVE_TOO, INTERRUPT = "stop", "save", "interrupt"
+STEP_EVENT_SECONDS, SAMPLE_SECONDS, STATE_SECONDS = 0.2, 2.0, 5.0  # seconds between step events, samples and states
+EVALUATION_SHARE = 0.1  # of the time that may go into looks at held-out images, and half of it into states
+STOP_REQUEST, SAVE_REQUEST, INTERRUPT_REQUEST = "stop", "save", "interrupt"
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class UpdateSample:
     """What one update learns from."""
 
     step: int  # counted from 1
@@ -40,85 +40,93 @@ class Sample:
     exact: bool  # False where an attack would be aimed at weights that are not known yet
 
 
-def train(config: Config, networks: Networks, files: Files, asked: Callable[[], str] = lambda: "") -> Iterator[Event]:
-    """Trains until the budget is used up or `asked` says stop, save or interrupt; goes on from `files.resume`.
+def train_classifier(
+    config: Config, networks: NetworkSource, files: RunFiles, asked: Callable[[], str] = lambda: ""
+) -> Iterator[RunEvent]:
+    """Train until the budget is used up or `asked` says stop, save or interrupt; go on from `files.resume`.
 
     Under torchrun every process yields its events; the first one's are those to keep.
     """
-    task = prepare(config, networks)
-    place = parallel.start(str(networks.device))
-    run = Run(config, task, files, str(networks.device), place)
-    progress = run.begin()
-    yield reports.begin(run, progress)
+    task = prepare_task(config, networks)
+    place = parallel.join_processes(str(networks.device))
+    run = TrainingRun(config, task, files, str(networks.device), place)
+    progress = run.begin_or_resume()
+    yield reports.report_begin(run, progress)
     said = ""
 
-    def done(now: Progress) -> float:
+    def compute_done_share(now: TrainingProgress) -> float:
         nonlocal said
         said = said or asked()
-        return 1.0 if said else run.done(now)
+        return 1.0 if said else run.compute_spent_share(now)
 
-    for event, reached in _learn(run, progress, done):
+    for event, reached in _run_updates(run, progress, compute_done_share):
         progress = reached
         if event:
             yield event
-    if run.done(progress) < 1:
-        said = said or asked() or STOP
-    yield from _end(run, progress, said)
-    parallel.stop()
+    if run.compute_spent_share(progress) < 1:
+        said = said or asked() or STOP_REQUEST
+    yield from _end_run(run, progress, said)
+    parallel.leave_processes()
 
 
-def _learn(run: Run, progress: Progress, done: Callable[[Progress], float]) -> Iterator[tuple[Event | None, Progress]]:
-    """Updates, and from time to time a line, a sample, a look or a state; nothing of it changes what is learned."""
+def _run_updates(
+    run: TrainingRun, progress: TrainingProgress, done: Callable[[TrainingProgress], float]
+) -> Iterator[tuple[RunEvent | None, TrainingProgress]]:
+    """Make the updates, and at times a line, a sample, a look or a state; none of these changes what is learned."""
     tell, show, save, peek = (
-        reports.Rhythm(TELL),
-        reports.Rhythm(SHOW),
-        reports.Rhythm(SAVE, SHARE / 2),
-        reports.Rhythm(0.0, SHARE),
+        reports.Throttle(STEP_EVENT_SECONDS),
+        reports.Throttle(SAMPLE_SECONDS),
+        reports.Throttle(STATE_SECONDS, EVALUATION_SHARE / 2),
+        reports.Throttle(0.0, EVALUATION_SHARE),
     )
     pace, losses, first = reports.Pace(progress), [], progress.step + 1
-    for progress, values in updates(run.learner, run.average, run.course, progress, done):  # noqa: B020
-        if bad := diverged(values):
+    for progress, values in iterate_updates(run.learner, run.average_network, run.batch_order, progress, done):  # noqa: B020
+        if bad := find_divergence(values):
             raise UserError(
                 f"The training diverged at step {progress.step} ({bad} is not finite); the last good state is kept. "
                 "Take a lower rate or a weaker augmentation."
             )
         losses.append(values["loss"])
-        over, head = run.done(progress) >= 1, run.place[0] == 0
-        if tell.due() or over or progress.step == first:
+        over, head = run.compute_spent_share(progress) >= 1, run.place[0] == 0
+        if tell.is_due() or over or progress.step == first:
             loss, losses = sum(losses) / len(losses), []
-            yield reports.step(run, progress, loss, values["rate"], pace), progress
-        if head and run.files.sample and (show.due() or progress.step == first):
-            yield reports.sample(run, progress), progress
-        if head and len(run.task.held) and (over or (progress.step % run.course.steps_per_epoch == 0 and peek.due())):
+            yield reports.report_step(run, progress, loss, values["rate"], pace), progress
+        if head and run.files.sample and (show.is_due() or progress.step == first):
+            yield reports.report_sample(run, progress), progress
+        if (
+            head
+            and len(run.task.held)
+            and (over or (progress.step % run.batch_order.steps_per_epoch == 0 and peek.is_due()))
+        ):
             with peek:
-                event = reports.looked(run, progress)
+                event = reports.report_evaluation(run, progress)
             yield event, progress
-        if save.due():
+        if save.is_due():
             with save:
-                run.save(progress)
+                run.save_state(progress)
         yield None, progress
 
 
-def _end(run: Run, progress: Progress, said: str) -> Iterator[Event]:
-    """The last state; the classifier with its card, if the run came to its end or was asked to keep it."""
-    run.save(progress)
-    if said == INTERRUPT or run.place[0] > 0:
+def _end_run(run: TrainingRun, progress: TrainingProgress, said: str) -> Iterator[RunEvent]:
+    """Save the last state; keep the classifier with its card, if the run came to its end or was asked to keep it."""
+    run.save_state(progress)
+    if said == INTERRUPT_REQUEST or run.place[0] > 0:
         return
-    scores = _ship(run, progress) if said in ("", SAVE_TOO) else {}
+    scores = _ship_classifier(run, progress) if said in ("", SAVE_REQUEST) else {}
     if said:
         kept = " and kept its classifier" if scores else ""
-        yield reports.event(
+        yield reports.make_event(
             "end", progress, state="stopped", cause=f"Stopped on request at step {progress.step}{kept}.", scores=scores
         )
         return
-    yield reports.event(
+    yield reports.make_event(
         "end", progress, state="finished", cause=f"The budget was used up at step {progress.step}.", scores=scores
     )
     run.files.resume.unlink(missing_ok=True)
 
 
-def _ship(run: Run, progress: Progress) -> dict[str, float]:
-    scores = judge(run.learner, run.average, run.task.world.test, run.device)
+def _ship_classifier(run: TrainingRun, progress: TrainingProgress) -> dict[str, float]:
+    scores = evaluate_on_test(run.learner, run.average_network, run.task.world.test, run.device)
     world = run.task.world
     card = Card(
         kind=run.task.kind,
@@ -126,34 +134,36 @@ def _ship(run: Run, progress: Progress) -> dict[str, float]:
         image_shape=world.image_shape,
         data=world.name,
         classes=world.classes,
-        command=command(run.config),
+        command=format_train_command(run.config),
         seconds=round(progress.seconds, 1),
-        device=device_name(run.device),
+        device=describe_device(run.device),
         images_seen=progress.images_seen,
         scores={"accuracy": float(f"{scores['accuracy']:.4g}")},
         parent=run.task.parent,
         licence=f"weights: as the project; data: {world.licence}",
         recipe=run.task.recipe,
     )
-    models.save(run.files.out, run.average, card)
+    models.save_network(run.files.out, run.average_network, card)
     return {name: round(value, 5) for name, value in scores.items()}
 
 
-def check(config: Config, networks: Networks) -> None:
-    """One line that says why this cannot be trained, if it cannot: the first batch is made and thrown away."""
-    batch_at(config, networks, 1)
+def require_trainable(config: Config, networks: NetworkSource) -> None:
+    """Say in one line why this cannot be trained, if it cannot: the first batch is made and thrown away."""
+    make_update_batch(config, networks, 1)
 
 
-def batch_at(config: Config, networks: Networks, step: int, classifier: nn.Module | None = None) -> Sample:
-    """The batch of an update, counted from 1, as `train` in one process has it.
+def make_update_batch(
+    config: Config, networks: NetworkSource, step: int, classifier: nn.Module | None = None
+) -> UpdateSample:
+    """Return the batch of an update, counted from 1, as `train_classifier` in one process has it.
 
     Attacks are aimed at `classifier`; without one at the first weights, which is exact for the first update alone.
     """
-    task, device = prepare(config, networks), str(networks.device)
-    course, learner = course_of(config, task, device, (0, 1)), Learner(config, task)
-    rows = next(course.rows(step - 1))
-    images, labels = (part.to(device) for part in course.data.batch(rows))
+    task, device = prepare_task(config, networks), str(networks.device)
+    course, learner = order_batches(config, task, device, (0, 1)), Learner(config, task)
+    rows = next(course.iterate_rows(step - 1))
+    images, labels = (part.to(device) for part in course.data.take_batch(rows))
     target = learner.network.to(device) if classifier is None else classifier
-    batch = learner.moved(images, labels, target, course.rng(step - 1))
-    blind = classifier is None and step > 1 and any(adapts(move.operator) for move in task.moves)
-    return Sample(step, task.learned[rows], images, batch, not blind)
+    batch = learner.move_images(images, labels, target, course.make_rng(step - 1))
+    blind = classifier is None and step > 1 and any(adapts_to_classifier(move.operator) for move in task.moves)
+    return UpdateSample(step, task.learned[rows], images, batch, not blind)

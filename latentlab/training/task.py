@@ -9,23 +9,23 @@ import torch
 from torch import Tensor, nn
 
 from latentlab import chance, data, models
-from latentlab.data import Split, World
+from latentlab.data import Dataset, Split
 from latentlab.errors import UserError
 from latentlab.fit import FITTERS
-from latentlab.knobs import to_json
+from latentlab.knobs import tool_to_json
 from latentlab.models import Card, Pixels
-from latentlab.models.modules import channels_last
-from latentlab.models.networks import Networks
+from latentlab.models.modules import use_channels_last
+from latentlab.models.networks import NetworkSource
 from latentlab.training.config import Config
-from latentlab.training.subset import Rows, split
+from latentlab.training.subset import TrainingRows, split_rows
 from latentlab.types import LatentModel, Operator
 
-FAVOURITE = "Smiling"  # people recognise it, and it is the one most evenly split
-FIRST = 1000  # images from which a network takes its first statistics
+FAVOURITE_ATTRIBUTE = "Smiling"  # people recognise it, and it is the one most evenly split
+STATISTICS_IMAGES = 1000  # images from which a network takes its first statistics
 
 
 @dataclass(frozen=True, eq=False)
-class Move:
+class ResolvedAugmentation:
     """An operator, the space that it moves in, and the chance of an image to go through it."""
 
     operator: Operator
@@ -35,96 +35,100 @@ class Move:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    world: World
-    learned: Rows  # of the training images
-    held: Rows  # of the training images, to judge by
-    moves: tuple[Move, ...]
+    world: Dataset
+    learned: TrainingRows  # of the training images
+    held: TrainingRows  # of the training images, to judge by
+    moves: tuple[ResolvedAugmentation, ...]
     kind: str
     arguments: dict[str, Any]
     network: nn.Module  # with its first weights, on the CPU
     parent: str  # name and digest, if it has one
     recipe: dict[str, Any]
 
-    def half(self, rows: Rows) -> Split:
+    def select_split(self, rows: TrainingRows) -> Split:
         return Split(self.world.train.images[rows], self.world.train.labels[rows])
 
 
-def prepare(config: Config, networks: Networks) -> Task:
-    """Everything that a run needs, or one line that says what is missing."""
-    config.budget()
-    world = world_of(config)
-    learned, held = split(world, config.rows, config.fraction, config.validation, config.seed)
-    names = [step.where(config.world) for step in config.augmentations]
-    spaces = {name: _space(name, world, networks) for name in names}
-    operators = [step.operator() for step in config.augmentations]
+def prepare_task(config: Config, networks: NetworkSource) -> Task:
+    """Return everything that a run needs, or refuse it with one line that says what is missing."""
+    config.require_budget()
+    world = load_training_world(config)
+    learned, held = split_rows(world, config.rows, config.fraction, config.validation, config.seed)
+    names = [step.choose_space(config.world) for step in config.augmentations]
+    spaces = {name: _load_space(name, world, networks) for name in names}
+    operators = [step.build_operator() for step in config.augmentations]
     chances = [step.probability for step in config.augmentations]
-    kind, arguments, network = _network(config, world, learned, networks)
+    kind, arguments, network = _make_network(config, world, learned, networks)
     return Task(
         world=world,
         learned=learned,
         held=held,
-        moves=tuple(map(Move, operators, (spaces[name] for name in names), chances)),
+        moves=tuple(map(ResolvedAugmentation, operators, (spaces[name] for name in names), chances)),
         kind=kind,
         arguments=arguments,
         network=network,
         parent=f"{config.parent} {networks.digest(config.parent)}" if config.parent else "",
-        recipe={"config": to_json(config), "spaces": {name: _digest(name, networks) for name in spaces}},
+        recipe={"config": tool_to_json(config), "spaces": {name: _digest_space(name, networks) for name in spaces}},
     )
 
 
-def world_of(config: Config) -> World:
-    """The data; where labels are attributes, with one of them as two classes."""
-    world = data.load(config.world)
+def load_training_world(config: Config) -> Dataset:
+    """Load the data; where labels are attributes, with one of them as two classes."""
+    world = data.load_world(config.world)
     if not world.multilabel:
         if config.attribute:
             raise UserError(f"{world.name} has classes, not attributes; leave attribute empty.")
         return world
-    return world.about(config.attribute or (FAVOURITE if FAVOURITE in world.classes else world.classes[0]))
+    return world.select_attribute(
+        config.attribute or (FAVOURITE_ATTRIBUTE if FAVOURITE_ATTRIBUTE in world.classes else world.classes[0])
+    )
 
 
-def _space(name: str, world: World, networks: Networks) -> LatentModel:
-    space = Pixels(world.image_shape) if name == f"{world.name}-pixels" else networks.fast(name)
+def _load_space(name: str, world: Dataset, networks: NetworkSource) -> LatentModel:
+    space = Pixels(world.image_shape) if name == f"{world.name}-pixels" else networks.load_fast(name)
     if not isinstance(space, LatentModel) or tuple(space.image_shape) != world.image_shape:
         raise UserError(f"{name} is no latent model of {world.name}'s images; choose one of that world.")
     return space
 
 
-def _digest(name: str, networks: Networks) -> str:
+def _digest_space(name: str, networks: NetworkSource) -> str:
     return "" if name.endswith("-pixels") else networks.digest(name)
 
 
-def _network(config: Config, world: World, learned: Rows, networks: Networks) -> tuple[str, dict[str, Any], nn.Module]:
-    """Kind, constructor arguments and first weights: of the parent, or drawn from the seed."""
+def _make_network(
+    config: Config, world: Dataset, learned: TrainingRows, networks: NetworkSource
+) -> tuple[str, dict[str, Any], nn.Module]:
+    """Return kind, constructor arguments and first weights: of the parent, or drawn from the seed."""
     if config.parent:
-        return _child(config.parent, world, networks)
-    rows = learned[chance.permutation(len(learned), chance.seeded(config.seed))][:FIRST]
+        return _make_child(config.parent, world, networks)
+    rows = learned[chance.draw_permutation(len(learned), chance.make_generator(config.seed))][:STATISTICS_IMAGES]
     own = replace(world, train=Split(world.train.images[rows], world.train.labels[rows]))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         fitter = FITTERS[config.network](own, "cpu")
-        fitter.begin(own.train.batch(slice(None))[0])
+        fitter.begin(own.train.take_batch(slice(None))[0])
     return config.network, fitter.arguments, fitter.network
 
 
-def _child(name: str, world: World, networks: Networks) -> tuple[str, dict[str, Any], nn.Module]:
-    """The parent's weights; the last layer too if the classes are the same, or one is an attribute that it knows."""
+def _make_child(name: str, world: Dataset, networks: NetworkSource) -> tuple[str, dict[str, Any], nn.Module]:
+    """Take the parent's weights; the last layer too if the classes are the same, or one is an attribute it knows."""
     base, _, attribute = name.partition(":")
     card, parent = networks.card(base), networks.load(base)
     if card.kind not in FITTERS or card.kind in models.LATENT_KINDS or tuple(card.image_shape) != world.image_shape:
         raise UserError(f"{name} is no classifier of {world.name}'s images that LatentLab made; choose another parent.")
     weights = {key: value.cpu() for key, value in parent.state_dict().items()}
-    head = _head(card, world, attribute, weights)
+    head = _inherit_head(card, world, attribute, weights)
     arguments = card.arguments | {"classes": world.classes}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network = channels_last(models.NETWORKS[card.kind](**arguments))
+        network = use_channels_last(models.NETWORK_CLASSES[card.kind](**arguments))
     body = {key: value for key, value in weights.items() if not key.startswith("head.")}
     network.load_state_dict(body | head, strict=False)
     return card.kind, arguments, network
 
 
-def _head(card: Card, world: World, attribute: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The last layer; an attribute's logit l becomes the two logits −l/2 and l/2, whose softmax is its sigmoid."""
+def _inherit_head(card: Card, world: Dataset, attribute: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the last layer; an attribute's logit l becomes two, −l/2 and l/2, whose softmax is its sigmoid."""
     head = {key: value for key, value in weights.items() if key.startswith("head.")}
     if tuple(card.classes) == world.classes:
         return head

@@ -1,4 +1,4 @@
-"""The page. Gradio is imported when it is first built, after `guard.prepare` has set up for it."""
+"""The page. Gradio is imported when it is first built, after `guard.prepare_gradio` has set up for it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     from latentlab.store import Store
 
 
-def build(store: Store, runs: Runs | None = None) -> gr.Blocks:
-    """The page of a store, and of the runs that may be started from it; launch it with `**look()`."""
+def build_page(store: Store, runs: Runs | None = None) -> gr.Blocks:
+    """Build the page of a store, and of the runs that may be started from it; launch it with `**load_page_style()`."""
     from latentlab.ui import page
 
-    return page.build(store, runs)
+    return page.lay_out_page(store, runs)
 
 
-def look() -> dict[str, Any]:
-    """Keywords for `launch`: theme and style sheet."""
+def load_page_style() -> dict[str, Any]:
+    """Return the keywords for `launch`: theme and style sheet."""
     from latentlab.ui import theme
 
-    return theme.look()
+    return theme.load_style_options()

@@ -14,22 +14,26 @@ from PIL import Image
 from latentlab import images
 from latentlab import session as verbs
 from latentlab.errors import UserError
-from latentlab.knobs import from_json
+from latentlab.knobs import tool_from_json
 from latentlab.operators import OPERATORS, Mix, Swap
-from latentlab.session import SEED, Desk, Session
-from latentlab.ui.form import Form, plain
-from latentlab.ui.inputs import Drop
-from latentlab.ui.wiring import QUEUE
+from latentlab.session import SEED_SETTING, Session, Workspace
+from latentlab.ui.form import Form, to_knob_value
+from latentlab.ui.inputs import FileDrop
+from latentlab.ui.wiring import TORCH_QUEUE
 
 
-def endpoints(desk: Desk) -> None:
-    """Unseen widgets carry the arguments, so that their labels and bounds are the documentation."""
+def add_endpoints(workspace: Workspace) -> None:
+    """Add an endpoint for each operator; unseen widgets carry the arguments, so that their labels and bounds are the
+    documentation.
+    """
     with gr.Row(visible=False):
         picture, partner = (
-            Drop(label="the picture, of any size; its middle is taken"),
-            Drop(label="the picture to mix with"),
+            FileDrop(label="the picture, of any size; its middle is taken"),
+            FileDrop(label="the picture to mix with"),
         )
-        model = gr.Textbox(desk.drawing_model(desk.first_world), label="latent model, by its name in the store")
+        model = gr.Textbox(
+            workspace.choose_drawing_model(workspace.first_world), label="latent model, by its name in the store"
+        )
         classifier = gr.Textbox("", label="classifier, by its name in the store; empty: the first of the world")
         seed = gr.Number(0, label="seed of every random draw")
         moved = gr.Image(label="the moved picture, exact, with its recipe inside", format="png")
@@ -39,21 +43,24 @@ def endpoints(desk: Desk) -> None:
             pictures = {"image": picture, **({"partner_image": partner} if cls in (Mix, Swap) else {})}
             knobs = {setting.name: widget for setting, widget in zip(form.settings, form.widgets, strict=True)}
             button.click(
-                endpoint(desk, cls),
+                make_endpoint(workspace, cls),
                 inputs_kwargs={**pictures, "model": model, "classifier": classifier, "seed": seed, **knobs},
                 outputs=[moved, numbers],
                 api_name=name,
-                api_description=describe(cls),
-                **QUEUE,
+                api_description=flatten_docstring(cls),
+                **TORCH_QUEUE,
             )
 
 
-def describe(cls: type) -> str:
+def flatten_docstring(cls: type) -> str:
+    """Return the docstring of a tool's class in one line."""
     return " ".join((cls.__doc__ or "").split())
 
 
-def endpoint(desk: Desk, cls: type) -> Callable[..., tuple[Image.Image, dict[str, Any]]]:
-    def run(
+def make_endpoint(workspace: Workspace, cls: type) -> Callable[..., tuple[Image.Image, dict[str, Any]]]:
+    """Make the function behind one operator's endpoint."""
+
+    def answer_request(
         image: str | None,
         model: str | None,
         classifier: str | None,
@@ -62,35 +69,43 @@ def endpoint(desk: Desk, cls: type) -> Callable[..., tuple[Image.Image, dict[str
         **knobs: Any,
     ):
         try:
-            tool = from_json(cls, {name: plain(value) for name, value in knobs.items()})
-            pictures = [read(image, "image")]
+            tool = tool_from_json(cls, {name: to_knob_value(value) for name, value in knobs.items()})
+            pictures = [read_sent_picture(image, "image")]
             if cls in (Mix, Swap):
-                pictures.append(read(partner_image, "partner_image"))
-            session = verbs.once(
-                desk, pictures, (model or "").strip(), (classifier or "").strip(), SEED.check(seed), tool
+                pictures.append(read_sent_picture(partner_image, "partner_image"))
+            session = verbs.move_once(
+                workspace,
+                pictures,
+                (model or "").strip(),
+                (classifier or "").strip(),
+                SEED_SETTING.check_value(seed),
+                tool,
             )
-            return Image.open(io.BytesIO(verbs.png(desk, session))), numbers_of(desk, session)
+            return Image.open(io.BytesIO(verbs.export_png(workspace, session))), list_result_numbers(workspace, session)
         except UserError as error:
             raise gr.Error(str(error), print_exception=False) from error
 
-    return run
+    return answer_request
 
 
-def read(path: str | None, name: str) -> Image.Image:
+def read_sent_picture(path: str | None, name: str) -> Image.Image:
+    """Read the picture that was sent under this name."""
     if path is None:
         raise UserError(f"There is no {name}; send a picture as {name}=handle_file(...).")
     return images.read(Path(path).read_bytes())
 
 
-def numbers_of(desk: Desk, session: Session) -> dict[str, Any]:
-    """What the page shows beside the pictures."""
-    done, clean = session.result, desk.rebuilt(session.model, session.source.image)
+def list_result_numbers(workspace: Workspace, session: Session) -> dict[str, Any]:
+    """Return what the page shows beside the pictures."""
+    done, clean = session.result, workspace.rebuild_pictures(session.model, session.source.image)
     return {
         "distance": done.distance,
         "psnr_of_rebuilding": clean.psnr if math.isfinite(clean.psnr) else None,
-        "bits_per_dimension": [session.before.bits, done.reading.bits],
+        "bits_per_dimension": [session.before.bits, done.prediction.bits],
         "classes": list(session.classes),
-        "probabilities": [list(session.before.probabilities), list(done.reading.probabilities)],
+        "probabilities": [list(session.before.probabilities), list(done.prediction.probabilities)],
         "label": list(done.label),
-        "recipe": verbs.recipe_of(desk, session).to_json(),  # a text: Gradio takes an object with a "path" for a file
+        "recipe": verbs.make_recipe(
+            workspace, session
+        ).to_json(),  # a text: Gradio takes an object with a "path" for a file
     }

@@ -12,28 +12,28 @@ from gradio.processing_utils import save_bytes_to_cache
 
 from latentlab import session as verbs
 from latentlab.errors import UserError
-from latentlab.session import FORMATS, Desk, Session
+from latentlab.session import ANIMATION_FORMATS, Session, Workspace
 from latentlab.ui import show, widgets
-from latentlab.ui.markup import joined, text
-from latentlab.ui.wiring import Page, kept, wired
+from latentlab.ui.markup import escape_text, join_html
+from latentlab.ui.wiring import Page, connect_events, keep_outputs
 
-Made = tuple[str, bytes]  # a file's name and content
-Kinds = dict[str, tuple[str, str]]  # key to label and help
-FETCH = "() => setTimeout(() => document.querySelector('#file').click(), 60)"
-ZIP: Kinds = {
+NamedFile = tuple[str, bytes]  # a file's name and content
+FileKinds = dict[str, tuple[str, str]]  # key to label and help
+FETCH_SCRIPT = "() => setTimeout(() => document.querySelector('#file').click(), 60)"
+ZIP_KIND: FileKinds = {
     "zip": ("Zip", "The selection, or this picture where none is: pictures, latents, labels, recipe, lines of Python.")
 }
-FILMS: Kinds = {
+ANIMATION_KINDS: FileKinds = {
     "webp": ("WebP", "The path there and back as an animation, every pixel exact."),
     "png": ("PNG", "The path there and back as an animated PNG, exact, with its recipe inside."),
     "gif": ("GIF", "The path there and back as a GIF: 256 colours a frame."),
 }
 
 
-def away(desk: Desk, session: Session) -> str:
-    """The result as a file: an exact PNG with its recipe inside; the view as an address; both as lines of Python."""
-    data, file = base64.b64encode(verbs.png(desk, session)).decode(), text(verbs.file_name(session))
-    lines, lacks = text(verbs.as_python(desk, session)), text(verbs.left_out(session))
+def draw_export_menu(workspace: Workspace, session: Session) -> str:
+    """Offer the result as a file, an exact PNG with its recipe inside; the view as an address; both as Python lines."""
+    data, file = base64.b64encode(verbs.export_png(workspace, session)).decode(), escape_text(verbs.name_png(session))
+    lines, lacks = escape_text(verbs.export_python(workspace, session)), escape_text(verbs.report_left_out(session))
     line = f'<p class="ll-note" role="status" hidden>{lacks}</p>' if lacks else ""
     return (
         f'<a class="ll-button" id="take-png" download="{file}" href="data:image/png;base64,{data}" '
@@ -48,41 +48,43 @@ def away(desk: Desk, session: Session) -> str:
     )
 
 
-def offers(kinds: Kinds, words: str = "", stamp: int = 0) -> str:
-    """A button for each kind of file that is made when it is asked for; a new stamp says that the last one is there."""
-    buttons = joined(
-        f'<button class="ll-button" data-key="{key}" title="{text(meaning)}">{label}</button>'
+def draw_file_offers(kinds: FileKinds, words: str = "", stamp: int = 0) -> str:
+    """Draw a button for each kind of file that is made on demand; a new stamp says that the last one is there."""
+    buttons = join_html(
+        f'<button class="ll-button" data-key="{key}" title="{escape_text(meaning)}">{label}</button>'
         for key, (label, meaning) in kinds.items()
     )
     return f'<span data-stamp="{stamp}">{words}</span>{buttons}'
 
 
-def packed(desk: Desk, session: Session, key: str) -> Made:
-    """The file of that kind."""
+def make_export_file(workspace: Workspace, session: Session, key: str) -> NamedFile:
+    """Make the file of that kind."""
     if key == "zip":
-        return verbs.bundle_name(session), verbs.bundle(desk, session)
-    if key not in FORMATS:
+        return verbs.name_zip(session), verbs.export_zip(workspace, session)
+    if key not in ANIMATION_FORMATS:
         raise UserError(f"{key[:20]!r} cannot be made; choose one of the files offered.")
-    return verbs.animation_name(session, key), verbs.animation(desk, session, key)
+    return verbs.name_animation(session, key), verbs.export_animation(workspace, session, key)
 
 
-def offered(page: Page, kinds: Kinds, words: str = "", **options: Any) -> Callable[[gr.HTML], None]:
-    """The offers, placed here; called with the line for what goes wrong, a click makes the file and it is fetched."""
-    offer = widgets.offers(offers(kinds, words), **options)
+def place_file_offers(page: Page, kinds: FileKinds, words: str = "", **options: Any) -> Callable[[gr.HTML], None]:
+    """Place the offers here and return how to wire them: call it with the line for what goes wrong, then a click makes
+    the file and it is fetched.
+    """
+    offer = widgets.make_file_offers(draw_file_offers(kinds, words), **options)
     made = count(1)
 
-    def run(told: gr.EventData, session: Session | None) -> list[Any]:
+    def make_offered_file(told: gr.EventData, session: Session | None) -> list[Any]:
         if session is None:
-            return kept(range(3))
-        fresh = offers(kinds, words, next(made))
+            return keep_outputs(range(3))
+        fresh = draw_file_offers(kinds, words, next(made))
         try:
-            name, data = packed(page.desk, session, widgets.picked(told))
+            name, data = make_export_file(page.workspace, session, widgets.read_event_key(told))
         except UserError as error:
-            return [fresh, None, show.note(str(error))]
+            return [fresh, None, show.draw_note(str(error))]
         return [fresh, save_bytes_to_cache(data, name, page.file.GRADIO_CACHE), ""]
 
-    def wire(note: gr.HTML) -> None:
-        (done,) = wired([offer.pick], run, [page.session], [offer, page.file, note])
-        done.then(None, js=FETCH, api_visibility="private")
+    def wire_offers(note: gr.HTML) -> None:
+        (done,) = connect_events([offer.pick], make_offered_file, [page.session], [offer, page.file, note])
+        done.then(None, js=FETCH_SCRIPT, api_visibility="private")
 
-    return wire
+    return wire_offers

@@ -1,4 +1,4 @@
-"""Under the stage, one thing at a time: the path of the move, the same move elsewhere, what moved."""
+"""The panel under the stage, one thing at a time: the path of the move, the same move elsewhere, what moved."""
 
 from __future__ import annotations
 
@@ -11,44 +11,65 @@ import gradio as gr
 from latentlab import session as verbs
 from latentlab.errors import UserError
 from latentlab.operators import Adversary
-from latentlab.session import Desk, Session, attack, course, elsewhere, heat, path_of, remembered
-from latentlab.session.attack import at_step
-from latentlab.session.path import places_of
+from latentlab.session import (
+    Session,
+    Workspace,
+    compare_spaces,
+    find_move_path,
+    measure_latent_change,
+    predict_path,
+    remember_view,
+    trace_attack,
+)
+from latentlab.session.attack import show_step
+from latentlab.session.path import list_path_places
 from latentlab.ui import away, bench, show, widgets
-from latentlab.ui.course import beside, figure, leaves, maps
-from latentlab.ui.film import film
-from latentlab.ui.form import modes, switched
-from latentlab.ui.plot import PlotlyView, points
-from latentlab.ui.wiring import QUEUE, Page, kept, nothing, on, stream, wired
+from latentlab.ui.course import draw_heat_maps, draw_manifold_note, draw_path_plot, draw_spaces
+from latentlab.ui.film import draw_filmstrip
+from latentlab.ui.form import connect_mode_forms, make_mode_choice
+from latentlab.ui.plot import PlotlyView, read_event_points
+from latentlab.ui.wiring import (
+    TORCH_QUEUE,
+    Page,
+    connect_action,
+    connect_events,
+    connect_stream,
+    follow_nothing,
+    keep_outputs,
+)
 
-VIEWS = {"path": "path", "beside": "side by side", "heat": "what moved"}
-HIGH = 176  # px
-ALONG = "probability of each class along the path"
-SAME = "Every space moves the picture as far as this one does; off, and for mixes and attacks: with the same knobs."
+DETAIL_VIEWS = {"path": "path", "beside": "side by side", "heat": "what moved"}
+PATH_PLOT_HEIGHT = 176  # px
+PATH_PLOT_LABEL = "probability of each class along the path"
+SAME_DISTANCE_HELP = (
+    "Every space moves the picture as far as this one does; off, and for mixes and attacks: with the same knobs."
+)
 
 
-class Closer:
-    """The panel's parts; Gradio's components are made here and placed by `build`."""
+class DetailsPanel:
+    """The panel's parts; Gradio's components are made here, and their events are wired by `wire_events`."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
         with gr.Column(elem_id="closer"):
             with gr.Row(elem_id="closer-head"):
-                self.view = modes(VIEWS, "closer")
-                self.same = gr.Checkbox(True, label="same distance", info=SAME, elem_id="closer-same", visible=False)
+                self.view = make_mode_choice(DETAIL_VIEWS, "closer")
+                self.same = gr.Checkbox(
+                    True, label="same distance", info=SAME_DISTANCE_HELP, elem_id="closer-same", visible=False
+                )
                 with gr.Column(min_width=0) as films:
-                    self.save = away.offered(page, away.FILMS, "save as", elem_id="films")
+                    self.save = away.place_file_offers(page, away.ANIMATION_KINDS, "save as", elem_id="films")
             with gr.Row(elem_id="closer-path") as path:
-                page.film.render()
+                page.filmstrip.render()
                 with gr.Column(elem_id="course-side", min_width=240):
-                    self.plot = PlotlyView(height=HIGH, label=ALONG, elem_id="course")
+                    self.plot = PlotlyView(height=PATH_PLOT_HEIGHT, label=PATH_PLOT_LABEL, elem_id="course")
                     self.said = gr.HTML(elem_id="course-note")
             with gr.Column(elem_id="closer-beside", visible=False) as others:
-                self.others = widgets.choices(elem_id="beside")
+                self.others = widgets.make_choices(elem_id="beside")
             with gr.Column(elem_id="closer-heat", visible=False) as moved:
                 self.moved = gr.HTML(elem_id="heat")
             self.note = gr.HTML(elem_id="closer-note")
-        switched(self.view, {"path": path, "beside": others, "heat": moved})
+        connect_mode_forms(self.view, {"path": path, "beside": others, "heat": moved})
         self.view.change(
             lambda view: [gr.update(visible=view == "beside"), gr.update(visible=view == "path")],
             self.view,
@@ -58,96 +79,136 @@ class Closer:
             api_visibility="private",
         )
 
-    def wire(self, opening: gr.HTML) -> None:
-        """When the pictures have come to rest: the panel, what can be taken away, and the view remembered.
+    def wire_events(self, opening: gr.HTML) -> None:
+        """Wire the panel: when the pictures come to rest, show it and what can be taken away, and remember the view.
 
         What was said at the opening is gone with the next move.
         """
         page = self.page
-        outputs = [page.film, self.others, self.moved, self.note]
+        outputs = [page.filmstrip, self.others, self.moved, self.note]
         reads = [page.session, self.view, self.same]
-        settled = wired(
-            [page.stage.settled], self.settle, reads, [page.session, page.away, page.past, opening, *outputs]
+        settled = connect_events(
+            [page.stage.settled],
+            self.settle_view,
+            reads,
+            [page.session, page.export_menu, page.history, opening, *outputs],
         )
-        looked = wired([self.view.input, self.same.input], self.shown, reads, outputs)
+        looked = connect_events([self.view.input, self.same.input], self.show_view, reads, outputs)
         for event in (*settled, *looked):
-            event.then(self.curve, reads[:2], [self.plot, self.said], **HOW)
-        running = stream(page, [page.stage.refine], self.refine, [], self.note, ((), nothing), mode="multiple")
+            event.then(self.show_path_plot, reads[:2], [self.plot, self.said], **CURVE_EVENT_OPTIONS)
+        running = connect_stream(
+            page, [page.stage.refine], self.refine_encoding, [], self.note, ((), follow_nothing), mode="multiple"
+        )
         page.stage.halt(None, cancels=[running], api_visibility="private")
-        on(page, [page.stage.halt, page.stage.undo], self.unrefined, [], self.note)
-        on(page, [page.film.pick], self.jump, [], self.note, lambda: page.situation, widgets.picked)
-        on(page, [self.plot.click], self.jump_to_point, [], self.note, lambda: page.situation, points)
-        on(page, [self.others.pick], self.space, [], self.note, lambda: page.situation, widgets.picked)
+        connect_action(page, [page.stage.halt, page.stage.undo], self.undo_refinement, [], self.note)
+        connect_action(
+            page,
+            [page.filmstrip.pick],
+            self.jump_to_place,
+            [],
+            self.note,
+            lambda: page.situation_follower,
+            widgets.read_event_key,
+        )
+        connect_action(
+            page,
+            [self.plot.click],
+            self.jump_to_point,
+            [],
+            self.note,
+            lambda: page.situation_follower,
+            read_event_points,
+        )
+        connect_action(
+            page,
+            [self.others.pick],
+            self.choose_space,
+            [],
+            self.note,
+            lambda: page.situation_follower,
+            widgets.read_event_key,
+        )
         self.save(self.note)
 
-    def settle(self, session: Session | None, view: str, same: bool) -> list[Any]:
+    def settle_view(self, session: Session | None, view: str, same: bool) -> list[Any]:
+        """Remember the view, and show it in the panel, the export menu and the last views."""
         if session is None:
-            return kept(range(8))
-        session = remembered(with_track(self.page.desk, session))
+            return keep_outputs(range(8))
+        session = remember_view(add_missing_track(self.page.workspace, session))
         said = gr.skip() if session.notice else ""
-        taken = away.away(self.page.desk, session)
-        return [session, taken, bench.past(session), said, *self.shown(session, view, same)]
+        taken = away.draw_export_menu(self.page.workspace, session)
+        return [session, taken, bench.draw_history(session), said, *self.show_view(session, view, same)]
 
-    def shown(self, session: Session | None, view: str, same: bool) -> list[Any]:
-        """What the chosen view shows; the other two stay as they were."""
+    def show_view(self, session: Session | None, view: str, same: bool) -> list[Any]:
+        """Return what the chosen view shows; the other two stay as they were."""
         if session is None:
-            return kept(range(4))
-        desk = self.page.desk
+            return keep_outputs(range(4))
+        workspace = self.page.workspace
         if view == "beside":
-            return [gr.skip(), beside(desk, session, elsewhere(desk, session, same is True)), gr.skip(), ""]
+            return [
+                gr.skip(),
+                draw_spaces(workspace, session, compare_spaces(workspace, session, same is True)),
+                gr.skip(),
+                "",
+            ]
         if view == "heat":
             try:
-                return [gr.skip(), gr.skip(), maps(heat(desk, session)), ""]
+                return [gr.skip(), gr.skip(), draw_heat_maps(measure_latent_change(workspace, session)), ""]
             except UserError as error:
-                return [*kept(range(3)), show.note(str(error))]
-        return [film(desk, session), gr.skip(), gr.skip(), ""]
+                return [*keep_outputs(range(3)), show.draw_note(str(error))]
+        return [draw_filmstrip(workspace, session), gr.skip(), gr.skip(), ""]
 
-    def curve(self, session: Session | None, view: str) -> list[Any]:
-        """After the film, as it takes longer."""
-        path = path_of(session.result.tool) if session else None
+    def show_path_plot(self, session: Session | None, view: str) -> list[Any]:
+        """Return the path's plot and the note beside it: after the filmstrip, as they take longer."""
+        path = find_move_path(session.result.tool) if session else None
         if session is None or view != "path" or path is None:
-            return kept(range(2))
-        along = course(self.page.desk, session, path)
-        return [figure(session, path, along), leaves(path, along)]
+            return keep_outputs(range(2))
+        along = predict_path(self.page.workspace, session, path)
+        return [draw_path_plot(session, path, along), draw_manifold_note(path, along)]
 
-    def refine(self, session: Session) -> Iterator[Session]:
-        return verbs.refine(self.page.desk, session)
+    def refine_encoding(self, session: Session) -> Iterator[Session]:
+        """Refine the encoding step by step."""
+        return verbs.refine_encoding(self.page.workspace, session)
 
-    def unrefined(self, session: Session) -> Session:
-        return verbs.unrefined(self.page.desk, session)
+    def undo_refinement(self, session: Session) -> Session:
+        """Go back to the encoder's own encoding."""
+        return verbs.use_plain_encoding(self.page.workspace, session)
 
-    def jump(self, session: Session, key: str) -> Session:
+    def jump_to_place(self, session: Session, key: str) -> Session:
+        """Go to the place of the path, or to the step of the attack, whose picture was clicked."""
         try:
             place = float(key)
         except ValueError as error:
             raise UserError("This is no place on the path; click a picture of the strip.") from error
         if isinstance(session.result.tool, Adversary):
-            return at_step(session, place)
-        return verbs.jump(self.page.desk, session, place)
+            return show_step(session, place)
+        return verbs.move_along_path(self.page.workspace, session, place)
 
     def jump_to_point(self, session: Session, chosen: list[tuple[int, int]]) -> Session:
-        path = path_of(session.result.tool)
-        places = places_of(path) if path else []
+        """Go to the place of the path whose point was clicked."""
+        path = find_move_path(session.result.tool)
+        places = list_path_places(path) if path else []
         if not chosen or chosen[0][1] >= len(places):
             raise UserError("The path has changed since; click the curve again.")
-        return verbs.jump(self.page.desk, session, places[chosen[0][1]])
+        return verbs.move_along_path(self.page.workspace, session, places[chosen[0][1]])
 
-    def space(self, session: Session, key: str) -> Session:
-        return verbs.choose(self.page.desk, replace(session, notice=""), model=key)
+    def choose_space(self, session: Session, key: str) -> Session:
+        """Choose the space in which the same move was clicked."""
+        return verbs.choose_networks(self.page.workspace, replace(session, notice=""), model=key)
 
 
-def with_track(desk: Desk, session: Session) -> Session:
-    """An attack that was repeated on another picture gets its steps, too."""
+def add_missing_track(workspace: Workspace, session: Session) -> Session:
+    """Give an attack that was repeated on another picture its steps, too."""
     tool = session.result.tool
-    if not isinstance(tool, Adversary) or session.track is not None:
+    if not isinstance(tool, Adversary) or session.trace is not None:
         return session
-    *_, last = attack(desk, session, tool)
+    *_, last = trace_attack(workspace, session, tool)
     return last
 
 
-HOW: dict[str, Any] = {
+CURVE_EVENT_OPTIONS: dict[str, Any] = {
     "trigger_mode": "always_last",
     "show_progress": "hidden",
     "api_visibility": "private",
-    **QUEUE,
+    **TORCH_QUEUE,
 }

@@ -7,95 +7,114 @@ from dataclasses import replace
 
 from latentlab import session as verbs
 from latentlab.errors import UserError
-from latentlab.operators import Adversary, Move, Swap
-from latentlab.session import Desk, Path, Result, Session, Track, path_of
-from latentlab.ui.course import title, words
-from latentlab.ui.markup import image, joined, text
-from latentlab.ui.show import seen, short
+from latentlab.operators import Adversary, LatentOperator, Swap
+from latentlab.session import AttackTrace, MovePath, Result, Session, Workspace, find_move_path
+from latentlab.ui.course import format_place, title_path
+from latentlab.ui.markup import draw_image, escape_text, join_html
+from latentlab.ui.show import describe_result, shorten_model_name
 
-MOST = 9  # steps shown of a long attack
-SWAPS = (("coarse",), ("middle",), ("fine",), ("coarse", "middle"), ("middle", "fine"), ("coarse", "middle", "fine"))
+MAX_STEPS_SHOWN = 9  # steps shown of a long attack
+SWAP_PARTS = (
+    ("coarse",),
+    ("middle",),
+    ("fine",),
+    ("coarse", "middle"),
+    ("middle", "fine"),
+    ("coarse", "middle", "fine"),
+)
 
 
-def film(desk: Desk, session: Session) -> str:
+def draw_filmstrip(workspace: Workspace, session: Session) -> str:
+    """Draw the strip of the session's move: the steps of an attack, other parts to swap, or the path."""
     if isinstance(session.result.tool, Adversary):
-        return chase(desk, session)
-    path = path_of(session.result.tool)
-    return swaps(desk, session) if path is None else walk(desk, session, path)
+        return draw_attack_strips(workspace, session)
+    path = find_move_path(session.result.tool)
+    return draw_swap_strip(workspace, session) if path is None else draw_path_strip(workspace, session, path)
 
 
-def walk(desk: Desk, session: Session, path: Path) -> str:
-    """The marks of the path; a click goes there."""
-    results = verbs.strip(desk, session, [path.at(mark) for mark in path.marks])
+def draw_path_strip(workspace: Workspace, session: Session, path: MovePath) -> str:
+    """Draw the marks of the path; a click goes there."""
+    results = verbs.apply_moves(workspace, session, [path.move_at(mark) for mark in path.marks])
     tiles = (
-        tile(session, done, words(path, mark), math.isclose(mark, path.here), key=f"{mark!r}")
+        draw_strip_tile(session, done, format_place(path, mark), math.isclose(mark, path.here), key=f"{mark!r}")
         for mark, done in zip(path.marks, results, strict=True)
     )
-    return heading(title(session.result.tool, path)) + row(tiles)
+    return draw_strip_heading(title_path(session.result.tool, path)) + draw_strip_row(tiles)
 
 
-def swaps(desk: Desk, session: Session) -> str:
-    """Other choices of parts to borrow, as far as the space has them."""
+def draw_swap_strip(workspace: Workspace, session: Session) -> str:
+    """Draw other choices of parts to borrow, as far as the space has them."""
     here = session.result.tool
     assert isinstance(here, Swap)
-    frames = [(" + ".join(parts) if len(parts) < 3 else "all", replace(here, parts=parts)) for parts in SWAPS]
-    possible = [frame for frame in frames if can(desk, session, frame[1])]
-    results = verbs.strip(desk, session, [tool for _, tool in possible])
-    return heading("parts borrowed") + row(
-        tile(session, done, note, done.tool == here) for (note, _), done in zip(possible, results, strict=True)
+    frames = [(" + ".join(parts) if len(parts) < 3 else "all", replace(here, parts=parts)) for parts in SWAP_PARTS]
+    possible = [frame for frame in frames if can_move(workspace, session, frame[1])]
+    results = verbs.apply_moves(workspace, session, [tool for _, tool in possible])
+    return draw_strip_heading("parts borrowed") + draw_strip_row(
+        draw_strip_tile(session, done, note, done.tool == here)
+        for (note, _), done in zip(possible, results, strict=True)
     )
 
 
-def can(desk: Desk, session: Session, tool: Move) -> bool:
-    """A space of one part cannot swap some of them."""
+def can_move(workspace: Workspace, session: Session, tool: LatentOperator) -> bool:
+    """Say whether the space can make the move; a space of one part cannot swap some of them."""
     try:
-        verbs.moved(desk, session, tool)
+        verbs.move_latents(workspace, session, tool)
     except UserError:
         return False
     return True
 
 
-def heading(title: str) -> str:
-    return f'<h3 class="ll-heading">{text(title)}</h3>'
+def draw_strip_heading(title: str) -> str:
+    return f'<h3 class="ll-heading">{escape_text(title)}</h3>'
 
 
-def row(tiles) -> str:
-    return f'<div class="ll-film">{joined(tiles)}</div>'
+def draw_strip_row(tiles) -> str:
+    return f'<div class="ll-film">{join_html(tiles)}</div>'
 
 
-def tile(session: Session, done: Result, note: str, here: bool = False, more: str = "", key: str = "") -> str:
-    mark, picture = " ll-here" if here else "", image(done.image[0], note)
+def draw_strip_tile(
+    session: Session, done: Result, note: str, here: bool = False, more: str = "", key: str = ""
+) -> str:
+    """Draw one result of a strip: its picture, a note, what the classifier sees; with a key, a click goes there."""
+    mark, picture = " ll-here" if here else "", draw_image(done.image[0], note)
     if key:
         picture = f'<button class="ll-jump" data-key="{key}" title="Go there.">{picture}</button>'
     return (
-        f'<figure class="ll-tile{mark}">{picture}<figcaption><b>{text(note)}</b>'
-        f"<span>{text(seen(session, done))}</span>{f'<span>{text(more)}</span>' if more else ''}</figcaption></figure>"
+        f'<figure class="ll-tile{mark}">{picture}<figcaption><b>{escape_text(note)}</b>'
+        f"<span>{escape_text(describe_result(session, done))}</span>{f'<span>{escape_text(more)}</span>' if more else ''}</figcaption></figure>"
     )
 
 
-def chase(desk: Desk, session: Session) -> str:
-    """The attack's steps, a click goes there, and below them its control in pixels; the tab has their curves."""
-    if session.track is None:
+def draw_attack_strips(workspace: Workspace, session: Session) -> str:
+    """Draw the attack's steps, a click goes there, and below them its control in pixels; the tab has their curves."""
+    if session.trace is None:
         return ""
-    ours, control = session.track
-    title = f"attack in {short(desk, session.model, session.world)}, step by step"
-    strips = heading(title) + pursuit(session, ours, leads=True)
+    ours, control = session.trace
+    title = f"attack in {shorten_model_name(workspace, session.model, session.world)}, step by step"
+    strips = draw_strip_heading(title) + draw_track_strip(session, ours, leads=True)
     if control is not None:
-        strips += heading(f"pixel PGD to the same distance, l2 {control.distances[-1]:.2f}") + pursuit(session, control)
+        strips += draw_strip_heading(
+            f"pixel PGD to the same distance, l2 {control.distances[-1]:.2f}"
+        ) + draw_track_strip(session, control)
     return f'<div class="ll-chase">{strips}</div>'
 
 
-def pursuit(session: Session, track: Track, leads: bool = False) -> str:
-    """All steps of a short attack, an even choice of a long one."""
-    last = len(track.steps) - 1
-    chosen = sorted({round(place * last / (MOST - 1)) for place in range(MOST)}) if last >= MOST else range(last + 1)
-    return row(step(session, track, k, str(k) if leads else "") for k in chosen)
+def draw_track_strip(session: Session, trace: AttackTrace, leads: bool = False) -> str:
+    """Draw all steps of a short attack, an even choice of a long one."""
+    last = len(trace.steps) - 1
+    chosen = (
+        sorted({round(place * last / (MAX_STEPS_SHOWN - 1)) for place in range(MAX_STEPS_SHOWN)})
+        if last >= MAX_STEPS_SHOWN
+        else range(last + 1)
+    )
+    return draw_strip_row(draw_track_step(session, trace, k, str(k) if leads else "") for k in chosen)
 
 
-def step(session: Session, track: Track, k: int, key: str) -> str:
-    here = track.steps[k] is session.result
-    return tile(session, track.steps[k], step_name(k), here, f"l2 {track.distances[k]:.2f}", key)
+def draw_track_step(session: Session, trace: AttackTrace, k: int, key: str) -> str:
+    here = trace.steps[k] is session.result
+    return draw_strip_tile(session, trace.steps[k], name_attack_step(k), here, f"l2 {trace.distances[k]:.2f}", key)
 
 
-def step_name(k: int) -> str:
+def name_attack_step(k: int) -> str:
+    """Name step k of an attack: 0 is no move, 1 the start, from which the steps are counted."""
     return "no move" if k == 0 else "start" if k == 1 else f"step {k - 1}"

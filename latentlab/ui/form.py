@@ -8,13 +8,13 @@ from typing import Any
 import gradio as gr
 from gradio.components import FormComponent
 
-from latentlab.knobs import Setting, from_json, settings
+from latentlab.knobs import Setting, list_settings, tool_from_json
 from latentlab.session import Session
-from latentlab.ui.inputs import Slide
+from latentlab.ui.inputs import UncheckedSlider
 
-STEPS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0)
-LETTERS = {"lam": "λ", "epsilon": "ε", "alpha": "α"}
-FEW = 5  # choices that fit beside one another
+SLIDER_STEPS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0)
+KNOB_LETTERS = {"lam": "λ", "epsilon": "ε", "alpha": "α"}
+RADIO_LIMIT = 5  # choices that fit beside one another
 
 
 class Form:
@@ -28,36 +28,39 @@ class Form:
         prefix: str = "",
     ) -> None:
         self.cls = cls
-        self.settings = [setting for setting in settings(cls) if setting.name not in skip]
+        self.settings = [setting for setting in list_settings(cls) if setting.name not in skip]
         self.widgets = [
-            self._widget(setting, instead or {}, prefix or cls.__name__.lower()) for setting in self.settings
+            self._place_widget(setting, instead or {}, prefix or cls.__name__.lower()) for setting in self.settings
         ]
 
-    def _widget(self, setting: Setting, instead: Mapping[str, FormComponent], prefix: str) -> FormComponent:
+    def _place_widget(self, setting: Setting, instead: Mapping[str, FormComponent], prefix: str) -> FormComponent:
+        """Place the widget that stands in for the setting's own where there is one, else make the setting's own."""
         if setting.name in instead:
             instead[setting.name].render()
             return instead[setting.name]
-        return widget(setting, prefix)
+        return make_knob_widget(setting, prefix)
 
-    def read(self, values: Sequence[Any], **others: Any) -> Any:
-        """The tool that these widget values and other knobs describe; a bad value is one clear line."""
+    def read_tool(self, values: Sequence[Any], **others: Any) -> Any:
+        """Return the tool that these widget values and other knobs describe; a bad value is one clear line."""
         names = [setting.name for setting in self.settings]
-        return from_json(self.cls, {**dict(zip(names, map(plain, values), strict=True)), **others})
+        return tool_from_json(self.cls, {**dict(zip(names, map(to_knob_value, values), strict=True)), **others})
 
-    def shown(self, session: Session, skip: str = "") -> list[Any]:
-        """What the widgets show: the knobs of the session's tool if it is of this class, else what they showed."""
+    def show_tool(self, session: Session, skip: str = "") -> list[Any]:
+        """Return what the widgets show: the knobs of the session's tool if it is of this class, else what they
+        showed.
+        """
         tool = session.result.tool
         same, names = type(tool) is self.cls, [setting.name for setting in self.settings if setting.name != skip]
-        return [shown(getattr(tool, name)) if same else gr.skip() for name in names]
+        return [to_widget_value(getattr(tool, name)) if same else gr.skip() for name in names]
 
 
-def widget(setting: Setting, prefix: str) -> FormComponent:
-    """A slider for a bounded number, a box for a free one, a switch, a choice or a set of choices."""
+def make_knob_widget(setting: Setting, prefix: str) -> FormComponent:
+    """Make a slider for a bounded number, a box for a free one, a switch, a choice or a set of choices."""
     knob = setting.knob
     about: dict[str, Any] = {
-        "label": label(setting),
+        "label": label_setting(setting),
         "info": knob.help,
-        "value": shown(setting.default),
+        "value": to_widget_value(setting.default),
         "elem_id": f"{prefix}-{setting.name}",
         "min_width": 150,
     }
@@ -65,56 +68,60 @@ def widget(setting: Setting, prefix: str) -> FormComponent:
         return gr.Checkbox(**about)
     if setting.type in (int, float):
         if knob.low is None or knob.high is None:
-            return number(setting, prefix)
-        return Slide(knob.low, knob.high, step=step(setting), buttons=["reset"], **about)
+            return make_number_box(setting, prefix)
+        return UncheckedSlider(knob.low, knob.high, step=choose_slider_step(setting), buttons=["reset"], **about)
     if setting.type is tuple:
         return gr.CheckboxGroup(list(knob.choices), **about)
     if knob.choices:
         return (
             gr.Radio(list(knob.choices), **about)
-            if len(knob.choices) < FEW
+            if len(knob.choices) < RADIO_LIMIT
             else gr.Dropdown(list(knob.choices), **about)
         )
     return gr.Textbox(max_length=200, **about)
 
 
-def number(setting: Setting, prefix: str) -> gr.Number:
-    """A box for a number without bounds, or with bounds too wide for a slider; the setting checks it."""
+def make_number_box(setting: Setting, prefix: str) -> gr.Number:
+    """Make a box for a number without bounds, or with bounds too wide for a slider; the setting checks it."""
     place = f"{prefix}-{setting.name}".replace(" ", "-")
-    return gr.Number(setting.default, label=label(setting), info=setting.knob.help, elem_id=place, min_width=100)
+    return gr.Number(
+        setting.default, label=label_setting(setting), info=setting.knob.help, elem_id=place, min_width=100
+    )
 
 
-def label(setting: Setting) -> str:
-    """The knob's name as people write it, its unit in brackets."""
-    name = LETTERS.get(setting.name) or setting.name.replace("_", " ")
+def label_setting(setting: Setting) -> str:
+    """Write the knob's name as people write it, its unit in brackets."""
+    name = KNOB_LETTERS.get(setting.name) or setting.name.replace("_", " ")
     return f"{name} [{setting.knob.unit}]" if setting.knob.unit else name
 
 
-def step(setting: Setting) -> float:
-    """1 for whole numbers, else the finest round step that cuts the range into at most a thousand."""
+def choose_slider_step(setting: Setting) -> float:
+    """Return 1 for whole numbers, else the finest round step that cuts the range into at most a thousand."""
     if setting.type is int:
         return 1
     span = (setting.knob.high or 0) - (setting.knob.low or 0)
-    return next((size for size in STEPS if span / size <= 1000), STEPS[-1])
+    return next((size for size in SLIDER_STEPS if span / size <= 1000), SLIDER_STEPS[-1])
 
 
-def shown(value: Any) -> Any:
+def to_widget_value(value: Any) -> Any:
+    """Return a knob's value as a widget shows it: a tuple becomes a list."""
     return list(value) if isinstance(value, tuple) else value
 
 
-def plain(value: Any) -> Any:
+def to_knob_value(value: Any) -> Any:
+    """Return a widget's value as a knob takes it: a list becomes a tuple."""
     return tuple(value) if isinstance(value, list) else value
 
 
-def touched(widgets: Sequence[Any]) -> list[Any]:
-    """The events of a hand on these widgets; a slider's reset button is heard as a release only."""
+def list_touch_events(widgets: Sequence[Any]) -> list[Any]:
+    """Return the events of a hand on these widgets; a slider's reset button is heard as a release only."""
     return [widget.input for widget in widgets] + [
         widget.release for widget in widgets if isinstance(widget, gr.Slider)
     ]
 
 
-def modes(labels: Mapping[str, str], prefix: str) -> gr.Radio:
-    """Which of a tab's tools is in hand."""
+def make_mode_choice(labels: Mapping[str, str], prefix: str) -> gr.Radio:
+    """Make the choice which of a tab's tools is in hand."""
     choices = [(label, key) for key, label in labels.items()]
     return gr.Radio(
         choices,
@@ -127,8 +134,8 @@ def modes(labels: Mapping[str, str], prefix: str) -> gr.Radio:
     )
 
 
-def switched(mode: gr.Radio, forms: Mapping[str, gr.Column | gr.Row]) -> None:
-    """Only the form of the tool in hand is seen."""
+def connect_mode_forms(mode: gr.Radio, forms: Mapping[str, gr.Column | gr.Row]) -> None:
+    """Show only the form of the tool in hand, from now on."""
     mode.change(
         lambda key: [gr.update(visible=key == own) for own in forms],
         mode,

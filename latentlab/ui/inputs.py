@@ -10,12 +10,13 @@ from typing import Any
 import gradio as gr
 
 
-class Drop(gr.Image):
+class FileDrop(gr.Image):
     """Where files are dropped, pasted or photographed; they are handed on unread, as a path inside Gradio's cache."""
 
     is_template = True  # drawn by the browser as what it inherits from
 
     def preprocess(self, payload: Any) -> str | None:
+        """Return the path of the file, unread."""
         if payload is None:
             return None
         if not payload.path:
@@ -23,10 +24,11 @@ class Drop(gr.Image):
         return payload.path
 
 
-class Slide(gr.Slider):
+class UncheckedSlider(gr.Slider):
     """A slider whose value is checked by its setting alone, in the setting's words."""
 
     is_template = True
 
     def preprocess(self, payload: Any) -> Any:
+        """Return the value as it came."""
         return payload

@@ -10,40 +10,40 @@ from collections.abc import Iterable
 from PIL import Image
 
 from latentlab import images
-from latentlab.images import Picture
+from latentlab.images import ImageTensor
 
-PREVIEW = 320  # px
+PREVIEW_SIDE = 320  # px
 
 # Gradio evaluates the HTML it is given as a JavaScript template: these letters must not reach it from data.
-HARMLESS = {ord(letter): f"&#{ord(letter)};" for letter in "$`\\{}"}
+TEMPLATE_ESCAPES = {ord(letter): f"&#{ord(letter)};" for letter in "$`\\{}"}
 
 
-def text(value: object) -> str:
-    """Any text, shown as it is and never run."""
-    return html.escape(str(value)).translate(HARMLESS)
+def escape_text(value: object) -> str:
+    """Return any text as HTML that shows it as it is and never runs it."""
+    return html.escape(str(value)).translate(TEMPLATE_ESCAPES)
 
 
-def uri(picture: Picture, recipe: str | None = None) -> str:
-    """The picture as an exact PNG inside the page."""
+def encode_png_uri(picture: ImageTensor, recipe: str | None = None) -> str:
+    """Return the picture as an exact PNG inside the page."""
     return "data:image/png;base64," + base64.b64encode(images.png(picture, recipe)).decode()
 
 
-def image(picture: Picture, alt: str) -> str:
-    return f'<img src="{uri(picture)}" alt="{text(alt)}" decoding="sync">'
+def draw_image(picture: ImageTensor, alt: str) -> str:
+    return f'<img src="{encode_png_uri(picture)}" alt="{escape_text(alt)}" decoding="sync">'
 
 
-def term(word: str, meaning: str) -> str:
-    """A name of the field, explained on hover and on focus."""
-    return f'<span class="ll-term" tabindex="0" data-help="{text(meaning)}">{text(word)}</span>'
+def draw_term(word: str, meaning: str) -> str:
+    """Draw a name of the field, explained on hover and on focus."""
+    return f'<span class="ll-term" tabindex="0" data-help="{escape_text(meaning)}">{escape_text(word)}</span>'
 
 
-def joined(parts: Iterable[str]) -> str:
+def join_html(parts: Iterable[str]) -> str:
     return "".join(parts)
 
 
-def pil_uri(picture: Image.Image) -> str:
-    """A preview of a large picture."""
+def encode_preview_uri(picture: Image.Image) -> str:
+    """Return a preview of a large picture as a PNG inside the page."""
     preview, file = picture.copy(), io.BytesIO()
-    preview.thumbnail((PREVIEW, PREVIEW))
+    preview.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
     preview.save(file, "PNG")
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

@@ -13,38 +13,38 @@ import gradio as gr
 import numpy as np
 
 from latentlab.errors import UserError
-from latentlab.ui.markup import text
-from latentlab.ui.widgets import ASSETS
+from latentlab.ui.markup import escape_text
+from latentlab.ui.widgets import ASSETS_FOLDER
 
-MOST = 100_000  # points in one figure
-KEYS = "Arrow keys move the view, plus and minus zoom, 0 shows all."
+MAX_PLOT_POINTS = 100_000  # points in one figure
+KEYS_HELP = "Arrow keys move the view, plus and minus zoom, 0 shows all."
 
 
-def script() -> Path:
-    """Plotly's own script inside its package; the package itself is not imported."""
+def find_plotly_script() -> Path:
+    """Return the path of Plotly's own script inside its package; the package itself is not imported."""
     found = find_spec("plotly")
     assert found is not None
     assert found.origin is not None
     return Path(found.origin).parent / "package_data" / "plotly.min.js"
 
 
-def array(values: Any) -> dict[str, str]:
-    """Numbers as Plotly reads them at once: 4-byte floats or whole numbers in base64."""
+def encode_array(values: Any) -> dict[str, str]:
+    """Return numbers as Plotly reads them at once: 4-byte floats or whole numbers in base64."""
     numbers = np.asarray(values)
     packed = np.ascontiguousarray(numbers, dtype="<i4" if numbers.dtype.kind in "iub" else "<f4")
     return {"dtype": packed.dtype.str[1:], "bdata": base64.b64encode(packed.tobytes()).decode()}
 
 
-def points(event: gr.EventData) -> list[tuple[int, int]]:
-    """Curve and point of each point that was clicked or lassoed: a visitor's numbers, of bounded size and count."""
+def read_event_points(event: gr.EventData) -> list[tuple[int, int]]:
+    """Read curve and point of each point clicked or lassoed: a visitor's numbers, of bounded size and count."""
     told = event._data.get("index") if isinstance(event._data, dict) else None
-    if not isinstance(told, list) or len(told) > MOST or not all(map(_is_point, told)):
+    if not isinstance(told, list) or len(told) > MAX_PLOT_POINTS or not all(map(_is_point, told)):
         raise UserError("The choice of points did not arrive whole; choose them again.")
     return [(curve, point) for curve, point in told]
 
 
 def _is_point(pair: Any) -> bool:
-    return isinstance(pair, list) and len(pair) == 2 and all(type(k) is int and 0 <= k < MOST for k in pair)
+    return isinstance(pair, list) and len(pair) == 2 and all(type(k) is int and 0 <= k < MAX_PLOT_POINTS for k in pair)
 
 
 class PlotlyView(gr.HTML):
@@ -66,14 +66,14 @@ class PlotlyView(gr.HTML):
         picture: Callable[[Any], dict[str, str] | None] | None = None,
         **options: Any,
     ) -> None:
-        gr.set_static_paths([script()])
+        gr.set_static_paths([find_plotly_script()])
         super().__init__(
             value,
             html_template=f'<div class="ll-figure" style="height:{int(height)}px" tabindex="0" role="group" '
-            f'aria-label="{text(label)}. {KEYS}"></div><div class="ll-figure-tip" role="status"></div>',
-            js_on_load=(ASSETS / "plot.js").read_text(),
-            server_functions=[_named(picture)] if picture else None,
-            script=f"gradio_api/file={script()}",  # relative: right also behind a root path
+            f'aria-label="{escape_text(label)}. {KEYS_HELP}"></div><div class="ll-figure-tip" role="status"></div>',
+            js_on_load=(ASSETS_FOLDER / "plot.js").read_text(),
+            server_functions=[_name_for_script(picture)] if picture else None,
+            script=f"gradio_api/file={find_plotly_script()}",  # relative: right also behind a root path
             **options,
         )
 
@@ -84,8 +84,8 @@ class PlotlyView(gr.HTML):
         return {"type": "string", "description": "a Plotly figure as JSON"}
 
 
-def _named(picture: Callable[[Any], dict[str, str] | None]) -> Callable[[Any], dict[str, str] | None]:
-    """Under the name by which the script calls it."""
+def _name_for_script(picture: Callable[[Any], dict[str, str] | None]) -> Callable[[Any], dict[str, str] | None]:
+    """Return the function under the name by which the script calls it: `server.look` in assets/plot.js."""
 
     def look(asked: Any) -> dict[str, str] | None:
         return picture(asked)

@@ -1,4 +1,4 @@
-"""How the page looks: system letters, one accent, both themes; the rest is in assets/page.css and a tab-*.css a tab."""
+"""The page's look: system letters, one accent, both themes; the rest is in assets/page.css and a tab-*.css a tab."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 from gradio.themes import Base
 from gradio.themes.utils import colors, sizes
 
-from latentlab.ui.widgets import ASSETS
+from latentlab.ui.widgets import ASSETS_FOLDER
 
-FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "DejaVu Sans", "sans-serif")
-MONO = ("ui-monospace", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
-ACCENT = colors.Color(
+FONT_FAMILY = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "DejaVu Sans", "sans-serif")
+MONO_FAMILY = ("ui-monospace", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
+ACCENT_COLOUR = colors.Color(
     name="accent",
     c50="#eef3fb",
     c100="#dbe6f7",
@@ -27,19 +27,19 @@ ACCENT = colors.Color(
 )
 
 
-def look() -> dict[str, Any]:
-    """Keywords for `launch`: theme, style sheet, and what a script must know before Gradio's."""
+def load_style_options() -> dict[str, Any]:
+    """Return the keywords for `launch`: theme, style sheet, and what a script must know before Gradio's."""
     theme = Base(
-        primary_hue=ACCENT,
+        primary_hue=ACCENT_COLOUR,
         neutral_hue=colors.zinc,
-        font=FONT,
-        font_mono=MONO,
+        font=FONT_FAMILY,
+        font_mono=MONO_FAMILY,
         text_size=sizes.text_sm,
         spacing_size=sizes.spacing_sm,
         radius_size=sizes.radius_sm,
     )
-    sheets = [ASSETS / "page.css", ASSETS / "plot.css", *sorted(ASSETS.glob("tab-*.css"))]
+    sheets = [ASSETS_FOLDER / "page.css", ASSETS_FOLDER / "plot.css", *sorted(ASSETS_FOLDER.glob("tab-*.css"))]
     style = "\n".join(sheet.read_text() for sheet in sheets)
-    script = (ASSETS / "head.js").read_text()
+    script = (ASSETS_FOLDER / "head.js").read_text()
     head = f"<style>{style}</style><script>{script}</script>"  # as `css` Gradio would rewrite its media queries
     return {"theme": theme, "head": head}

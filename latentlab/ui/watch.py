@@ -7,84 +7,92 @@ from dataclasses import dataclass
 from typing import Any
 
 from latentlab.runs import Run, Runs
-from latentlab.session import Desk
+from latentlab.session import Workspace
 from latentlab.session import training as verbs
-from latentlab.session.progress import Reader, Story, tell
+from latentlab.session.progress import EventReader, RunProgress, add_events
 from latentlab.training import Config
 from latentlab.ui import curves
 from latentlab.ui import runs as pages
-from latentlab.ui.owner import Kept
+from latentlab.ui.owner import KeptChoice
 
-LOG = 6000  # letters of the end of a log
-FIRST_WEIGHTS = "Here the attack meets the network with its first weights; in the run it meets the one in training."
-ENDED_BADLY = ("failed", "interrupted")
+LOG_TAIL_LETTERS = 6000  # letters of the end of a log
+FIRST_WEIGHTS_NOTE = (
+    "Here the attack meets the network with its first weights; in the run it meets the one in training."
+)
+BAD_END_STATES = ("failed", "interrupted")
 
 
 @dataclass(frozen=True)
-class View:
+class CurveView:
     """What the curves are drawn over, and how much they are smoothed."""
 
     across: str = "step"
     weight: float = 0.6
 
 
-class Watch:
-    """Paints the runs that are visible to a token; the stories of all visitors' runs are read once."""
+class RunMonitor:
+    """It paints the runs that are visible to a token; the stories of all visitors' runs are read once."""
 
-    def __init__(self, desk: Desk, runs: Runs) -> None:
-        self.desk, self.runs = desk, runs
-        self.reader = Reader(runs, Story(), tell)
+    def __init__(self, workspace: Workspace, runs: Runs) -> None:
+        self.workspace, self.runs = workspace, runs
+        self.reader = EventReader(runs, RunProgress(), add_events)
 
-    def seen(self, token: str) -> list[Run]:
-        return [run for run in self.runs.list(token) if run.verb == "train"]
+    def list_train_runs(self, token: str) -> list[Run]:
+        return [run for run in self.runs.list_runs(token) if run.verb == "train"]
 
-    def paint(self, token: str, chosen: Kept, view: View) -> tuple[str, list[Any]]:
-        """A mark that changes with what is shown, and list, state, actions, two figures, the batch of now."""
-        found = self.seen(token)
+    def paint_runs(self, token: str, chosen: KeptChoice, view: CurveView) -> tuple[str, list[Any]]:
+        """Return a mark that changes with what is shown, and list, state, actions, two figures, the batch of now."""
+        found = self.list_train_runs(token)
         known = {run.id: run for run in found}
         run = known.get(chosen["run"]) or (found[0] if found else None)
         beside = [known[name] for name in chosen["beside"] if name in known and known[name] is not run]
         drawn = [*([run] if run else []), *beside]
-        stories = [self.reader.story(run.id, token) for run in drawn]
+        stories = [self.reader.read_run(run.id, token) for run in drawn]
         mark = repr((found, [cursor for cursor, _ in stories], view, run and run.id, [other.id for other in beside]))
         places = {run.id: place for place, run in enumerate(drawn)}
         told = [story for _, story in stories]
         return mark, [
-            pages.listed(found, run.id if run else "", places),
-            pages.told(run, told[0], self._log(run, token)) if run else "",
-            pages.actions(run) if run else "",
-            *self._figures([run.name for run in drawn], told, view),
-            self._now(run, told[0], token) if run else "",
+            pages.draw_run_list(found, run.id if run else "", places),
+            pages.draw_run_report(run, told[0], self._read_log_tail(run, token)) if run else "",
+            pages.draw_run_actions(run) if run else "",
+            *self._draw_figures([run.name for run in drawn], told, view),
+            self._draw_current_batch(run, told[0], token) if run else "",
         ]
 
-    def _figures(self, names: Sequence[str], stories: Sequence[Story], view: View) -> list[Any]:
-        loss, right = curves.of_runs(list(zip(names, stories, strict=True)), view.across)
+    def _draw_figures(self, names: Sequence[str], stories: Sequence[RunProgress], view: CurveView) -> list[Any]:
+        loss, right = curves.collect_curves(list(zip(names, stories, strict=True)), view.across)
         unit = "step" if view.across == "step" else "time [s]"
         return [
-            curves.losses(loss, view.weight, unit) if any(curve.points for curve in loss) else None,
-            curves.accuracies(right, unit) if right else None,
+            curves.draw_losses(loss, view.weight, unit) if any(curve.points for curve in loss) else None,
+            curves.draw_accuracies(right, unit) if right else None,
         ]
 
-    def _log(self, run: Run, token: str) -> str:
-        return self.runs.log(run.id, token, LOG) if run.state in ENDED_BADLY else ""
+    def _read_log_tail(self, run: Run, token: str) -> str:
+        return self.runs.read_log(run.id, token, LOG_TAIL_LETTERS) if run.state in BAD_END_STATES else ""
 
-    def _now(self, run: Run, story: Story, token: str) -> str:
-        """The batch that the run trains on; of one that has ended, the last."""
+    def _draw_current_batch(self, run: Run, story: RunProgress, token: str) -> str:
+        """Draw the batch that the run trains on; where it has ended, its last one."""
         if not story.sampled:
             return ""
-        shown = verbs.current_sample(self.runs.folder(run.id, token))
+        shown = verbs.read_current_batch(self.runs.find_folder(run.id, token))
         if shown is None:
             return ""
         when = "It trains on now" if run.state == "running" else "The last images it trained on"
-        return heading(f"{when}: update {shown.step:,}") + pages.tiles(shown, tuple(story.begin["classes"]))
+        return draw_batch_heading(f"{when}: update {shown.step:,}") + pages.draw_batch_tiles(
+            shown, tuple(story.begin["classes"])
+        )
 
 
-def heading(title: str) -> str:
+def draw_batch_heading(title: str) -> str:
     return f'<h3 class="ll-heading">{title}</h3>'
 
 
-def before(desk: Desk, wanted: Config, step: Any) -> str:
-    """The batch of an update before the run begins."""
-    shown = verbs.preview(desk, wanted, step)
-    doubt = "" if shown.exact else f'<p class="ll-quiet">{FIRST_WEIGHTS}</p>'
-    return heading(f"What update {shown.step:,} trains on") + pages.tiles(shown, verbs.classes_of(desk, wanted)) + doubt
+def draw_batch_preview(workspace: Workspace, wanted: Config, step: Any) -> str:
+    """Draw the batch of an update before the run begins."""
+    shown = verbs.preview_run_batch(workspace, wanted, step)
+    doubt = "" if shown.exact else f'<p class="ll-quiet">{FIRST_WEIGHTS_NOTE}</p>'
+    return (
+        draw_batch_heading(f"What update {shown.step:,} trains on")
+        + pages.draw_batch_tiles(shown, verbs.name_target_columns(workspace, wanted))
+        + doubt
+    )

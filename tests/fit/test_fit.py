@@ -17,9 +17,9 @@ from latentlab import chance, data, models
 from latentlab.data import Split
 from latentlab.errors import UserError
 from latentlab.fit import FITTERS, fit, loop, state
-from latentlab.fit.directions import named, principal
-from latentlab.fit.loop import Plan
-from latentlab.fit.updates import Course
+from latentlab.fit.directions import find_label_directions, find_principal_directions
+from latentlab.fit.loop import FitPlan
+from latentlab.fit.updates import BatchOrder
 
 SCRIPT = """
 import sys, torch
@@ -37,7 +37,7 @@ loop.run(plan, FITTERS[sys.argv[3]](world, "cpu"), world)
 @pytest.fixture(scope="module")
 def digits():
     """A few of them: these tests are about the loop."""
-    world = data.load("digits")
+    world = data.load_world("digits")
     train, test = Split(*rows(world.train, 500)), Split(*rows(world.test, 40))
     return replace(world, train=train, test=test)
 
@@ -46,19 +46,19 @@ def rows(half: Split, count: int) -> tuple[torch.Tensor, torch.Tensor]:
     return half.images[:count], half.labels[:count]
 
 
-def plan(out: Path, steps: int, kind: str = "resnet") -> Plan:
-    return Plan(kind, out, None, steps, 16, 0, "cpu", "a test")
+def plan(out: Path, steps: int, kind: str = "resnet") -> FitPlan:
+    return FitPlan(kind, out, None, steps, 16, 0, "cpu", "a test")
 
 
-def run(out: Path, steps: int, world: data.World, kind: str = "resnet", parent: Path | None = None) -> models.Card:
+def run(out: Path, steps: int, world: data.Dataset, kind: str = "resnet", parent: Path | None = None) -> models.Card:
     torch.manual_seed(0)
-    return loop.run(replace(plan(out, steps, kind), parent=parent), FITTERS[kind](world, "cpu"), world)
+    return loop.fit_network(replace(plan(out, steps, kind), parent=parent), FITTERS[kind](world, "cpu"), world)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in FITTERS if kind != "resnet18"])
 def test_every_kind_fits_saves_and_loads(kind, tmp_path, digits):
     card = run(tmp_path / "net.safetensors", 2, digits, kind)
-    again, network = models.load(tmp_path / "net.safetensors")
+    again, network = models.load_network(tmp_path / "net.safetensors")
     assert json.dumps(asdict(card)) == json.dumps(asdict(again))  # JSON has no tuples
     assert card.images_seen == 32
     assert card.scores
@@ -68,7 +68,7 @@ def test_every_kind_fits_saves_and_loads(kind, tmp_path, digits):
     if kind in models.LATENT_KINDS:
         assert {"pc1", "pc8", "7"} <= set(network.directions)
     further = run(tmp_path / "further.safetensors", 1, digits, kind, tmp_path / "net.safetensors")
-    assert further.parent == f"net {models.digest(tmp_path / 'net.safetensors')}"
+    assert further.parent == f"net {models.digest_file(tmp_path / 'net.safetensors')}"
 
 
 @pytest.mark.parametrize(("kind", "steps"), [("resnet", 60), ("airbench", 12)])
@@ -103,8 +103,10 @@ def wait_for(path: Path) -> None:
 def test_no_seed_draws_the_numbers_that_the_weights_began_with(tmp_path):
     """Drawn codes are as wide for the fit's own seed as for another."""
     fit("stylegan2", "digits", tmp_path / "net.safetensors", steps=1, batch=8, seed=0)
-    network = models.load(tmp_path / "net.safetensors")[1]
-    assert [network.sample(128, chance.seeded(seed)).flat.std().item() for seed in (0, 1)] == pytest.approx([1, 1], 0.1)
+    network = models.load_network(tmp_path / "net.safetensors")[1]
+    assert [network.sample(128, chance.make_generator(seed)).flat.std().item() for seed in (0, 1)] == pytest.approx(
+        [1, 1], 0.1
+    )
 
 
 def test_a_fit_from_a_checkpoint_starts_with_its_weights(tmp_path):
@@ -112,7 +114,7 @@ def test_a_fit_from_a_checkpoint_starts_with_its_weights(tmp_path):
     first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
     fit("resnet", "digits", first, steps=30, batch=64)
     card = fit("resnet", "digits", second, steps=1, batch=64, parent=first)
-    assert card.parent == f"first {models.digest(first)}"
+    assert card.parent == f"first {models.digest_file(first)}"
     assert card.command.endswith("--from first.safetensors")
     a, b = (load_file(path)["head.weight"] for path in (first, second))
     assert (a - b).norm() < 0.1 * a.norm()
@@ -157,29 +159,31 @@ def test_two_processes_learn_the_same_weights_as_one_another(tmp_path):
 
 
 def test_two_processes_see_different_rows():
-    first, second = (next(course(100, 10, (rank, 2)).rows()) for rank in (0, 1))
+    first, second = (next(course(100, 10, (rank, 2)).iterate_rows()) for rank in (0, 1))
     assert not set(first.tolist()) & set(second.tolist())
 
 
 def test_every_row_is_seen_once_an_epoch():
-    steps = course(20, 5, (0, 1)).rows()
+    steps = course(20, 5, (0, 1)).iterate_rows()
     assert sorted(torch.cat([next(steps) for _ in range(4)]).tolist()) == list(range(20))
 
 
-def course(count: int, batch: int, place: tuple[int, int]) -> Course:
-    return Course(Split(torch.zeros(count, 3, 1, 1).byte(), torch.zeros(count).long()), batch, 0, "cpu", place)
+def course(count: int, batch: int, place: tuple[int, int]) -> BatchOrder:
+    return BatchOrder(Split(torch.zeros(count, 3, 1, 1).byte(), torch.zeros(count).long()), batch, 0, "cpu", place)
 
 
 def test_divergence_is_one_clear_line_and_keeps_the_state(tmp_path, digits):
     fitter = FITTERS["resnet"](digits, "cpu")
     out = tmp_path / "net.safetensors"
     everything = torch.nn.ModuleDict({"fit": fitter.modules, "average": fitter.network})
-    state.save(out.with_suffix(".resume"), state.Progress(), everything, fitter.optimisers)
+    state.save_resume_state(out.with_suffix(".resume"), state.TrainingProgress(), everything, fitter.optimisers)
     kept = out.with_suffix(".resume").read_bytes()
     with torch.no_grad():
         fitter.network.head.weight.fill_(float("nan"))
     with pytest.raises(UserError, match="diverged at step 1"):
-        loop._learn(plan(out, 3), fitter, everything, state.Progress(), digits, out.with_suffix(".resume"), (0, 1))
+        loop._learn_until_done(
+            plan(out, 3), fitter, everything, state.TrainingProgress(), digits, out.with_suffix(".resume"), (0, 1)
+        )
     assert out.with_suffix(".resume").read_bytes() == kept
 
 
@@ -187,11 +191,11 @@ def test_divergence_is_one_clear_line_and_keeps_the_state(tmp_path, digits):
 def test_a_full_disk_is_one_clear_line_and_keeps_the_state(tmp_path, digits):
     fitter = FITTERS["resnet"](digits, "cpu")
     resume = tmp_path / "net.resume"
-    state.save(resume, state.Progress(1), fitter.modules, fitter.optimisers)
+    state.save_resume_state(resume, state.TrainingProgress(1), fitter.modules, fitter.optimisers)
     kept = resume.read_bytes()
     resume.with_name(f"net.resume.{os.getpid()}.part").symlink_to("/dev/full")
     with pytest.raises(UserError, match="disk is full"):
-        state.save(resume, state.Progress(2), fitter.modules, fitter.optimisers)
+        state.save_resume_state(resume, state.TrainingProgress(2), fitter.modules, fitter.optimisers)
     assert resume.read_bytes() == kept
 
 
@@ -220,15 +224,15 @@ def test_nonsense_is_one_clear_line(change, message, tmp_path):
 def test_principal_directions_by_hand():
     """Points on a line along (3, 4) with deviation 5·√(2/3)… : the first component has that direction and length."""
     codes = torch.tensor([[3.0, 4.0], [-3.0, -4.0], [0.0, 0.0]]).repeat(4, 1)
-    first = principal(torch.cat([codes, torch.zeros(12, 8)], 1))["pc1"]
+    first = find_principal_directions(torch.cat([codes, torch.zeros(12, 8)], 1))["pc1"]
     assert torch.allclose(first[:2] / first[:2].norm(), torch.tensor([0.6, 0.8]), atol=1e-5)
     assert first.norm().item() == pytest.approx((codes @ torch.tensor([0.6, 0.8])).std().item(), rel=1e-4)
 
 
 def test_a_label_direction_points_from_without_to_with():
-    codes = 0.1 * chance.normal((200, 4), chance.seeded(0))
+    codes = 0.1 * chance.draw_normal((200, 4), chance.make_generator(0))
     marks = (torch.arange(200) % 2)[:, None]
     codes[:, 2] += 3 * marks[:, 0]
-    direction = named(codes, marks, ("on",))["on"]
+    direction = find_label_directions(codes, marks, ("on",))["on"]
     assert direction.argmax() == 2
     assert direction[2] > 1

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from latentlab.fit.muon import Muon, orthogonal
+from latentlab.fit.muon import Muon, orthogonalise_update
 
 
 def test_an_update_turns_and_hardly_stretches():
@@ -12,7 +12,7 @@ def test_an_update_turns_and_hardly_stretches():
     for shape in ((40, 40), (16, 90), (90, 16)):
         update = torch.randn(shape) @ torch.diag(torch.logspace(0, -1, shape[1]))
         u, _, v = torch.linalg.svd(update, full_matrices=False)
-        made = orthogonal(update)
+        made = orthogonalise_update(update)
         values = torch.linalg.svdvals(made)
         print(f"{shape}: singular values {values.min():.2f} to {values.max():.2f}")
         assert values.min() > 0.3

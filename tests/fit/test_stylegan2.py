@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from latentlab import chance, data
-from latentlab.fit.diffaugment import DiffAugment, cutout, recolour, translate
-from latentlab.fit.eye import Eye
+from latentlab.fit.diffaugment import DiffAugment, cut_out_square, recolour_images, translate_images
+from latentlab.fit.eye import ProjectedDiscriminator
 from latentlab.fit.stylegan2 import StyleGAN2Fitter
 from latentlab.models import ResNet18, SmallResNet
 
@@ -13,16 +13,16 @@ from latentlab.models import ResNet18, SmallResNet
 @pytest.fixture(scope="module")
 def fitter() -> StyleGAN2Fitter:
     torch.manual_seed(0)
-    return StyleGAN2Fitter(data.load("digits"), "cpu")
+    return StyleGAN2Fitter(data.load_world("digits"), "cpu")
 
 
 def test_steps_move_every_network_and_report_finite_terms(fitter):
-    world = data.load("digits")
-    images, labels = world.train.batch(slice(0, 8))
+    world = data.load_world("digits")
+    images, labels = world.train.take_batch(slice(0, 8))
     fitter.begin(images)
     before = {name: tensor.clone() for name, tensor in fitter.modules.state_dict().items()}
     for step in range(2):
-        values = fitter.step(images, labels, chance.seeded(step), step / 2)
+        values = fitter.step(images, labels, chance.make_generator(step), step / 2)
     assert all(torch.tensor(value).isfinite() for value in values.values())
     moved = {name for name, tensor in fitter.modules.state_dict().items() if not torch.equal(tensor, before[name])}
     for part in ("network.mapping", "network.convs", "network.to_images", "network.encoder", "discriminator.trunk"):
@@ -32,19 +32,22 @@ def test_steps_move_every_network_and_report_finite_terms(fitter):
 
 def test_the_encoder_learns_to_rebuild():
     torch.manual_seed(0)
-    world = data.load("digits")
+    world = data.load_world("digits")
     fitter = StyleGAN2Fitter(world, "cpu")
-    images, labels = world.train.batch(slice(0, 16))
+    images, labels = world.train.take_batch(slice(0, 16))
     fitter.begin(images)
-    errors = [fitter.step(images, labels, chance.seeded(step), 0.0)["pixels"] for step in range(25)]
+    errors = [fitter.step(images, labels, chance.make_generator(step), 0.0)["pixels"] for step in range(25)]
     assert min(errors[-5:]) < 0.5 * errors[0]
 
 
 def test_codes_mix_drawn_and_real_styles(fitter):
     network = fitter.network
-    real = network.colour(chance.normal((8, network.layers, network.style_dim), chance.seeded(0)))
-    codes = fitter._codes(16, real, chance.seeded(1))
-    first, last = network.mapping(chance.normal((32, network.style_dim), chance.seeded(1)))[:16], codes[:, -1]
+    real = network.colour(chance.draw_normal((8, network.layers, network.style_dim), chance.make_generator(0)))
+    codes = fitter._codes(16, real, chance.make_generator(1))
+    first, last = (
+        network.mapping(chance.draw_normal((32, network.style_dim), chance.make_generator(1)))[:16],
+        codes[:, -1],
+    )
     assert torch.equal(codes[2:4, -1], real[2:4, -1])
     assert torch.allclose(codes[2:, 0], first[2:], atol=1e-6)
     assert (last[4:] - first[4:]).abs().amax(1).gt(1e-3).any()
@@ -52,18 +55,18 @@ def test_codes_mix_drawn_and_real_styles(fitter):
 
 
 def test_augmentation_of_probability_zero_changes_nothing():
-    images = chance.uniform((4, 3, 16, 16), chance.seeded(0))
-    assert torch.equal(DiffAugment()(images, chance.seeded(1)), images)
+    images = chance.draw_uniform((4, 3, 16, 16), chance.make_generator(0))
+    assert torch.equal(DiffAugment()(images, chance.make_generator(1)), images)
     never = torch.zeros(4, 1, 1, 1)
-    for change in (recolour, translate, cutout):
-        assert torch.allclose(change(images, never, chance.seeded(2)), images, atol=1e-6)
+    for change in (recolour_images, translate_images, cut_out_square):
+        assert torch.allclose(change(images, never, chance.make_generator(2)), images, atol=1e-6)
 
 
-@pytest.mark.parametrize("change", [recolour, translate, cutout])
+@pytest.mark.parametrize("change", [recolour_images, translate_images, cut_out_square])
 def test_augmentations_are_differentiable_and_repeatable(change):
-    images = chance.uniform((4, 3, 16, 16), chance.seeded(0)).requires_grad_()
+    images = chance.draw_uniform((4, 3, 16, 16), chance.make_generator(0)).requires_grad_()
     always = torch.ones(4, 1, 1, 1)
-    once, twice = (change(images, always, chance.seeded(2)) for _ in range(2))
+    once, twice = (change(images, always, chance.make_generator(2)) for _ in range(2))
     assert torch.equal(once, twice)
     assert not torch.equal(once, images)
     (slope,) = torch.autograd.grad(once.sum(), images)
@@ -72,39 +75,39 @@ def test_augmentations_are_differentiable_and_repeatable(change):
 
 def test_probability_follows_the_overfitting():
     augment = DiffAugment()
-    augment.follow(torch.ones(1000))
+    augment.adapt_probability(torch.ones(1000))
     assert augment.p.item() == pytest.approx(0.01)
-    augment.follow(-torch.ones(1000))
+    augment.adapt_probability(-torch.ones(1000))
     assert augment.p.item() == pytest.approx(0)
 
 
-def eye() -> Eye:
+def eye() -> ProjectedDiscriminator:
     torch.manual_seed(0)
-    return Eye(SmallResNet((3, 32, 32), tuple("0123456789"), widths=(8, 16, 24)))
+    return ProjectedDiscriminator(SmallResNet((3, 32, 32), tuple("0123456789"), widths=(8, 16, 24)))
 
 
 def test_the_eye_has_a_logit_for_each_place_and_leaves_its_classifier_alone():
-    looking, images = eye(), chance.uniform((4, 3, 32, 32), chance.seeded(0))
-    maps = looking.maps(images)
+    looking, images = eye(), chance.draw_uniform((4, 3, 32, 32), chance.make_generator(0))
+    maps = looking.extract_maps(images)
     assert [tuple(m.shape[1:]) for m in maps] == [(8, 16, 16), (16, 8, 8), (24, 4, 4)]
-    assert looking.judge(maps).shape == (4, 16 * 16 + 8 * 8 + 4 * 4)
+    assert looking.judge_maps(maps).shape == (4, 16 * 16 + 8 * 8 + 4 * 4)
     assert all(name.startswith("heads") for name in looking.state_dict())
     (classifier,) = looking._classifier
-    assert torch.equal(classifier.features(images), maps[-1].amax((2, 3)))
+    assert torch.equal(classifier.extract_features(images), maps[-1].amax((2, 3)))
     assert not any(p.requires_grad for p in classifier.parameters())
 
 
 def test_with_an_eye_its_heads_learn_too_and_what_is_rebuilt_looks_more_alike():
     torch.manual_seed(0)
-    world = data.load("digits")
+    world = data.load_world("digits")
     fitter = StyleGAN2Fitter(world, "cpu")
     looking = eye()
-    fitter.look_with(looking)
-    images, labels = world.train.batch(slice(0, 16))
+    fitter.attach_eye(looking)
+    images, labels = world.train.take_batch(slice(0, 16))
     fitter.begin(images)
     (classifier,) = looking._classifier
     before = [{n: t.clone() for n, t in m.state_dict().items()} for m in (looking.heads, classifier)]
-    terms = [fitter.step(images, labels, chance.seeded(step), 0.0) for step in range(25)]
+    terms = [fitter.step(images, labels, chance.make_generator(step), 0.0) for step in range(25)]
     weights = [name for name, _ in looking.heads.named_parameters() if name.endswith("original")]
     assert not any(torch.equal(before[0][name], looking.heads.state_dict()[name]) for name in weights)
     assert all(torch.equal(before[1][name], tensor) for name, tensor in classifier.state_dict().items())
@@ -113,7 +116,7 @@ def test_with_an_eye_its_heads_learn_too_and_what_is_rebuilt_looks_more_alike():
 
 def test_maps_of_a_resnet18_are_those_of_its_four_widths():
     network = ResNet18((3, 32, 32), tuple("0123456789"), width=8).eval()
-    images = chance.uniform((2, 3, 32, 32), chance.seeded(0))
-    maps = network.maps(images)
+    images = chance.draw_uniform((2, 3, 32, 32), chance.make_generator(0))
+    maps = network.extract_maps(images)
     assert [tuple(m.shape[1:]) for m in maps] == [(8, 32, 32), (16, 16, 16), (32, 8, 8), (64, 4, 4)]
-    assert torch.equal(network.features(images), maps[-1].mean((2, 3)))
+    assert torch.equal(network.extract_features(images), maps[-1].mean((2, 3)))

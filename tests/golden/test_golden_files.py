@@ -20,7 +20,7 @@ from PIL import Image
 from safetensors import safe_open
 
 from latentlab import cli, images, knobs, models, operators, recipe
-from latentlab.session import Desk, act, choose, link, open_link, open_world, png
+from latentlab.session import Workspace, apply_move, choose_networks, export_png, make_link, open_link, open_world
 from latentlab.store import Store
 
 ROOT = Path(__file__).parents[2]
@@ -37,8 +37,8 @@ Golden = Callable[[str, Any], None]
 
 
 @pytest.fixture(scope="module")
-def shipped() -> Desk:
-    return Desk(Store(CHECKPOINTS, "cpu"))
+def shipped() -> Workspace:
+    return Workspace(Store(CHECKPOINTS, "cpu"))
 
 
 @pytest.mark.parametrize("path", sorted(CHECKPOINTS.glob("digits-*.safetensors")), ids=lambda path: path.stem)
@@ -47,7 +47,7 @@ def test_tensors_and_card_of_a_checkpoint(path: Path, golden: Golden) -> None:
     with safe_open(path, "pt") as file:
         shapes = {name: list(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - not a dict
         card = json.loads(file.metadata()["card"])
-    network = models.load(path)[1]
+    network = models.load_network(path)[1]
     keys = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
     assert {name: shape for name, shape in shapes.items() if name in keys} == keys
     fields = {name: type(value).__name__ for name, value in card.items()}
@@ -57,19 +57,19 @@ def test_tensors_and_card_of_a_checkpoint(path: Path, golden: Golden) -> None:
     )
 
 
-def view_of(shipped: Desk, operator: str) -> Any:
-    session = replace(choose(shipped, open_world(shipped, "digits"), model="digits-glow"), seed=5)
-    return act(shipped, session, operators.OPERATORS[operator](**OPERATORS[operator]))
+def view_of(shipped: Workspace, operator: str) -> Any:
+    session = replace(choose_networks(shipped, open_world(shipped, "digits"), model="digits-glow"), seed=5)
+    return apply_move(shipped, session, operators.OPERATORS[operator](**OPERATORS[operator]))
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
-def test_a_recipe_says_the_same_and_makes_the_same_picture(shipped: Desk, operator: str, golden: Golden) -> None:
+def test_a_recipe_says_the_same_and_makes_the_same_picture(shipped: Workspace, operator: str, golden: Golden) -> None:
     """To one grey level in a few pixels: another processor rounds differently."""
-    data = png(shipped, view_of(shipped, operator))
-    text = images.recipe_of(data)
+    data = export_png(shipped, view_of(shipped, operator))
+    text = images.read_png_recipe(data)
     assert text is not None
     golden(f"recipe-{operator}", json.loads(text))
-    assert recipe.from_json(text).tool() == operators.OPERATORS[operator](**OPERATORS[operator])
+    assert recipe.parse_recipe(text).make_operator() == operators.OPERATORS[operator](**OPERATORS[operator])
     kept = FILES / f"recipe-{operator}.png"
     if not kept.exists():
         kept.write_bytes(data)
@@ -79,19 +79,19 @@ def test_a_recipe_says_the_same_and_makes_the_same_picture(shipped: Desk, operat
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
-def test_an_address_opens_the_view_that_it_named(shipped: Desk, operator: str, golden: Golden) -> None:
-    query = link(view_of(shipped, operator))
+def test_an_address_opens_the_view_that_it_named(shipped: Workspace, operator: str, golden: Golden) -> None:
+    query = make_link(view_of(shipped, operator))
     golden(f"link-{operator}", query)
     opened = open_link(shipped, dict(parse_qsl(query, keep_blank_values=True)))
     assert opened.notice == ""
     assert opened.result.tool == operators.OPERATORS[operator](**OPERATORS[operator])
-    assert link(opened) == query
+    assert make_link(opened) == query
 
 
 def test_verbs_and_their_flags(golden: Golden) -> None:
     flags: dict[str, list[str]] = {}
-    for verb in cli.VERBS:
-        subs = next(a for a in cli.parser([verb])._actions if isinstance(a, argparse._SubParsersAction))
+    for verb in cli.VERB_MODULES:
+        subs = next(a for a in cli.build_parser([verb])._actions if isinstance(a, argparse._SubParsersAction))
         flags[verb] = sorted(
             name for action in subs.choices[verb]._actions for name in action.option_strings or [action.dest]
         )
@@ -100,9 +100,9 @@ def test_verbs_and_their_flags(golden: Golden) -> None:
 
 def test_knobs_of_every_tool_and_the_published_settings(golden: Golden) -> None:
     tools = {
-        name: {s.name: repr(s.default) for s in knobs.settings(kind)} for name, kind in operators.OPERATORS.items()
+        name: {s.name: repr(s.default) for s in knobs.list_settings(kind)} for name, kind in operators.OPERATORS.items()
     }
-    methods = {name: knobs.changed(operators.make(name, {})) for name in operators.METHODS}
+    methods = {name: knobs.list_changed_knobs(operators.make_operator(name, {})) for name in operators.METHODS}
     golden("operators", {"knobs": tools, "methods": methods})
 
 

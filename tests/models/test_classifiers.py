@@ -6,7 +6,14 @@ from torch import nn
 from torch.nn.functional import cosine_similarity, cross_entropy
 
 from latentlab import chance
-from latentlab.models import Airbench, Attribute, FoldedClassifier, Normalised, ResNet18, SmallResNet
+from latentlab.models import (
+    Airbench,
+    AttributeClassifier,
+    FoldedClassifier,
+    NormalisedClassifier,
+    ResNet18,
+    SmallResNet,
+)
 from latentlab.store import Store
 
 SHAPE = (3, 32, 32)
@@ -30,7 +37,7 @@ def test_normalisation_is_inside():
     network = ResNet18(SHAPE, "ab", mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7), width=4).eval()
     bare = ResNet18(SHAPE, "ab", mean=(0, 0, 0), std=(1, 1, 1), width=4).eval()
     bare.load_state_dict(network.state_dict())
-    images = chance.uniform((2, *SHAPE), chance.seeded(0))
+    images = chance.draw_uniform((2, *SHAPE), chance.make_generator(0))
     by_hand = (images - torch.tensor([0.1, 0.2, 0.3]).view(3, 1, 1)) / torch.tensor([0.5, 0.6, 0.7]).view(3, 1, 1)
     assert torch.allclose(network(images), bare(by_hand), atol=1e-5)
 
@@ -38,17 +45,17 @@ def test_normalisation_is_inside():
 def test_the_pair_of_an_attribute_has_the_sigmoid_as_softmax():
     network = SmallResNet(SHAPE, ("Smiling", "Male")).eval()
     images = torch.rand(3, *SHAPE)
-    head = Attribute(network, 1)
+    head = AttributeClassifier(network, 1)
     assert head.classes == ("not Male", "Male")
     assert torch.allclose(head(images).softmax(1)[:, 1], network(images)[:, 1].sigmoid(), atol=1e-6)
 
 
 def test_the_first_layer_of_airbench_whitens_the_patches():
     """Its first twelve answers to the pictures it was made from are uncorrelated, each of about variance 1."""
-    images = chance.uniform((32, *SHAPE), chance.seeded(0))
+    images = chance.draw_uniform((32, *SHAPE), chance.make_generator(0))
     smooth = nn.functional.avg_pool2d(images, 3, 1, 1)
     network = Airbench(SHAPE, "ab")
-    network.initialise(smooth)
+    network.initialise_whitening(smooth)
     answers = network.whiten((smooth - network.mean) / network.std)[:, :12].transpose(0, 1).flatten(1)
     assert torch.allclose(answers.cov(), torch.eye(12), atol=0.1)
     assert torch.equal(network.whiten.weight[:12], -network.whiten.weight[12:])
@@ -60,7 +67,7 @@ class Mean(nn.Module):
 
 
 def test_a_brought_classifier_sees_its_own_size_normalised():
-    wrapped = Normalised(Mean(), (3, 8, 8), "rgb", (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+    wrapped = NormalisedClassifier(Mean(), (3, 8, 8), "rgb", (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
     assert torch.allclose(wrapped(torch.full((1, 3, 32, 32), 0.75)), torch.ones(1, 3), atol=1e-5)
 
 
@@ -68,7 +75,7 @@ def test_a_brought_classifier_sees_its_own_size_normalised():
 def test_folded_in_fp32_it_is_the_same_map(kind):
     """Also after its batch norms have moved, and nothing of it is left in the one that it was made from."""
     network = moved(kind(SHAPE, ("cat", "dog", "hen")))
-    images = chance.uniform((4, *SHAPE), chance.seeded(0))
+    images = chance.draw_uniform((4, *SHAPE), chance.make_generator(0))
     fast = FoldedClassifier(network, torch.float32)
     assert fast.classes == network.classes
     assert torch.allclose(fast(images), network(images), atol=1e-4)
@@ -81,7 +88,7 @@ def test_every_batch_norm_of_a_resnet_is_folded():
 
 
 def test_folding_follows_new_weights():
-    network, images = moved(SmallResNet(SHAPE, "ab")), chance.uniform((4, *SHAPE), chance.seeded(0))
+    network, images = moved(SmallResNet(SHAPE, "ab")), chance.draw_uniform((4, *SHAPE), chance.make_generator(0))
     before = FoldedClassifier(network, torch.float32)(images)
     moved(network, seed=2)
     assert not torch.allclose(network(images), before, atol=1e-3)
@@ -104,7 +111,7 @@ def moved(network, seed=1):
 def test_the_shipped_classifiers_gradients_point_the_same_way(name):
     """In bf16, against fp32, of the loss with respect to test images; prints what the page's documents state."""
     store = Store(device="cpu")
-    exact, fast, images = store.load(name), store.fast(name), pictures(store.card(name).data)
+    exact, fast, images = store.load(name), store.load_fast(name), pictures(store.card(name).data)
     logits = [network(images) for network in (exact, fast)]
     labels = logits[0].argmax(1)
     slopes = [slope(network, images, labels).flatten(1) for network in (exact, fast)]
@@ -122,7 +129,7 @@ def pictures(world):
     """Samples of the world's flow: they need no data."""
     flow = Store(device="cpu").load(f"{world}-glow")
     with torch.no_grad():
-        return flow.decode(flow.sample(16, chance.seeded(0)).map(lambda part: 0.7 * part)).clamp(0, 1)
+        return flow.decode(flow.sample(16, chance.make_generator(0)).map(lambda part: 0.7 * part)).clamp(0, 1)
 
 
 def slope(network, images, labels):

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from latentlab import models
 from latentlab.errors import UserError
-from latentlab.models.convert import convert
+from latentlab.models.convert import convert_stylegan2
 from latentlab.models.stylegan2 import StyleGAN2
 
 CHANNELS, STYLE, MLP = (16, 16, 8), 12, 3
@@ -107,8 +107,8 @@ def mapped(t: dict[str, torch.Tensor], z: torch.Tensor) -> torch.Tensor:
 def test_converted_images_equal_the_published_generators(tmp_path):
     tensors = published()
     torch.save({"g_ema": tensors, "latent_avg": torch.zeros(STYLE)}, tmp_path / "published.pt")
-    card = convert(tmp_path / "published.pt", tmp_path / "net.safetensors")
-    again, network = models.load(tmp_path / "net.safetensors")
+    card = convert_stylegan2(tmp_path / "published.pt", tmp_path / "net.safetensors")
+    again, network = models.load_network(tmp_path / "net.safetensors")
     assert isinstance(network, StyleGAN2)
     assert again.kind == "stylegan2"
     assert card.image_shape == (3, 16, 16)
@@ -116,8 +116,8 @@ def test_converted_images_equal_the_published_generators(tmp_path):
     assert torch.allclose(network.mapping(z), mapped(tensors, z), atol=1e-4)
     codes = torch.randn(3, 6, STYLE)
     expected = (generate(tensors, codes) + 1) / 2
-    assert (network.synthesis(codes) - expected).abs().max() < 1e-4 * expected.abs().max()
-    latents = network.split(network.whiten(codes))
+    assert (network.synthesise_images(codes) - expected).abs().max() < 1e-4 * expected.abs().max()
+    latents = network.split_codes(network.whiten_codes(codes))
     assert torch.allclose(network.decode(latents), expected.clamp(0, 1), atol=1e-4)
     assert torch.equal(network.w_mean, torch.zeros(STYLE))
 
@@ -126,7 +126,9 @@ def test_a_training_checkpoint_with_its_settings_is_read(tmp_path):
     settings = argparse.Namespace(size=16)
     whole = {"g_ema": published(), "g": {}, "d_optim": {"state": {}}, "args": settings, "ada_aug_p": 0.1}
     torch.save(whole, tmp_path / "published.pt")
-    assert convert(tmp_path / "published.pt", tmp_path / "net.safetensors").arguments["channels"] == list(CHANNELS)
+    assert convert_stylegan2(tmp_path / "published.pt", tmp_path / "net.safetensors").arguments["channels"] == list(
+        CHANNELS
+    )
 
 
 class Evil:
@@ -148,18 +150,18 @@ class Evil:
 def test_other_files_are_one_clear_line(content, message, tmp_path, capsys):
     torch.save(content, tmp_path / "bad.pt")
     with pytest.raises(UserError, match=message):
-        convert(tmp_path / "bad.pt", tmp_path / "net.safetensors")
+        convert_stylegan2(tmp_path / "bad.pt", tmp_path / "net.safetensors")
     assert not (tmp_path / "net.safetensors").exists()
     assert "code ran" not in capsys.readouterr().out
 
 
 def test_missing_text_and_empty_archives_are_one_clear_line(tmp_path):
     with pytest.raises(UserError, match="no file"):
-        convert(tmp_path / "none.pt", tmp_path / "net.safetensors")
+        convert_stylegan2(tmp_path / "none.pt", tmp_path / "net.safetensors")
     (tmp_path / "text.pt").write_text("hello")
     with pytest.raises(UserError, match=r"not a \.pt file"):
-        convert(tmp_path / "text.pt", tmp_path / "net.safetensors")
+        convert_stylegan2(tmp_path / "text.pt", tmp_path / "net.safetensors")
     with zipfile.ZipFile(tmp_path / "empty.pt", "w") as archive:
         archive.writestr("a", "b")
     with pytest.raises(UserError, match="damaged"):
-        convert(tmp_path / "empty.pt", tmp_path / "net.safetensors")
+        convert_stylegan2(tmp_path / "empty.pt", tmp_path / "net.safetensors")

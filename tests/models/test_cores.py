@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from latentlab import chance
-from latentlab.models.cores import each, pieces
+from latentlab.models.cores import map_on_cores, split_batch
 
 
 @pytest.fixture(params=[1, 2, 3])
@@ -21,8 +21,8 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
 @pytest.mark.parametrize("count", [1, 2, 5, 16])
 @pytest.mark.parametrize("most", [None, 1, 3, 100])
 def test_pieces_are_the_batch_and_busy_all_cores(threads: int, count: int, most: int | None):
-    x = chance.normal((count, 2), chance.seeded(0))
-    parts = pieces(x, most)
+    x = chance.draw_normal((count, 2), chance.make_generator(0))
+    parts = split_batch(x, most)
     sizes = [len(part) for part in parts]
     assert torch.equal(torch.cat(parts), x)
     assert max(sizes) - min(sizes) <= 1
@@ -38,10 +38,10 @@ def test_each_is_map_with_one_thread_a_piece(threads: int):
         return a * b
 
     with torch.no_grad():
-        assert each(product, range(1, 8), range(2, 9)) == [2, 6, 12, 20, 30, 42, 56]
+        assert map_on_cores(product, range(1, 8), range(2, 9)) == [2, 6, 12, 20, 30, 42, 56]
     assert set(inside) == {(1, False)}
     assert torch.get_num_threads() == threads
-    assert each(lambda _: torch.is_grad_enabled(), range(4)) == [True] * 4
+    assert map_on_cores(lambda _: torch.is_grad_enabled(), range(4)) == [True] * 4
     later: list[int] = []
     thread = Thread(target=lambda: later.append(torch.get_num_threads()))
     thread.start()
@@ -50,10 +50,10 @@ def test_each_is_map_with_one_thread_a_piece(threads: int):
 
 
 def test_a_single_piece_stays_in_its_thread(threads: int):
-    assert each(lambda _: get_ident(), [0]) == [get_ident()]
+    assert map_on_cores(lambda _: get_ident(), [0]) == [get_ident()]
 
 
 def test_what_a_piece_fails_with_is_raised(threads: int):
     with pytest.raises(ZeroDivisionError):
-        each(lambda n: 1 // n, [1, 0, 1])
+        map_on_cores(lambda n: 1 // n, [1, 0, 1])
     assert torch.get_num_threads() == threads

@@ -5,10 +5,10 @@ import torch
 from torch.nn.functional import conv2d, cosine_similarity
 
 from latentlab import chance
-from latentlab.models import FoldedGlow, Glow, fast_form, products
-from latentlab.models.bits import passed, where_passed
+from latentlab.models import FoldedGlow, Glow, make_fast_form, products
+from latentlab.models.bits import mask_gradient, pack_relu_mask
 from latentlab.models.precision import gains_from_bf16
-from latentlab.models.products import overlapped, windows
+from latentlab.models.products import gather_windows, sum_overlaps
 from latentlab.store import Store
 from latentlab.types import LatentModel
 
@@ -28,7 +28,7 @@ def glow():
 
 @pytest.fixture(scope="module")
 def images():
-    return chance.uniform((5, *SHAPE), chance.seeded(1))
+    return chance.draw_uniform((5, *SHAPE), chance.make_generator(1))
 
 
 def exactly(glow: Glow) -> FoldedGlow:
@@ -74,8 +74,8 @@ def test_windows_and_shares_are_a_convolution(size, rng):
     x = torch.randn(2, *size, 3, generator=rng)
     weight = torch.randn(4, 3, 3, 3, generator=rng)
     expected = conv2d(x.permute(0, 3, 1, 2), weight, padding=1).permute(0, 2, 3, 1)
-    by_windows = windows(x) @ weight.permute(0, 2, 3, 1).flatten(1).t()
-    by_shares = overlapped(x @ weight.permute(2, 3, 0, 1).flatten(0, 2).t())
+    by_windows = gather_windows(x) @ weight.permute(0, 2, 3, 1).flatten(1).t()
+    by_shares = sum_overlaps(x @ weight.permute(2, 3, 0, 1).flatten(0, 2).t())
     assert torch.allclose(by_windows, expected, atol=1e-5)
     assert torch.allclose(by_shares, expected, atol=1e-5)
 
@@ -84,9 +84,9 @@ def test_a_packed_product_is_the_public_one(rng, monkeypatch):
     x = torch.randn(2, 3, 3, 6, generator=rng).bfloat16()
     weight, bias = torch.randn(8, 6, generator=rng), torch.randn(8, generator=rng)
     expected = (x.double() @ weight.bfloat16().double().t() + bias.bfloat16().double()).relu()
-    for packs in {products.PACKS, False}:
+    for packs in {products.CAN_PACK, False}:
         monkeypatch.setattr(products, "PACKS", packs)
-        product = products.Product(weight, bias, torch.bfloat16, relu=True)
+        product = products.MatrixProduct(weight, bias, torch.bfloat16, relu=True)
         assert (product.packed is not None) == (packs and gains_from_bf16("cpu"))
         assert torch.allclose(product(x).double(), expected, rtol=0.02, atol=0.02)
         leaf = x.float().requires_grad_()
@@ -97,9 +97,9 @@ def test_a_packed_product_is_the_public_one(rng, monkeypatch):
 @pytest.mark.parametrize("shape", [(2, 3, 3, 5), (1, 4, 4, 8), (1, 1, 1, 1)])
 def test_a_bit_an_entry_is_what_a_relu_lets_through(shape, rng):
     x, gradient = (torch.randn(shape, generator=rng) for _ in range(2))
-    bits = passed(x.relu())
+    bits = pack_relu_mask(x.relu())
     assert bits.numel() == -(-x.numel() // 8)
-    assert torch.equal(where_passed(gradient, bits), torch.where(x > 0, gradient, torch.zeros_like(x)))
+    assert torch.equal(mask_gradient(gradient, bits), torch.where(x > 0, gradient, torch.zeros_like(x)))
 
 
 def gradient(model: LatentModel, glow: Glow, images: torch.Tensor) -> torch.Tensor:
@@ -123,9 +123,9 @@ def test_folding_follows_new_weights(glow, images):
 def test_the_shipped_flows_agree_within_a_few_grey_levels(name):
     """On their own samples at temperature 0.7; prints what the page's documents state."""
     store = Store()
-    glow, fast = store.load(name), store.fast(name)
+    glow, fast = store.load(name), store.load_fast(name)
     with torch.no_grad():
-        latents = glow.sample(4, chance.seeded(0)).map(lambda part: 0.7 * part)
+        latents = glow.sample(4, chance.make_generator(0)).map(lambda part: 0.7 * part)
         images = glow.decode(latents).clamp(0, 1)
         levels = 255 * (fast.decode(latents).clamp(0, 1) - images).abs()
     slopes = [gradient(model, glow, images) for model in (glow, fast)]
@@ -141,10 +141,10 @@ def test_the_shipped_flows_agree_within_a_few_grey_levels(name):
 
 def test_a_store_folds_once():
     store = Store()
-    assert store.fast("digits-glow") is store.fast("digits-glow")
+    assert store.load_fast("digits-glow") is store.load_fast("digits-glow")
     assert isinstance(store.bench("digits-glow", fast=True).model, FoldedGlow)
     assert isinstance(store.bench("digits-glow").model, Glow)
-    assert store.fast("digits-vae") is store.load("digits-vae")
-    assert store.fast("digits-resnet") is store.bench("digits-glow", "digits-resnet", fast=True).classifier
+    assert store.load_fast("digits-vae") is store.load("digits-vae")
+    assert store.load_fast("digits-resnet") is store.bench("digits-glow", "digits-resnet", fast=True).classifier
     assert store.bench("digits-glow", "digits-resnet").classifier is store.load("digits-resnet")
-    assert isinstance(fast_form(store.load("digits-glow")), FoldedGlow)
+    assert isinstance(make_fast_form(store.load("digits-glow")), FoldedGlow)

@@ -19,27 +19,27 @@ def gan():
         for name, parameter in network.named_parameters():
             if name.endswith(("strength", "bias")):
                 parameter.normal_(0.3, 0.1)
-    network.measure(chance.seeded(0), 4000)
+    network.measure_whitening(chance.make_generator(0), 4000)
     return network.eval().requires_grad_(False)
 
 
 def test_in_fp32_it_is_the_same_generator(gan):
-    folded, latents = fold_stylegan2(gan, torch.float32), gan.sample(4, chance.seeded(1))
-    codes, noises = gan.colour(gan.join(latents)), gan.noises(4, chance.seeded(2))
+    folded, latents = fold_stylegan2(gan, torch.float32), gan.sample(4, chance.make_generator(1))
+    codes, noises = gan.colour(gan.join(latents)), gan.noises(4, chance.make_generator(2))
     assert torch.allclose(folded.decode(latents), gan.decode(latents), atol=1e-5)
-    assert torch.allclose(folded.synthesis(codes, noises), gan.synthesis(codes, noises), atol=1e-4)
+    assert torch.allclose(folded.synthesise_images(codes, noises), gan.synthesis(codes, noises), atol=1e-4)
     assert torch.allclose(gradient(folded, latents), gradient(gan, latents), atol=1e-4)
 
 
 def test_the_callers_autocast_changes_nothing(gan):
-    folded, latents = fold_stylegan2(gan, torch.float32), gan.sample(2, chance.seeded(1))
+    folded, latents = fold_stylegan2(gan, torch.float32), gan.sample(2, chance.make_generator(1))
     with torch.autocast("cpu", torch.bfloat16):
         under = folded.convs[0](folded.const, latents.parts["4px"][:1, 0], None)
     assert torch.allclose(under, folded.convs[0](folded.const, latents.parts["4px"][:1, 0], None))
 
 
 def test_folding_follows_new_weights(gan):
-    latents = gan.sample(4, chance.seeded(1))
+    latents = gan.sample(4, chance.make_generator(1))
     changed = StyleGAN2((3, 16, 16), channels=(16, 16, 8), style_dim=12, mapping_layers=2)
     changed.load_state_dict(gan.state_dict())
     with torch.no_grad():
@@ -53,8 +53,8 @@ def test_folding_follows_new_weights(gan):
 def test_the_shipped_generators_agree_within_a_few_grey_levels(name):
     """On their own samples at temperature 0.7; prints what the page's documents state."""
     store = Store(device="cpu")
-    exact, fast = store.load(name), store.fast(name)
-    latents = exact.sample(4, chance.seeded(0)).map(lambda part: 0.7 * part)
+    exact, fast = store.load(name), store.load_fast(name)
+    latents = exact.sample(4, chance.make_generator(0)).map(lambda part: 0.7 * part)
     with torch.no_grad():
         levels = 255 * (fast.decode(latents) - exact.decode(latents)).abs()
     cosine = cosine_similarity(gradient(exact, latents), gradient(fast, latents)).min().item()

@@ -8,7 +8,7 @@ import torch
 
 from latentlab import chance, data, models
 from latentlab.models import Glow
-from latentlab.models.states import logit, squeeze
+from latentlab.models.states import apply_logit, squeeze_pixels
 from latentlab.types import DensityModel, DirectedModel
 
 CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
@@ -17,14 +17,14 @@ CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
 def glow(size: int = 8, levels: int = 2, dtype: torch.dtype = torch.float32) -> Glow:
     """A small flow, stirred: a fresh one is nearly the identity and would hide mistakes."""
     torch.manual_seed(0)
-    model, rng = Glow((3, size, size), levels=levels, steps=2, hidden=12), chance.seeded(1)
+    model, rng = Glow((3, size, size), levels=levels, steps=2, hidden=12), chance.make_generator(1)
     for parameter in model.parameters():
-        parameter.data += 0.05 * chance.normal(parameter.shape, rng)
+        parameter.data += 0.05 * chance.draw_normal(parameter.shape, rng)
     return model.to(dtype).eval().requires_grad_(False)
 
 
 def test_round_trip_over_the_whole_range_of_grey():
-    images = chance.uniform((6, 3, 8, 8), chance.seeded(0))
+    images = chance.draw_uniform((6, 3, 8, 8), chance.make_generator(0))
     images[0], images[1] = 0.0, 1.0  # pure black and white
     images[2, :, ::2] = 0.0
     images[2, :, 1::2] = 1.0
@@ -35,7 +35,7 @@ def test_round_trip_over_the_whole_range_of_grey():
 @pytest.mark.data
 def test_round_trip_of_real_test_images(real_data, capsys):
     model = glow(32, 3)
-    images, _ = data.load("cifar10", real_data("cifar10")).test.batch(slice(0, 64))
+    images, _ = data.load_world("cifar10", real_data("cifar10")).test.take_batch(slice(0, 64))
     error = (model.decode(model.encode(images)) - images).abs().max().item()
     with capsys.disabled():
         print(f"\nGlow round trip on 64 CIFAR-10 test images, random weights: {error:.1e}")
@@ -44,7 +44,7 @@ def test_round_trip_of_real_test_images(real_data, capsys):
 
 def test_log_prob_agrees_with_the_jacobian_of_autograd():
     model = glow(4, 1, torch.float64)
-    image = chance.uniform((1, 3, 4, 4), chance.seeded(2)).double()
+    image = chance.draw_uniform((1, 3, 4, 4), chance.make_generator(2)).double()
     jacobian = torch.autograd.functional.jacobian(lambda x: model.encode(x.view(1, 3, 4, 4)).flat[0], image.flatten())
     code = model.encode(image).flat[0]
     normal = -0.5 * code.square().sum() - 48 * 0.5 * math.log(2 * math.pi)
@@ -54,7 +54,7 @@ def test_log_prob_agrees_with_the_jacobian_of_autograd():
 
 def test_samples_are_standard_and_survive_the_way_there_and_back():
     model = glow()
-    latents = model.sample(200, chance.seeded(3))
+    latents = model.sample(200, chance.make_generator(3))
     assert latents.flat.mean().abs() < 0.02
     assert latents.flat.std() == pytest.approx(1, abs=0.02)
     calm = latents[:4].map(lambda part: 0.3 * part)  # away from black and white, where the logit is steep
@@ -62,16 +62,16 @@ def test_samples_are_standard_and_survive_the_way_there_and_back():
 
 
 def test_parts_are_levels_named_by_their_size_coarse_first():
-    shapes = {name: tuple(part.shape) for name, part in glow(16, 3).sample(1, chance.seeded(0)).parts.items()}
+    shapes = {name: tuple(part.shape) for name, part in glow(16, 3).sample(1, chance.make_generator(0)).parts.items()}
     assert shapes == {"2px": (1, 48, 2, 2), "4px": (1, 12, 4, 4), "8px": (1, 6, 8, 8)}
 
 
 def test_initialise_gives_every_actnorm_unit_output():
     model = Glow((3, 8, 8), levels=1, steps=1, hidden=4)
-    images = chance.uniform((64, 3, 8, 8), chance.seeded(0))
-    model.initialise(images)
+    images = chance.draw_uniform((64, 3, 8, 8), chance.make_generator(0))
+    model.initialise_actnorms(images)
     step = model.levels[0].steps[0]
-    x = squeeze(logit(model._spread(images, 0.5))).float()
+    x = squeeze_pixels(apply_logit(model._spread_images(images, 0.5))).float()
     y = ((x + step.shift) * step.log_scale.exp()).flatten(0, 2)
     assert torch.allclose(y.mean(0), torch.zeros(12), atol=1e-4)
     assert torch.allclose(y.std(0), torch.ones(12), atol=1e-3)
@@ -79,17 +79,17 @@ def test_initialise_gives_every_actnorm_unit_output():
 
 def test_fast_mode_is_near_the_exact_one():
     model = glow()
-    latents = model.sample(8, chance.seeded(0))
+    latents = model.sample(8, chance.make_generator(0))
     exact = model.decode(latents)
     model.use_fast(True)
     assert 0 < (model.decode(latents) - exact).abs().max() < 0.05
 
 
 def test_dequantisation_noise_comes_from_the_generator_alone():
-    model, images = glow(), chance.uniform((4, 3, 8, 8), chance.seeded(0))
-    first, second = (model.log_prob(images, chance.seeded(5)) for _ in range(2))
+    model, images = glow(), chance.draw_uniform((4, 3, 8, 8), chance.make_generator(0))
+    first, second = (model.log_prob(images, chance.make_generator(5)) for _ in range(2))
     assert torch.equal(first, second)
-    assert not torch.equal(first, model.log_prob(images, chance.seeded(6)))
+    assert not torch.equal(first, model.log_prob(images, chance.make_generator(6)))
 
 
 def test_it_is_a_density_model_with_directions():
@@ -100,7 +100,7 @@ def test_it_is_a_density_model_with_directions():
 @pytest.mark.parametrize("path", sorted(CHECKPOINTS.glob("*-glow.safetensors")), ids=lambda path: path.stem)
 def test_shipped_flows_rebuild_images_far_from_their_data(path):
     """Black, white, a ramp, a disc, half black and half white: the worst error of any pixel."""
-    _, model = models.load(path)
+    _, model = models.load_network(path)
     shape = model.image_shape
     ramp = torch.linspace(-1, 1, shape[2]).expand(shape)
     disc = (ramp.square() + ramp.mT.square() < 0.5).float()
@@ -111,7 +111,7 @@ def test_shipped_flows_rebuild_images_far_from_their_data(path):
 @torch.no_grad()
 def test_a_frozen_matrix_that_is_written_to_is_inverted_again():
     glow = Glow((3, 8, 8), levels=1, steps=1, hidden=8).eval().requires_grad_(False)
-    step, x = glow.levels[0].steps[0], chance.normal((2, 4, 4, 12), chance.seeded(0)).double()
+    step, x = glow.levels[0].steps[0], chance.draw_normal((2, 4, 4, 12), chance.make_generator(0)).double()
     for matrix in (step.mix.clone(), 2 * step.mix, torch.eye(12)):
         step.mix.copy_(matrix)
         y, log_det = step.encode(x)

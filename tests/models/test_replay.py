@@ -8,10 +8,10 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from latentlab import chance
-from latentlab.models import FoldedGlow, Glow, ResNet18, fast_form
-from latentlab.models.replay import MOST, REHEARSALS, Replayed
+from latentlab.models import FoldedGlow, Glow, ResNet18, make_fast_form
+from latentlab.models.replay import MAX_RECORDINGS, REHEARSALS, ReplayedFunction
 from latentlab.operators import METHODS
-from latentlab.transfer import sent
+from latentlab.transfer import send_to_device
 from latentlab.types import Batch, Bench
 
 SHAPE = (3, 16, 16)
@@ -48,7 +48,7 @@ class Waits(TorchDispatchMode):
 @pytest.fixture
 def replayed():
     Take.made.clear()
-    return Replayed(lambda a, b: a * 2 + b, "cpu", Take)
+    return ReplayedFunction(lambda a, b: a * 2 + b, "cpu", Take)
 
 
 def test_a_shape_is_recorded_once_after_its_rehearsals(replayed):
@@ -64,10 +64,10 @@ def test_a_later_call_does_not_write_into_an_earlier_result(replayed):
 
 
 def test_few_shapes_are_recorded_and_all_are_right(replayed):
-    for size in range(1, MOST + 4):
+    for size in range(1, MAX_RECORDINGS + 4):
         for _ in range(REHEARSALS + 1):
             assert torch.equal(replayed(torch.ones(size), torch.ones(size)), torch.full((size,), 3.0))
-    assert len(Take.made) == MOST
+    assert len(Take.made) == MAX_RECORDINGS
 
 
 def test_a_gradient_goes_through_the_function_itself(replayed):
@@ -81,12 +81,12 @@ def bench(device: str) -> Bench:
     torch.manual_seed(0)
     glow = Glow(SHAPE, levels=2, steps=3, hidden=32).to(device).eval().requires_grad_(False)
     classifier = ResNet18(SHAPE, tuple("0123456789")).to(device).eval().requires_grad_(False)
-    return Bench(fast_form(glow), fast_form(classifier), chance.seeded(0))
+    return Bench(make_fast_form(glow), make_fast_form(classifier), chance.make_generator(0))
 
 
 def batch(device: str) -> Batch:
     targets = torch.nn.functional.one_hot(torch.arange(4), 10).float()
-    return Batch(chance.uniform((4, *SHAPE), chance.seeded(1)).to(device), targets.to(device))
+    return Batch(chance.draw_uniform((4, *SHAPE), chance.make_generator(1)).to(device), targets.to(device))
 
 
 @pytest.mark.parametrize("method", ["adversarial-la", "pixel-pgd", "randomized-la"])
@@ -102,7 +102,7 @@ def test_nothing_inside_an_attack_waits_for_the_device(method):
 
 def test_on_the_cpu_what_is_sent_is_what_there_is():
     tensor = torch.ones(2)
-    assert sent(tensor, "cpu") is tensor
+    assert send_to_device(tensor, "cpu") is tensor
 
 
 @pytest.mark.gpu
@@ -110,9 +110,12 @@ def test_on_the_cpu_what_is_sent_is_what_there_is():
 def test_on_a_gpu_the_recording_gives_what_the_flow_gives():
     fast = bench("cuda").model
     assert isinstance(fast, FoldedGlow)
-    codes = [fast.sample(4, chance.seeded(seed)).map(lambda part: sent(part, "cuda")) for seed in range(REHEARSALS + 3)]
+    codes = [
+        fast.sample(4, chance.make_generator(seed)).map(lambda part: send_to_device(part, "cuda"))
+        for seed in range(REHEARSALS + 3)
+    ]
     with torch.no_grad():
-        plain = [fast._decode(*(part.permute(0, 2, 3, 1) for part in code.parts.values())) for code in codes]
+        plain = [fast._decode_states(*(part.permute(0, 2, 3, 1) for part in code.parts.values())) for code in codes]
         for code, image in zip(codes, plain, strict=True):
             assert torch.allclose(fast.decode(code), image, atol=1e-3)
 

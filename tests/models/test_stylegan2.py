@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 
 from latentlab import chance, models
-from latentlab.models.discriminator import Discriminator, batch_deviation
-from latentlab.models.style_layers import ModulatedConv, ToImage, blur_kernel, upsample
+from latentlab.models.discriminator import Discriminator, measure_batch_deviation
+from latentlab.models.style_layers import ModulatedConv, ToImage, make_blur_kernel, upsample_image
 from latentlab.models.stylegan2 import StyleGAN2
 from latentlab.types import DirectedModel, LatentModel, Latents, RefinableModel
 
@@ -22,12 +22,12 @@ def gan(encoder: bool = True) -> StyleGAN2:
         for name, parameter in model.named_parameters():
             if name.endswith("strength"):
                 parameter.fill_(0.3)
-    model.measure(chance.seeded(0), 4000)
+    model.measure_whitening(chance.make_generator(0), 4000)
     return model.eval().requires_grad_(False)
 
 
 def drawn(count: int = 4, seed: int = 1) -> Latents:
-    return gan().sample(count, chance.seeded(seed))
+    return gan().sample(count, chance.make_generator(seed))
 
 
 def naive(conv: ModulatedConv, x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
@@ -38,7 +38,7 @@ def naive(conv: ModulatedConv, x: torch.Tensor, w: torch.Tensor) -> torch.Tensor
         weight = weight / (weight.square().sum((1, 2, 3), keepdim=True) + 1e-8).sqrt()
         if conv.up:
             wide = F.conv_transpose2d(image[None], weight.transpose(0, 1), stride=2)
-            kernel = blur_kernel(4.0).expand(len(weight), 1, 4, 4)
+            kernel = make_blur_kernel(4.0).expand(len(weight), 1, 4, 4)
             images.append(F.conv2d(wide, kernel, padding=1, groups=len(weight)))
         else:
             images.append(F.conv2d(image[None], weight, padding=1))
@@ -63,7 +63,7 @@ def test_the_image_branch_is_a_style_scaled_projection():
 
 
 def test_upsampling_keeps_a_flat_image_flat():
-    inner = upsample(torch.full((1, 2, 6, 6), 3.0), blur_kernel(4.0))[:, :, 2:-2, 2:-2]
+    inner = upsample_image(torch.full((1, 2, 6, 6), 3.0), make_blur_kernel(4.0))[:, :, 2:-2, 2:-2]
     assert torch.allclose(inner, torch.full_like(inner, 3.0))
 
 
@@ -81,7 +81,7 @@ def test_protocols_and_shapes():
     images = model.decode(latents)
     assert images.shape == (4, 3, 16, 16)
     assert 0 <= images.min() <= images.max() <= 1
-    assert torch.equal(model.join(model.split(model.join(latents))), model.join(latents))
+    assert torch.equal(model.join_parts(model.split_codes(model.join_parts(latents))), model.join_parts(latents))
 
 
 def test_a_batch_is_its_images_one_by_one():
@@ -95,11 +95,11 @@ def test_a_batch_is_its_images_one_by_one():
 
 def test_samples_have_the_same_style_in_every_layer_and_standard_coordinates():
     model = gan()
-    codes = model.join(model.sample(3000, chance.seeded(2)))
+    codes = model.join_parts(model.sample(3000, chance.make_generator(2)))
     assert torch.equal(codes[:, 0], codes[:, -1])
     assert codes.mean((0, 1)).abs().max() < 0.1
     assert (codes.std((0, 1)) - 1).abs().max() < 0.1
-    assert torch.equal(model.sample(3, chance.seeded(2)).flat, model.sample(3, chance.seeded(2)).flat)
+    assert torch.equal(model.sample(3, chance.make_generator(2)).flat, model.sample(3, chance.make_generator(2)).flat)
 
 
 def test_measuring_changes_coordinates_and_not_pictures():
@@ -108,8 +108,8 @@ def test_measuring_changes_coordinates_and_not_pictures():
     before = model.decode(model.encode(images))
     model.w_mean.add_(0.1)
     assert model.encoder is not None
-    model.encoder.rescale(torch.ones(12), -0.1 / model.w_std)
-    model.measure(chance.seeded(5), 200)
+    model.encoder.rescale_code(torch.ones(12), -0.1 / model.w_std)
+    model.measure_whitening(chance.make_generator(5), 200)
     assert torch.allclose(model.decode(model.encode(images)), before, atol=1e-4)
 
 
@@ -126,7 +126,7 @@ def test_swapping_the_finest_part_changes_detail_and_swapping_all_gives_the_part
 def test_coarse_features_do_not_see_the_fine_part():
     """Style mixing: a layer's style is used from that layer on, never before it."""
     model, latents = gan(), drawn(2)
-    codes = model.colour(model.join(latents)).clone().requires_grad_()
+    codes = model.colour_codes(model.join_parts(latents)).clone().requires_grad_()
     x = model.const.expand(2, -1, -1, -1)
     for layer in range(3):
         x = model.convs[layer](x, codes[:, layer], None)
@@ -137,16 +137,16 @@ def test_coarse_features_do_not_see_the_fine_part():
 
 def test_truncation():
     model, latents = gan(), drawn()
-    assert torch.equal(model.truncate(latents, 1.0).flat, latents.flat)
-    mean = model.decode(model.truncate(latents, 0.0))
+    assert torch.equal(model.truncate_latents(latents, 1.0).flat, latents.flat)
+    mean = model.decode(model.truncate_latents(latents, 0.0))
     assert torch.allclose(mean, mean[:1].expand_as(mean), atol=1e-6)
 
 
 @pytest.mark.parametrize("encoder", [True, False])
 def test_refining_lowers_the_error_and_gives_the_same_bits_twice(encoder):
     model = gan(encoder)
-    images = model.decode(model.sample(2, chance.seeded(9)))
-    start = model.split(torch.zeros(2, 6, 12))
+    images = model.decode(model.sample(2, chance.make_generator(9)))
+    start = model.split_codes(torch.zeros(2, 6, 12))
     with torch.no_grad():  # as in a page's handler
         refined = model.refine(images, start, 40)
     error = (model.decode(start) - images).square().mean((1, 2, 3))
@@ -158,8 +158,8 @@ def test_refining_lowers_the_error_and_gives_the_same_bits_twice(encoder):
 
 def test_without_an_encoder_encoding_is_optimisation_from_the_mean():
     model = gan(encoder=False)
-    images = model.decode(model.sample(2, chance.seeded(9)))
-    mean = model.decode(model.split(torch.zeros(2, 6, 12)))
+    images = model.decode(model.sample(2, chance.make_generator(9)))
+    mean = model.decode(model.split_codes(torch.zeros(2, 6, 12)))
     rebuilt = model.decode(model.encode(images))
     assert (rebuilt - images).square().mean() < 0.3 * (mean - images).square().mean()
 
@@ -184,8 +184,8 @@ def test_gradients_reach_every_part_through_the_decoder():
 def test_batch_deviation_by_hand():
     """Two images that differ by 2 everywhere deviate by 1; equal ones by nothing."""
     pair = torch.stack([torch.zeros(2, 4, 4), torch.full((2, 4, 4), 2.0)])
-    assert torch.allclose(batch_deviation(pair), torch.ones(2, 1, 4, 4), atol=1e-4)
-    assert batch_deviation(pair[:1].repeat(2, 1, 1, 1)).max() < 1e-3
+    assert torch.allclose(measure_batch_deviation(pair), torch.ones(2, 1, 4, 4), atol=1e-4)
+    assert measure_batch_deviation(pair[:1].repeat(2, 1, 1, 1)).max() < 1e-3
 
 
 def test_discriminator_gives_one_logit_an_image():
@@ -195,7 +195,7 @@ def test_discriminator_gives_one_logit_an_image():
 @pytest.mark.parametrize("path", sorted(CHECKPOINTS.glob("*-stylegan2.safetensors")), ids=lambda path: path.stem)
 def test_shipped_generators_answer_every_seed_alike(path):
     """Weights that begin with the numbers of a seed answer that seed's z with codes half as wide again."""
-    network = models.load(path)[1]
-    widths = [network.sample(256, chance.seeded(seed)).flat.std().item() for seed in range(4)]
+    network = models.load_network(path)[1]
+    widths = [network.sample(256, chance.make_generator(seed)).flat.std().item() for seed in range(4)]
     print(path.stem, [f"{width:.3f}" for width in widths])
     assert widths == pytest.approx([1.0] * 4, abs=0.1)

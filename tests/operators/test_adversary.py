@@ -10,8 +10,8 @@ import torchattacks
 from torch import nn
 
 from latentlab.errors import UserError
-from latentlab.operators import Adversary, Noise, distance, encode
-from latentlab.operators.scoring import evaluating, logits_of, loss_of, margin_of
+from latentlab.operators import Adversary, Noise, encode, measure_distance
+from latentlab.operators.scoring import compute_logits, compute_losses, compute_margins, hold_eval_mode
 from latentlab.types import Batch
 
 BUDGETS = [("l2", 0.5), ("l2", 4.0), ("linf", 8 / 255), ("linf", 0.5)]
@@ -56,7 +56,7 @@ def test_with_the_same_random_start_it_is_pgd(batch, bench_of, net):
 def test_never_leaves_its_budget(space, norm, epsilon, start, batch, bench_of):
     bench = bench_of(space)
     z = encode(bench.model, batch.images)
-    for step in Adversary(epsilon=epsilon, norm=norm, start=start, steps=3).trajectory(batch, bench):
+    for step in Adversary(epsilon=epsilon, norm=norm, start=start, steps=3).trace_attack(batch, bench):
         far = (step.latents.flat - z.flat).norm(dim=1, p=2 if norm == "l2" else torch.inf)
         assert far.max() <= epsilon * (1 + 1e-5) + 1e-6
 
@@ -75,7 +75,7 @@ def test_is_worse_for_the_classifier_than_chance(space, batch, bench_of):
     bench = bench_of(space)
 
     def hurt(operator) -> float:
-        return loss_of(logits_of(bench, operator(batch, bench).images), batch.targets).mean().item()
+        return compute_losses(compute_logits(bench, operator(batch, bench).images), batch.targets).mean().item()
 
     assert hurt(Adversary(label="true", epsilon=2, steps=5)) > hurt(Noise(epsilon=2))
 
@@ -83,20 +83,20 @@ def test_is_worse_for_the_classifier_than_chance(space, batch, bench_of):
 @pytest.mark.parametrize("start", ["random", "zero"])
 def test_the_trajectory_ends_on_the_result(start, batch, bench_of):
     attack = Adversary(start=start, steps=4, label="true")
-    steps = list(attack.trajectory(batch, bench_of()))
+    steps = list(attack.trace_attack(batch, bench_of()))
     assert len(steps) == 6
     assert torch.equal(steps[-1].images, attack(batch, bench_of()).images)
     assert torch.equal(
         steps[-1].latents.flat, attack.move(encode(bench_of().model, batch.images), batch, bench_of())[0].flat
     )
     assert steps[0].distance.max() == 0
-    assert torch.allclose(steps[-1].distance, distance(steps[-1].images, steps[0].images))
+    assert torch.allclose(steps[-1].distance, measure_distance(steps[-1].images, steps[0].images))
     assert steps[-1].loss.mean() > steps[0].loss.mean()
     assert steps[-1].margin.mean() < steps[0].margin.mean()
 
 
 def test_aimed_it_comes_nearer(batch, bench_of):
-    steps = list(Adversary(label="target", target=1, start="zero", epsilon=3, steps=5).trajectory(batch, bench_of()))
+    steps = list(Adversary(label="target", target=1, start="zero", epsilon=3, steps=5).trace_attack(batch, bench_of()))
     assert (steps[-1].loss < steps[0].loss).all()
     assert (steps[-1].margin > steps[0].margin).all()
 
@@ -121,7 +121,7 @@ def test_a_vanishing_gradient_still_points_somewhere(batch, bench_of, net):
     for parameter in net[5].parameters():
         parameter.data.mul_(1e-20)
     attack = Adversary(start="zero", label="true", epsilon=1, steps=2)
-    assert distance(attack(batch, bench_of("pixels", classifier=quiet)).images, batch.images).min() > 0.5
+    assert measure_distance(attack(batch, bench_of("pixels", classifier=quiet)).images, batch.images).min() > 0.5
 
 
 def test_predicted_label_does_not_read_the_true_one(batch, bench_of):
@@ -154,8 +154,8 @@ def test_classes_that_do_not_exist_are_refused(batch, bench_of):
 
 
 def test_modes_return_when_the_last_of_two_leaves(net):
-    with evaluating(net):
-        with evaluating(net):
+    with hold_eval_mode(net):
+        with hold_eval_mode(net):
             assert not net.training
         assert not net.training
     assert net.training
@@ -164,11 +164,11 @@ def test_modes_return_when_the_last_of_two_leaves(net):
 
 
 def test_modes_return_after_an_error(net):
-    with pytest.raises(ZeroDivisionError), evaluating(net):
+    with pytest.raises(ZeroDivisionError), hold_eval_mode(net):
         raise ZeroDivisionError
     assert net.training
 
 
 def test_margin_by_hand():
     logits = torch.tensor([[3.0, 1.0, 2.0], [0.0, 5.0, 4.5]])
-    assert margin_of(logits, torch.tensor([[1.0, 0, 0], [0, 0, 1.0]])).tolist() == [1.0, -0.5]
+    assert compute_margins(logits, torch.tensor([[1.0, 0, 0], [0, 0, 1.0]])).tolist() == [1.0, -0.5]

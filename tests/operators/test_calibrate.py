@@ -6,7 +6,17 @@ import pytest
 import torch
 
 from latentlab.errors import UserError
-from latentlab.operators import CORRUPTIONS, Adversary, Mix, Noise, Shift, Swap, calibrate, clean, distance
+from latentlab.operators import (
+    CORRUPTIONS,
+    Adversary,
+    Mix,
+    Noise,
+    Shift,
+    Swap,
+    calibrate_knob,
+    measure_distance,
+    rebuild_images,
+)
 
 CASES = [
     ("rotation", Noise(), "epsilon", 1.0),
@@ -25,48 +35,48 @@ CASES = [
 
 @pytest.mark.parametrize(("space", "operator", "knob", "target"), CASES)
 def test_reaches_the_distance(space, operator, knob, target, batch, bench_of):
-    found = calibrate(operator, knob, target, batch, bench_of(space, seed=6))
+    found = calibrate_knob(operator, knob, target, batch, bench_of(space, seed=6))
     moved = found(batch, bench_of(space, seed=6)).images
-    assert distance(moved, clean(batch, bench_of(space))).mean() == pytest.approx(target, rel=0.01)
+    assert measure_distance(moved, rebuild_images(batch, bench_of(space))).mean() == pytest.approx(target, rel=0.01)
     assert type(found) is type(operator)
 
 
 def test_by_hand(batch, bench_of):
     """The rotation quarters lengths."""
-    assert calibrate(Noise(), "epsilon", 0.25, batch, bench_of()).epsilon == pytest.approx(1.0, rel=0.05)
+    assert calibrate_knob(Noise(), "epsilon", 0.25, batch, bench_of()).epsilon == pytest.approx(1.0, rel=0.05)
 
 
 def test_uses_up_no_chance(batch, bench_of):
     bench = bench_of()
     before = bench.rng.get_state()
-    calibrate(Noise(), "epsilon", 1.0, batch, bench)
+    calibrate_knob(Noise(), "epsilon", 1.0, batch, bench)
     assert torch.equal(bench.rng.get_state(), before)
 
 
 def test_standing_still_is_a_distance(batch, bench_of):
-    assert calibrate(Noise(), "epsilon", 0.0, batch, bench_of()).epsilon == 0
-    assert calibrate(Mix(), "lam", 0.0, batch, bench_of()).lam == 1
+    assert calibrate_knob(Noise(), "epsilon", 0.0, batch, bench_of()).epsilon == 0
+    assert calibrate_knob(Mix(), "lam", 0.0, batch, bench_of()).lam == 1
 
 
 @pytest.mark.parametrize(("operator", "knob"), [(Noise(), "epsilon"), (Mix(), "lam"), (Shift(), "amount")])
 def test_out_of_reach(operator, knob, batch, bench_of):
     with pytest.raises(UserError, match="out of reach"):
-        calibrate(operator, knob, 1000.0, batch, bench_of())
+        calibrate_knob(operator, knob, 1000.0, batch, bench_of())
 
 
 def test_less_than_the_swap_alone_is_too_small(batch, bench_of):
     with pytest.raises(UserError, match="too small"):
-        calibrate(Swap(steps=3, parts=("coarse",)), "epsilon", 0.1, batch, bench_of())
+        calibrate_knob(Swap(steps=3, parts=("coarse",)), "epsilon", 0.1, batch, bench_of())
 
 
 @pytest.mark.parametrize("target", [float("nan"), float("inf"), -1.0])
 def test_no_distance(target, batch, bench_of):
     with pytest.raises(UserError, match="distance to reach"):
-        calibrate(Noise(), "epsilon", target, batch, bench_of())
+        calibrate_knob(Noise(), "epsilon", target, batch, bench_of())
 
 
 def test_a_knob_that_is_none(batch, bench_of):
     with pytest.raises(UserError, match="it has epsilon"):
-        calibrate(Noise(), "radius", 1.0, batch, bench_of())
+        calibrate_knob(Noise(), "radius", 1.0, batch, bench_of())
     with pytest.raises(UserError, match="it has none"):
-        calibrate(CORRUPTIONS["fog"](), "severity", 1.0, batch, bench_of())
+        calibrate_knob(CORRUPTIONS["fog"](), "severity", 1.0, batch, bench_of())

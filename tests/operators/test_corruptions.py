@@ -8,8 +8,8 @@ import torch
 from skimage import data, transform
 
 from latentlab.errors import UserError
-from latentlab.operators import CORRUPTIONS, distance
-from latentlab.operators.textures import disk, plasma, smeared, zoomed
+from latentlab.operators import CORRUPTIONS, measure_distance
+from latentlab.operators.textures import draw_plasma, make_disk, smear_array, zoom_middle
 from latentlab.types import Batch
 
 UNORDERED = {"glass_blur", "elastic_transform", "frost"}  # published strengths trade one kind of damage for another
@@ -27,7 +27,7 @@ def test_severer_is_farther(name, size, bench_of):
     x = photographs(size)
     batch = Batch(x, torch.ones(len(x), 1))
     worse = [CORRUPTIONS[name](severity=s)(batch, bench_of()).images for s in (1, 2, 3, 4, 5)]
-    far = [distance(images, x).mean().item() for images in worse]
+    far = [measure_distance(images, x).mean().item() for images in worse]
     assert all(images.shape == x.shape and images.min() >= 0 and images.max() <= 1 for images in worse)
     assert far[0] > 0.1
     assert far[-1] < 0.5 * size * 3**0.5
@@ -74,14 +74,14 @@ def test_black_stays_finite(bench_of):
 
 def test_textures():
     rng = np.random.default_rng(0)
-    assert disk(2.5, 0.1).sum() == pytest.approx(1)
-    maps = plasma(3, 20, 32, 2.0, rng)
+    assert make_disk(2.5, 0.1).sum() == pytest.approx(1)
+    maps = draw_plasma(3, 20, 32, 2.0, rng)
     assert maps.shape == (3, 20, 32)
     assert maps.min() >= 0
     assert maps.max() <= 1
     flat = np.full((2, 9, 9, 3), 0.3)
-    assert np.allclose(zoomed(flat, 1.3), flat)
-    assert np.allclose(smeared(flat[0], 4, 2.0, 30.0), flat[0])
+    assert np.allclose(zoom_middle(flat, 1.3), flat)
+    assert np.allclose(smear_array(flat[0], 4, 2.0, 30.0), flat[0])
     edge = np.zeros((1, 8, 1))
     edge[0, 4] = 1
-    assert smeared(edge, 2, 1.0, 0.0)[0, :, 0].nonzero()[0].tolist() == [0, 1, 2, 3, 4]
+    assert smear_array(edge, 2, 1.0, 0.0)[0, :, 0].nonzero()[0].tolist() == [0, 1, 2, 3, 4]

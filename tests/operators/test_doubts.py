@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from latentlab.operators import Adversary, doubts
+from latentlab.operators import Adversary, check_attack
 
 
 class Noisy(nn.Module):
@@ -49,7 +49,7 @@ ATTACK = Adversary(epsilon=0.1, norm="linf", label="true", steps=3)
 )
 @pytest.mark.parametrize("space", ["pixels", "rotation", "glow"])
 def test_a_sound_attack_raises_none(attack, space, batch, bench_of):
-    assert doubts(attack, batch, bench_of(space)) == ()
+    assert check_attack(attack, batch, bench_of(space)) == ()
 
 
 @pytest.mark.parametrize(
@@ -62,10 +62,10 @@ def test_a_sound_attack_raises_none(attack, space, batch, bench_of):
     ],
 )
 def test_each_sign_is_seen(wrap, sign, batch, bench_of, net):
-    assert any(sign in line for line in doubts(ATTACK, batch, bench_of("pixels", classifier=wrap(net))))
+    assert any(sign in line for line in check_attack(ATTACK, batch, bench_of("pixels", classifier=wrap(net))))
 
 
 def test_leaves_the_classifier_as_it_was(batch, bench_of, net):
-    doubts(ATTACK, batch, bench_of("pixels"))
+    check_attack(ATTACK, batch, bench_of("pixels"))
     assert net.training
     assert all(parameter.grad is None for parameter in net.parameters())

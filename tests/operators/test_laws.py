@@ -9,8 +9,19 @@ import pytest
 import torch
 
 from latentlab.errors import UserError
-from latentlab.knobs import from_json, settings, to_json
-from latentlab.operators import CORRUPTIONS, METHODS, OPERATORS, Adversary, Mix, Noise, Shift, Swap, clean, make
+from latentlab.knobs import list_settings, tool_from_json, tool_to_json
+from latentlab.operators import (
+    CORRUPTIONS,
+    METHODS,
+    OPERATORS,
+    Adversary,
+    Mix,
+    Noise,
+    Shift,
+    Swap,
+    make_operator,
+    rebuild_images,
+)
 from latentlab.types import Batch
 
 SPACES = ("pixels", "rotation", "glow", "vae", "stylegan2")
@@ -100,11 +111,11 @@ def test_others_need_none(name, batch, bench_of):
 
 @pytest.mark.parametrize("cls", list(dict.fromkeys(map(type, OPERATIONS.values()))))
 def test_numbers_that_are_none_are_refused(cls):
-    for setting in settings(cls):
+    for setting in list_settings(cls):
         for bad in (float("nan"), float("inf"), -1e9, 1e9, "ten", None, [1]):
             if setting.type in (int, float):
                 with pytest.raises(UserError, match=setting.name):
-                    setting.check(bad)
+                    setting.check_value(bad)
         if setting.type is float:
             with pytest.raises(UserError, match=setting.name):
                 cls(**{setting.name: float("nan")})
@@ -113,8 +124,8 @@ def test_numbers_that_are_none_are_refused(cls):
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_json_gives_the_same_operator(name):
     operator = OPERATIONS[name]
-    assert from_json(type(operator), to_json(operator)) == operator
-    assert {field.name for field in fields(operator)} == set(to_json(operator))
+    assert tool_from_json(type(operator), tool_to_json(operator)) == operator
+    assert {field.name for field in fields(operator)} == set(tool_to_json(operator))
 
 
 @pytest.mark.parametrize("space", SPACES)
@@ -134,7 +145,7 @@ def test_json_gives_the_same_operator(name):
 )
 def test_no_move_is_the_clean_path_bit_for_bit(space, still, batch, bench_of):
     moved = still(batch, bench_of(space))
-    assert torch.equal(moved.images, clean(batch, bench_of(space)))
+    assert torch.equal(moved.images, rebuild_images(batch, bench_of(space)))
     assert torch.equal(moved.targets, batch.targets)
 
 
@@ -143,7 +154,7 @@ def test_no_move_is_the_clean_path_bit_for_bit(space, still, batch, bench_of):
 def test_nothing_of_oneself_is_the_partner_bit_for_bit(space, path, batch, bench_of):
     moved = Mix(lam=0, path=path, partner="next")(batch, bench_of(space))
     partners = Batch(batch.images.roll(-1, 0), batch.targets.roll(-1, 0))
-    assert torch.equal(moved.images, clean(partners, bench_of(space)))
+    assert torch.equal(moved.images, rebuild_images(partners, bench_of(space)))
     assert torch.equal(moved.targets, partners.targets)
 
 
@@ -155,7 +166,7 @@ PARTED = ("rotation", "glow", "stylegan2")
 def test_a_mix_of_parts_ends_at_the_clean_path_and_at_the_swap_bit_for_bit(space, path, batch, bench_of):
     parts = ("coarse", "fine")
     still = Mix(lam=1, path=path, partner="next", parts=parts)(batch, bench_of(space))
-    assert torch.equal(still.images, clean(batch, bench_of(space)))
+    assert torch.equal(still.images, rebuild_images(batch, bench_of(space)))
     assert torch.equal(still.targets, batch.targets)
     whole = Mix(lam=0, path=path, partner="next", parts=parts)(batch, bench_of(space))
     assert torch.equal(whole.images, Swap(partner="next", parts=parts)(batch, bench_of(space)).images)
@@ -179,12 +190,15 @@ def test_images_of_another_size_are_refused(bench_of):
 
 
 def test_make_finds_every_name():
-    assert all(make(name) == OPERATIONS[name] for name in [*OPERATORS, *METHODS, *CORRUPTIONS])
-    assert to_json(make("pixel-pgd", {"steps": 9})) == {**to_json(METHODS["pixel-pgd"].operator), "steps": 9}
+    assert all(make_operator(name) == OPERATIONS[name] for name in [*OPERATORS, *METHODS, *CORRUPTIONS])
+    assert tool_to_json(make_operator("pixel-pgd", {"steps": 9})) == {
+        **tool_to_json(METHODS["pixel-pgd"].operator),
+        "steps": 9,
+    }
     with pytest.raises(UserError, match="no operator 'nois'"):
-        make("nois")
+        make_operator("nois")
     with pytest.raises(UserError, match="no knob"):
-        make("noise", {"radius": 1})
+        make_operator("noise", {"radius": 1})
 
 
 def test_every_method_names_its_source():

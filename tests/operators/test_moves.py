@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from latentlab.errors import UserError
-from latentlab.operators import METHODS, CutMix, Mix, Noise, Shift, Standard, Swap, clean, encode, slerp
-from latentlab.operators.scoring import latent_loss
+from latentlab.operators import METHODS, CutMix, Mix, Noise, Shift, Standard, Swap, encode, rebuild_images, slerp
+from latentlab.operators.scoring import compute_latent_losses
 from latentlab.types import Batch, Latents
 
 
@@ -142,7 +142,7 @@ def test_the_hardest_partner_is_at_least_as_hard_as_a_random_one(batch, bench_of
     def hurt(operator) -> float:
         bench = bench_of(seed=9)
         moved, targets = operator.move(encode(bench.model, batch.images), batch, bench)
-        return latent_loss(moved, targets, bench).mean().item()
+        return compute_latent_losses(moved, targets, bench).mean().item()
 
     assert hurt(Mix(partner="hardest", candidates=8)) >= hurt(Mix(partner="random"))
     assert hurt(Swap(partner="hardest", candidates=8)) >= hurt(Swap(partner="random"))
@@ -174,14 +174,15 @@ def test_the_adversary_of_a_swap_stays_near_the_partner(batch, bench_of):
     assert (far > 0.5).all()
     assert (far <= 1.5 * (1 + 1e-5)).all()
     assert (
-        latent_loss(worse, batch.targets, bench_of()).mean() > latent_loss(borrowed, batch.targets, bench_of()).mean()
+        compute_latent_losses(worse, batch.targets, bench_of()).mean()
+        > compute_latent_losses(borrowed, batch.targets, bench_of()).mean()
     )
 
 
 def test_swapping_everything_is_the_partner(batch, bench_of):
     partners = Batch(batch.images.roll(-1, 0), batch.targets)
     swapped = Swap(partner="next", parts=("coarse", "middle", "fine"))(batch, bench_of())
-    assert torch.equal(swapped.images, clean(partners, bench_of()))
+    assert torch.equal(swapped.images, rebuild_images(partners, bench_of()))
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from latentlab.runs import Limits, Runs, process
-from latentlab.runs.run import child_of
+from latentlab.runs.run import read_child
 
 PROGRAM = Path(__file__).with_name("program.py")
 ALICE, BOB = "alice " * 6, "bob " * 8
@@ -43,10 +43,10 @@ def hire(tmp_path: Path) -> Iterator[Callable[..., Runs]]:
     for view in made:
         view.close()
     for path in (tmp_path / "runs").glob("*/child.json"):
-        if child := child_of(path.parent):
-            process.kill(child)
+        if child := read_child(path.parent):
+            process.kill_group(child)
     for view in made:
-        view._crew.reap()
+        view._supervisor.reap()
 
 
 @pytest.fixture

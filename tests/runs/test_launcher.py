@@ -17,8 +17,8 @@ import pytest
 from runs.conftest import ALICE, LONG
 
 from latentlab.errors import UserError
-from latentlab.runs import Runs, crew, files
-from latentlab.runs.run import child_of
+from latentlab.runs import Runs, files
+from latentlab.runs.run import read_child
 
 LATER = "import sys, pathlib; pathlib.Path(sys.argv[1]).write_text(sys.argv[2])"  # as sbatch: a job, later
 
@@ -28,11 +28,11 @@ def test_a_launcher_starts_a_run_and_it_is_stopped_like_any_other(
     hire: Callable[..., Runs], wait: Any, launcher: str
 ) -> None:
     runs = hire(launcher=launcher)
-    id = runs.start("train", {"steps": LONG}, "a 'name'; $(touch x)", ALICE).id
-    wait(lambda: runs.get(id, ALICE).latest.get("step", 0) > 3)
-    assert runs.get(id, ALICE).state == "running"
-    runs.stop(id, ALICE)
-    assert wait(lambda: not (seen := runs.get(id, ALICE)).active and seen).cause == "asked to stop"
+    id = runs.submit_run("train", {"steps": LONG}, "a 'name'; $(touch x)", ALICE).id
+    wait(lambda: runs.find_run(id, ALICE).latest.get("step", 0) > 3)
+    assert runs.find_run(id, ALICE).state == "running"
+    runs.stop_run(id, ALICE)
+    assert wait(lambda: not (seen := runs.find_run(id, ALICE)).is_active and seen).cause == "asked to stop"
 
 
 def test_a_job_of_the_scheduler_waits_and_may_be_taken_back(
@@ -40,27 +40,27 @@ def test_a_job_of_the_scheduler_waits_and_may_be_taken_back(
 ) -> None:
     job = tmp_path / "job"
     runs = hire(launcher=shlex.join([sys.executable, "-c", LATER, str(job), "{command}"]))
-    id = runs.start("train", {"steps": 3}, "", ALICE).id
+    id = runs.submit_run("train", {"steps": 3}, "", ALICE).id
     wait(lambda: job.exists() and job.read_text())
-    wait(lambda: runs.list(ALICE) and not runs._crew._started)
-    assert (runs.get(id, ALICE).state, runs.get(id, ALICE).position) == ("queued", 0)
-    assert runs.stop(id, ALICE).state == "stopped"
+    wait(lambda: runs.list_runs(ALICE) and not runs._supervisor._started)
+    assert (runs.find_run(id, ALICE).state, runs.find_run(id, ALICE).position) == ("queued", 0)
+    assert runs.stop_run(id, ALICE).state == "stopped"
     command = ["sh", "-c", job.read_text()]
     assert subprocess.run(command).returncode == 0
-    assert runs.events(id, ALICE).events == ()
+    assert runs.read_events(id, ALICE).events == ()
     job.unlink()
-    runs.resume(id, ALICE)
+    runs.resume_run(id, ALICE)
     wait(lambda: job.exists() and job.read_text())
     for _ in range(2):  # a scheduler that starts it twice
         assert subprocess.run(command).returncode == 0
-    assert runs.get(id, ALICE).state == "finished"
-    assert [event["event"] for event in runs.events(id, ALICE).events] == ["begin", "step", "step", "step", "end"]
+    assert runs.find_run(id, ALICE).state == "finished"
+    assert [event["event"] for event in runs.read_events(id, ALICE).events] == ["begin", "step", "step", "step", "end"]
 
 
 def test_a_scheduler_that_refuses_is_a_failure_with_its_words(hire: Callable[..., Runs], wait: Any) -> None:
     runs = hire(launcher="sh -c 'echo no such partition >&2; exit 3' {command}")
-    id = runs.start("train", {"steps": 3}, "", ALICE).id
-    run = wait(lambda: not (seen := runs.get(id, ALICE)).active and seen)
+    id = runs.submit_run("train", {"steps": 3}, "", ALICE).id
+    run = wait(lambda: not (seen := runs.find_run(id, ALICE)).is_active and seen)
     assert (run.state, "exit code 3" in run.cause, "no such partition" in run.cause) == ("failed", True, True)
 
 
@@ -72,26 +72,28 @@ def test_a_template_without_a_place_for_the_command_is_refused(hire: Callable[..
 
 def test_no_word_of_a_command_can_become_two() -> None:
     command = ["python", "-m", "latentlab", "a b", "$(rm)", "'"]
-    assert crew.filled(crew.words("srun {*command}"), command) == ["srun", *command]
-    one, two, three = crew.filled(crew.words("sbatch --wrap {command}"), command)
+    assert supervisor.fill_launcher(supervisor.parse_launcher("srun {*command}"), command) == ["srun", *command]
+    one, two, three = supervisor.fill_launcher(supervisor.parse_launcher("sbatch --wrap {command}"), command)
     assert (one, two, shlex.split(three)) == ("sbatch", "--wrap", command)
 
 
 def test_a_process_elsewhere_lives_as_long_as_its_files_change(
     hire: Callable[..., Runs], wait: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crew, "BEAT", 0.3)
+    monkeypatch.setattr(supervisor, "BEAT", 0.3)
     runs = hire()
-    id = runs.start("train", {"steps": LONG}, "", ALICE).id
-    wait(lambda: runs.get(id, ALICE).latest.get("step", 0) > 3)
-    child = child_of(runs.path / id)
+    id = runs.submit_run("train", {"steps": LONG}, "", ALICE).id
+    wait(lambda: runs.find_run(id, ALICE).latest.get("step", 0) > 3)
+    child = read_child(runs.path / id)
     assert child is not None
-    files.write(runs.path / id / files.CHILD, json.dumps({**vars(child), "host": f"not {socket.gethostname()}"}))
-    later = runs.get(id, ALICE).latest["step"] + 100
-    wait(lambda: runs.get(id, ALICE).latest["step"] > later)
-    assert runs.get(id, ALICE).state == "running"
+    files.write_atomically(
+        runs.path / id / files.CHILD_FILE, json.dumps({**vars(child), "host": f"not {socket.gethostname()}"})
+    )
+    later = runs.find_run(id, ALICE).latest["step"] + 100
+    wait(lambda: runs.find_run(id, ALICE).latest["step"] > later)
+    assert runs.find_run(id, ALICE).state == "running"
     with pytest.raises(UserError, match="running"):
-        runs.delete(id, ALICE)
-    runs._crew.reap()
+        runs.delete_run(id, ALICE)
+    runs._supervisor.reap_children()
     os.killpg(child.pid, signal.SIGKILL)
-    assert wait(lambda: (seen := runs.get(id, ALICE)).state == "interrupted" and seen).cause
+    assert wait(lambda: (seen := runs.find_run(id, ALICE)).state == "interrupted" and seen).cause

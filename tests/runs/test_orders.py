@@ -18,8 +18,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from runs.conftest import ALICE, BOB, PROGRAM, free
 
 from latentlab.errors import UserError
-from latentlab.runs import STATES, Runs, process
-from latentlab.runs.run import child_of
+from latentlab.runs import RUN_STATES, Runs, process
+from latentlab.runs.run import read_child
 
 LIMIT = 2
 OWNERS = st.sampled_from([ALICE, BOB])
@@ -44,10 +44,10 @@ class Orders(RuleBasedStateMachine):
 
     @rule(target=runs, owner=OWNERS, steps=st.sampled_from([1, 20, 10**6]), die=st.sampled_from(["", "raise", "oom"]))
     def start(self, owner: str, steps: int, die: str) -> str:
-        waiting = sum(run.state == "queued" for run in self.views[0].list(owner))
+        waiting = sum(run.state == "queued" for run in self.views[0].list_runs(owner))
         if waiting >= self.views[0].limits.waiting:
             return ""
-        id = self.views[0].start("train", {"steps": steps, "die": die}, "", owner).id
+        id = self.views[0].submit_run("train", {"steps": steps, "die": die}, "", owner).id
         self.owners[id] = owner
         return id
 
@@ -55,25 +55,25 @@ class Orders(RuleBasedStateMachine):
     def stop(self, id: str, view: int, save: bool, twice: bool) -> None:
         if id in self.owners:
             for _ in range(1 + twice):
-                self.views[view].stop(id, self.owners[id], save)
+                self.views[view].stop_run(id, self.owners[id], save)
             self.states.pop(id, None)
 
     @rule(id=runs, view=st.integers(0, 1))
     def resume(self, id: str, view: int) -> None:
         if id in self.owners:
-            before = self.views[view].get(id, self.owners[id])
+            before = self.views[view].find_run(id, self.owners[id])
             if before.state == "finished":
                 with pytest.raises(UserError):
-                    self.views[view].resume(id, self.owners[id])
+                    self.views[view].resume_run(id, self.owners[id])
             with suppress(UserError):
-                self.views[view].resume(id, self.owners[id])
+                self.views[view].resume_run(id, self.owners[id])
             self.states.pop(id, None)
 
     @rule(id=consumes(runs), view=st.integers(0, 1))
     def delete(self, id: str, view: int) -> None:
         if id in self.owners:
             try:
-                self.views[view].delete(id, self.owners[id])
+                self.views[view].delete_run(id, self.owners[id])
             except UserError:
                 return
             assert not (self.folder / id).exists()
@@ -81,14 +81,14 @@ class Orders(RuleBasedStateMachine):
 
     @rule(id=runs)
     def crash(self, id: str) -> None:
-        child = child_of(self.folder / id) if id in self.owners else None
-        if child and process.alive(child):
+        child = read_child(self.folder / id) if id in self.owners else None
+        if child and process.is_process_alive(child):
             with suppress(ProcessLookupError):
                 os.kill(child.pid, signal.SIGKILL)
 
     @rule(view=st.integers(0, 1))
     def restart_the_server(self, view: int) -> None:
-        self.views[view]._crew.reap()
+        self.views[view]._supervisor.reap_children()
         self.views[view] = self.view()
 
     @rule(seconds=st.sampled_from([0.0, 0.05, 0.3]))
@@ -99,28 +99,33 @@ class Orders(RuleBasedStateMachine):
     def meddle(self, id: str) -> None:
         if id in self.owners:
             stranger = BOB if self.owners[id] == ALICE else ALICE
-            for verb in (self.views[0].get, self.views[0].stop, self.views[0].resume, self.views[0].delete):
+            for verb in (
+                self.views[0].find_run,
+                self.views[0].stop_run,
+                self.views[0].resume_run,
+                self.views[0].delete_run,
+            ):
                 with pytest.raises(UserError):
                     verb(id, stranger)
 
     @invariant()
     def few_run(self) -> None:
-        children = [child_of(path.parent) for path in self.folder.glob("*/child.json")]
-        assert sum(process.alive(child) for child in children if child) <= LIMIT
+        children = [read_child(path.parent) for path in self.folder.glob("*/child.json")]
+        assert sum(process.is_process_alive(child) for child in children if child) <= LIMIT
 
     @invariant()
     def everything_said_is_true(self) -> None:
         for owner in (ALICE, BOB):
-            seen = self.views[0].list(owner)
+            seen = self.views[0].list_runs(owner)
             assert {run.id for run in seen} == {id for id, whose in self.owners.items() if whose == owner}
             for run in seen:
                 before = self.states.get(run.id)
-                assert run.state in STATES
+                assert run.state in RUN_STATES
                 assert before is None or run.state in NEXT.get(before, {before, "interrupted", "failed"})
                 assert (run.position > 0) == (run.state == "queued")
-                assert run.active or run.state == "finished" or run.cause
+                assert run.is_active or run.state == "finished" or run.cause
                 self.states[run.id] = run.state
-        waiting = sorted(run.position for run in self.views[1]._all("") if run.position)
+        waiting = sorted(run.position for run in self.views[1]._list_all("") if run.position)
         assert waiting == list(range(1, len(waiting) + 1))
 
     @invariant()
@@ -135,15 +140,15 @@ class Orders(RuleBasedStateMachine):
     def teardown(self) -> None:
         """All that are asked to stop come to rest."""
         for id, owner in self.owners.items():
-            self.views[0].stop(id, owner)
+            self.views[0].stop_run(id, owner)
         deadline = time.monotonic() + 30
-        while any(run.active for owner in (ALICE, BOB) for run in self.views[0].list(owner)):
+        while any(run.is_active for owner in (ALICE, BOB) for run in self.views[0].list_runs(owner)):
             assert time.monotonic() < deadline, "a run does not come to rest"
             time.sleep(0.02)
             for id, owner in self.owners.items():  # one may have been on its way from the queue
-                self.views[0].stop(id, owner)
+                self.views[0].stop_run(id, owner)
         for view in self.views:
-            view._crew.reap()
+            view._supervisor.reap_children()
 
 
 @pytest.mark.slow

@@ -11,16 +11,24 @@ import pytest
 from runs.conftest import ALICE, BOB, state
 
 from latentlab.errors import UserError
-from latentlab.runs import Runs, files, new_token
-from latentlab.runs.owner import owner_of
+from latentlab.runs import Runs, files, make_token
+from latentlab.runs.owner import derive_owner
 
 
 def test_another_owner_sees_and_changes_nothing(hire: Callable[..., Runs], begun: Any) -> None:
     runs = hire()
     id = begun(runs)
-    assert [run.id for run in runs.list(ALICE)] == [id]
-    assert runs.list(BOB) == []
-    for verb in (runs.get, runs.stop, runs.resume, runs.delete, runs.events, runs.log, runs.folder):
+    assert [run.id for run in runs.list_runs(ALICE)] == [id]
+    assert runs.list_runs(BOB) == []
+    for verb in (
+        runs.find_run,
+        runs.stop_run,
+        runs.resume_run,
+        runs.delete_run,
+        runs.read_events,
+        runs.read_log,
+        runs.find_folder,
+    ):
         with pytest.raises(UserError) as foreign:
             verb(id, BOB)
         with pytest.raises(UserError) as unknown:
@@ -31,20 +39,22 @@ def test_another_owner_sees_and_changes_nothing(hire: Callable[..., Runs], begun
 
 
 def test_a_token_is_long_and_never_the_same() -> None:
-    assert len({new_token() for _ in range(100)}) == 100
-    assert owner_of(new_token())
+    assert len({make_token() for _ in range(100)}) == 100
+    assert derive_owner(make_token())
     for junk in (None, "", "short", 7, ["x" * 30], "x" * 1000):
         with pytest.raises(UserError):
-            owner_of(junk)
+            derive_owner(junk)
 
 
 def test_one_made_by_hand_is_seen_by_all_and_changed_by_none(hire: Callable[..., Runs]) -> None:
     runs = hire()
     made = runs.path / "20200101-000000-abcdef"
     made.mkdir()
-    files.write(made / files.CONFIG, json.dumps({"verb": "train", "name": "mine", "owner": "", "config": {}}))
-    assert [run.mine for run in runs.list(BOB)] == [False]
-    for verb in (runs.stop, runs.resume, runs.delete):
+    files.write_atomically(
+        made / files.CONFIG_FILE, json.dumps({"verb": "train", "name": "mine", "owner": "", "config": {}})
+    )
+    assert [run.mine for run in runs.list_runs(BOB)] == [False]
+    for verb in (runs.stop_run, runs.resume_run, runs.delete_run):
         with pytest.raises(UserError, match="by hand"):
             verb(made.name, BOB)
 
@@ -52,20 +62,20 @@ def test_one_made_by_hand_is_seen_by_all_and_changed_by_none(hire: Callable[...,
 @pytest.mark.parametrize("id", ["..", "../x", "", ".", "a/b", "20200101-000000-abcde\x00", "x" * 10_000])
 def test_a_name_that_is_no_id_is_refused(hire: Callable[..., Runs], id: Any) -> None:
     runs = hire()
-    for verb in (runs.get, runs.stop, runs.delete, runs.events):
+    for verb in (runs.find_run, runs.stop_run, runs.delete_run, runs.read_events):
         with pytest.raises(UserError):
             verb(id, ALICE)
 
 
 def test_a_link_is_no_run(hire: Callable[..., Runs], wait: Any, tmp_path: Path) -> None:
     runs = hire()
-    id = runs.start("train", {"steps": 1}, "", ALICE).id
+    id = runs.submit_run("train", {"steps": 1}, "", ALICE).id
     wait(lambda: state(runs, id) == "finished")
     elsewhere = (runs.path / id).rename(tmp_path / "elsewhere")
     (runs.path / id).symlink_to(elsewhere)
-    assert runs.list(ALICE) == []
+    assert runs.list_runs(ALICE) == []
     with pytest.raises(UserError):
-        runs.delete(id, ALICE)
+        runs.delete_run(id, ALICE)
     assert (elsewhere / "config.json").exists()
 
 
@@ -73,10 +83,10 @@ def test_only_what_rests_is_deleted(hire: Callable[..., Runs], wait: Any, begun:
     runs = hire()
     id = begun(runs)
     with pytest.raises(UserError, match="stop it first"):
-        runs.delete(id, ALICE)
-    runs.stop(id, ALICE)
+        runs.delete_run(id, ALICE)
+    runs.stop_run(id, ALICE)
     wait(lambda: state(runs, id) == "stopped")
-    runs.delete(id, ALICE)
+    runs.delete_run(id, ALICE)
     assert [path.name for path in runs.path.iterdir()] == [".lock"]
 
 
@@ -84,10 +94,10 @@ def test_a_queue_has_its_length(hire: Callable[..., Runs], begun: Any) -> None:
     runs = hire(limit=1)
     begun(runs)
     for _ in range(8):
-        runs.start("train", {"steps": 1}, "", ALICE)
+        runs.submit_run("train", {"steps": 1}, "", ALICE)
     with pytest.raises(UserError, match="waiting"):
-        runs.start("train", {"steps": 1}, "", ALICE)
-    runs.start("train", {"steps": 1}, "", BOB)
+        runs.submit_run("train", {"steps": 1}, "", ALICE)
+    runs.submit_run("train", {"steps": 1}, "", BOB)
 
 
 def test_a_clock_that_jumps_back_moves_nobody_in_the_queue(
@@ -95,7 +105,7 @@ def test_a_clock_that_jumps_back_moves_nobody_in_the_queue(
 ) -> None:
     runs = hire(limit=1)
     begun(runs)
-    first = runs.start("train", {"steps": 1}, "", ALICE)
+    first = runs.submit_run("train", {"steps": 1}, "", ALICE)
     monkeypatch.setattr(files, "new_id", lambda: "20010101-000000-000000")
-    second = runs.start("train", {"steps": 1}, "", ALICE)
+    second = runs.submit_run("train", {"steps": 1}, "", ALICE)
     assert (first.position, second.position) == (1, 2)

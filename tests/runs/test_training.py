@@ -21,8 +21,8 @@ from latentlab import models
 from latentlab.errors import UserError
 from latentlab.models import Card, SmallResNet, read_card
 from latentlab.runs import Limits, Runs, files, process
-from latentlab.runs.folder import PROGRAM
-from latentlab.runs.run import child_of
+from latentlab.runs.folder import RUN_PROGRAM
+from latentlab.runs.run import read_child
 from latentlab.store import Store
 
 SHAPE = (3, 32, 32)
@@ -33,33 +33,33 @@ QUICK = {"world": "digits", "steps": 20, "epochs": 0, "batch": 16, "augmentation
 
 @pytest.fixture
 def real(hire: Callable[..., Runs], small_world: Path) -> Any:
-    return hire(program=PROGRAM, limits=Limits(), flags=("--checkpoints", str(small_world), "--device", "cpu"))
+    return hire(program=RUN_PROGRAM, limits=Limits(), flags=("--checkpoints", str(small_world), "--device", "cpu"))
 
 
 def learned(run: Path, seed: int = 0, card: Card = CARD) -> None:
     """What a run leaves that was asked to save."""
     torch.manual_seed(seed)
     run.mkdir(parents=True, exist_ok=True)
-    models.save(run / files.RESULT, SmallResNet(**card.arguments), card)
+    models.save_network(run / files.RESULT_FILE, SmallResNet(**card.arguments), card)
 
 
 def test_what_runs_learn_comes_and_goes_in_the_store(small_world: Path, tmp_path: Path) -> None:
     runs, first, second = tmp_path / "runs", "20260101-000000-abcdef", "20260101-000001-abcdef"
     store = Store(small_world, "cpu", runs)
-    own = Store(small_world, "cpu").classifiers("digits")
+    own = Store(small_world, "cpu").list_classifiers("digits")
     learned(runs / first)
     learned(runs / second, seed=1)
     learned(runs / "no run")
-    assert store.classifiers("digits") == [*own, f"run-{second}", f"run-{first}"]
+    assert store.list_classifiers("digits") == [*own, f"run-{second}", f"run-{first}"]
     digest, network = store.digest(f"run-{first}"), store.load(f"run-{first}")
     assert not network.training
     assert store.card(f"run-{first}").data == "digits"
     learned(runs / first, seed=2)
-    assert store.classifiers("digits")[-1] == f"run-{first}"
+    assert store.list_classifiers("digits")[-1] == f"run-{first}"
     assert store.digest(f"run-{first}") != digest
     assert store.load(f"run-{first}") is not network
-    (runs / first / files.RESULT).unlink()
-    assert store.classifiers("digits") == [*own, f"run-{second}"]
+    (runs / first / files.RESULT_FILE).unlink()
+    assert store.list_classifiers("digits") == [*own, f"run-{second}"]
     with pytest.raises(UserError):
         store.load(f"run-{first}")
 
@@ -74,7 +74,7 @@ def test_a_run_makes_no_world_and_a_link_is_none(small_world: Path, tmp_path: Pa
     learned(runs / id, card=replace(CARD, data="birds"))
     store = Store(small_world, "cpu", runs)
     assert store.worlds == ("digits",)
-    assert store.classifiers("birds") == [f"run-{id}"]
+    assert store.list_classifiers("birds") == [f"run-{id}"]
 
 
 @pytest.mark.parametrize(
@@ -114,12 +114,12 @@ def test_a_real_run_ends_as_a_classifier(real: Any, small_world: Path, wait: Any
     id = real.start("train", QUICK, "quick", ALICE).id
     run = wait(lambda: not (seen := real.get(id, ALICE)).active and seen, 120)
     assert run.state == "finished", (run.cause, real.log(id, ALICE))
-    assert run.classifier in store.classifiers("digits")
+    assert run.classifier in store.list_classifiers("digits")
     assert store.load(run.classifier)(torch.rand(2, *SHAPE)).shape == (2, 10)
     with pytest.raises(UserError, match="finished"):
         real.resume(id, ALICE)
     real.delete(id, ALICE)
-    assert run.classifier not in store.classifiers("digits")
+    assert run.classifier not in store.list_classifiers("digits")
 
 
 @pytest.mark.slow
@@ -135,9 +135,9 @@ def test_a_real_run_that_is_killed_goes_on_and_is_stopped_and_saved(real: Any, s
     reached = wait(lambda: further(0), 120)
     for _ in range(3):
         time.sleep(chance.random())
-        os.kill(child_of(run).pid, signal.SIGKILL)
+        os.kill(read_child(run).pid, signal.SIGKILL)
         wait(lambda: real.get(id, ALICE).state == "interrupted")
-        assert all(json.loads(line) for line in (run / files.EVENTS).read_text().splitlines(keepends=True)[:-1])
+        assert all(json.loads(line) for line in (run / files.EVENTS_FILE).read_text().splitlines(keepends=True)[:-1])
         real.resume(id, ALICE)
         wait(lambda: real.get(id, ALICE).state == "running")
         reached = wait(lambda: further(0), 120)
@@ -145,9 +145,9 @@ def test_a_real_run_that_is_killed_goes_on_and_is_stopped_and_saved(real: Any, s
     real.stop(id, ALICE, save=True)
     ended = wait(lambda: not (seen := real.get(id, ALICE)).active and seen, 120)
     assert (ended.state, ended.classifier) == ("stopped", f"run-{id}"), (ended.cause, real.log(id, ALICE))
-    assert read_card(run / files.RESULT).data == "digits"
+    assert read_card(run / files.RESULT_FILE).data == "digits"
     assert Store(small_world, "cpu", real.path).broken == {}
-    assert not process.alive(child_of(run))
+    assert not process.is_process_alive(read_child(run))
 
 
 @pytest.mark.slow

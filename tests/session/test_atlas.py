@@ -15,45 +15,47 @@ import torch
 from latentlab.errors import UserError
 from latentlab.operators import Noise
 from latentlab.projections import PCA, PaCMAP
-from latentlab.session import Desk, Session, act, choose, open_world
-from latentlab.session.atlas import Atlas, Plan, first_plan
-from latentlab.session.drift import lassoed, moves, pairs, paths
-from latentlab.session.shades import Shade
+from latentlab.session import Session, Workspace, apply_move, choose_networks, open_world
+from latentlab.session.atlas import MapMaker, MapPlan, choose_first_plan
+from latentlab.session.drift import match_two_sets, move_selection, select_lasso, trace_paths
+from latentlab.session.shades import Colouring
 from latentlab.store import Store
 
 
 @pytest.fixture(scope="module")
-def atlas(desk: Desk, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Atlas]:
-    made = Atlas(desk, tmp_path_factory.mktemp("projections"))
+def atlas(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MapMaker]:
+    made = MapMaker(workspace, tmp_path_factory.mktemp("projections"))
     yield made
     made.worker.close()
 
 
 @pytest.fixture(scope="module")
-def session(desk: Desk) -> Session:
-    return open_world(desk, "digits")
+def session(workspace: Workspace) -> Session:
+    return open_world(workspace, "digits")
 
 
 def plan_of(space: str = "digits-resnet", source: str = "test", count: int = 250) -> Any:
-    return Plan("digits", space, source, count)  # type: ignore[arg-type]
+    return MapPlan("digits", space, source, count)  # type: ignore[arg-type]
 
 
-def settled(atlas: Atlas, plan: Any, tool: Any = None, kind: str = "label", seconds: float = 120) -> Any:
+def settled(atlas: MapMaker, plan: Any, tool: Any = None, kind: str = "label", seconds: float = 120) -> Any:
     """The map when nothing more is being computed."""
     classifier = "digits-resnet" if kind in ("prediction", "correctness", "loss") else ""
     end = monotonic() + seconds
     while monotonic() < end:
-        sight = atlas.look(plan, tool or PCA(), Shade(kind, classifier))
+        sight = atlas.request_map(plan, tool or PCA(), Colouring(kind, classifier))
         if not sight.pending:
             return sight
         sleep(0.02)
     raise AssertionError(f"still {sight.pending}")
 
 
-def test_the_first_map_is_of_test_images_in_the_features_of_the_classifier(desk: Desk, session: Session) -> None:
-    plan, line = first_plan(desk, session)
+def test_the_first_map_is_of_test_images_in_the_features_of_the_classifier(
+    workspace: Workspace, session: Session
+) -> None:
+    plan, line = choose_first_plan(workspace, session)
     assert (plan.space, plan.source, line) == ("digits-resnet", "test", "")
-    assert plan.count <= len(desk.dataset("digits").test)
+    assert plan.count <= len(workspace.load_dataset("digits").test)
 
 
 def test_without_data_the_map_is_of_samples_and_says_so(
@@ -63,27 +65,29 @@ def test_without_data_the_map_is_of_samples_and_says_so(
         card = file.read_bytes().replace(b'\\"data\\": \\"digits\\"', b'\\"data\\": \\"nowhre\\"')
         (tmp_path / "nowhre-vae.safetensors").write_bytes(card)
     monkeypatch.setenv("LATENTLAB_DATA", str(tmp_path))
-    desk = Desk(Store(tmp_path, "cpu"))
-    plan, line = first_plan(desk, open_world(desk, "nowhre"))
+    workspace = Workspace(Store(tmp_path, "cpu"))
+    plan, line = choose_first_plan(workspace, open_world(workspace, "nowhre"))
     assert plan.source == "drawn"
     assert "samples drawn from nowhre-vae" in line
-    atlas = Atlas(desk, tmp_path)
+    atlas = MapMaker(workspace, tmp_path)
     assert settled(atlas, plan, kind="cluster").layout.places.shape == (plan.count, 2)
-    images, _ = atlas.images(plan, [3, 7])
-    torch.testing.assert_close(images[1:], desk.draw("nowhre-vae", 7, 0.7).image, atol=1 / 255 + 1e-6, rtol=0)
+    images, _ = atlas.load_images(plan, [3, 7])
+    torch.testing.assert_close(
+        images[1:], workspace.draw_sample("nowhre-vae", 7, 0.7).image, atol=1 / 255 + 1e-6, rtol=0
+    )
 
 
-def test_points_of_a_map_are_what_the_network_gives_for_each_image(desk: Desk, atlas: Atlas) -> None:
+def test_points_of_a_map_are_what_the_network_gives_for_each_image(workspace: Workspace, atlas: MapMaker) -> None:
     sight = settled(atlas, plan_of("digits-vae"))
-    images, _ = desk.rows("digits", "test", [0, 100, 249])
-    own = desk.store.load("digits-vae").encode(images).flat
+    images, _ = workspace.load_rows("digits", "test", [0, 100, 249])
+    own = workspace.store.load("digits-vae").encode(images).flat
     torch.testing.assert_close(sight.ground.points[[0, 100, 249]], own, atol=1e-4, rtol=1e-4)
 
 
-def test_the_colours_are_what_they_say(desk: Desk, atlas: Atlas) -> None:
+def test_the_colours_are_what_they_say(workspace: Workspace, atlas: MapMaker) -> None:
     plan = plan_of()
-    images, labels = desk.rows("digits", "test", range(250))
-    logits = desk.store.load("digits-resnet")(images)
+    images, labels = workspace.load_rows("digits", "test", range(250))
+    logits = workspace.store.load("digits-resnet")(images)
     assert settled(atlas, plan, kind="label").values.numbers.equal(labels)
     assert settled(atlas, plan, kind="prediction").values.numbers.equal(logits.argmax(1))
     wrong = settled(atlas, plan, kind="correctness").values
@@ -94,18 +98,18 @@ def test_the_colours_are_what_they_say(desk: Desk, atlas: Atlas) -> None:
     assert set(settled(atlas, plan, kind="cluster").values.numbers.tolist()) <= set(range(10))
 
 
-def test_samples_have_no_label_and_the_line_says_what_they_have(atlas: Atlas) -> None:
+def test_samples_have_no_label_and_the_line_says_what_they_have(atlas: MapMaker) -> None:
     sight = settled(atlas, plan_of(source="drawn"), kind="label")
     assert "prediction" in sight.why
     assert sight.layout is not None
 
 
-def test_too_many_images_are_refused_in_one_line(atlas: Atlas) -> None:
+def test_too_many_images_are_refused_in_one_line(atlas: MapMaker) -> None:
     sight = settled(atlas, plan_of(count=50_000))
     assert "choose at most so many" in sight.why
 
 
-def test_a_better_layout_lies_as_the_first_one_does(atlas: Atlas) -> None:
+def test_a_better_layout_lies_as_the_first_one_does(atlas: MapMaker) -> None:
     first, better = settled(atlas, plan_of()), settled(atlas, plan_of(), PaCMAP())
     a, b = first.layout.places, better.layout.places
     for places in (a, b):
@@ -116,63 +120,67 @@ def test_a_better_layout_lies_as_the_first_one_does(atlas: Atlas) -> None:
     torch.testing.assert_close(own, b[:5], atol=1e-5, rtol=0)
 
 
-def test_a_cancelled_layout_stops_and_the_first_one_stays(atlas: Atlas) -> None:
-    plan, tool, shade = plan_of("digits-vae"), PaCMAP(seed=7), Shade("nothing")
+def test_a_cancelled_layout_stops_and_the_first_one_stays(atlas: MapMaker) -> None:
+    plan, tool, shade = plan_of("digits-vae"), PaCMAP(seed=7), Colouring("nothing")
     settled(atlas, plan, kind="nothing")
-    atlas.look(plan, tool, shade)
-    atlas.cancel(plan, tool, shade)
+    atlas.request_map(plan, tool, shade)
+    atlas.cancel_map(plan, tool, shade)
     sight = settled(atlas, plan, tool, "nothing")
     assert "cancelled" in sight.why
     assert isinstance(sight.layout.fitted.projection, PCA)
 
 
-def test_no_move_lands_where_the_image_is(atlas: Atlas, session: Session) -> None:
+def test_no_move_lands_where_the_image_is(atlas: MapMaker, session: Session) -> None:
     plan = plan_of()
-    still = act(atlas.desk, choose(atlas.desk, session, model="digits-glow"), Noise(epsilon=0.0))
-    found = moves(atlas, still, plan, settled(atlas, plan).ground)
+    still = apply_move(
+        atlas.workspace, choose_networks(atlas.workspace, session, model="digits-glow"), Noise(epsilon=0.0)
+    )
+    found = move_selection(atlas, still, plan, settled(atlas, plan).ground)
     torch.testing.assert_close(found.ends, found.starts, atol=1e-2, rtol=1e-2)
     assert float(found.near.max()) < 0.05 * float(found.before.median())
 
 
-def test_a_far_move_is_off_the_data_and_costs_bits(atlas: Atlas, session: Session) -> None:
+def test_a_far_move_is_off_the_data_and_costs_bits(atlas: MapMaker, session: Session) -> None:
     plan = plan_of("digits-pixels")
-    far = act(atlas.desk, choose(atlas.desk, session, model="digits-pixels"), Noise(epsilon=20.0))
+    far = apply_move(
+        atlas.workspace, choose_networks(atlas.workspace, session, model="digits-pixels"), Noise(epsilon=20.0)
+    )
     ground = settled(atlas, plan).ground
-    found = moves(atlas, far, plan, ground, bits=True)
+    found = move_selection(atlas, far, plan, ground, bits=True)
     assert float(found.near.min()) > ground.far > ground.typical
     before, after = found.bits
     assert sum(after) > sum(before)
 
 
-def test_the_transport_plan_is_the_cheapest_of_all(atlas: Atlas, session: Session) -> None:
+def test_the_transport_plan_is_the_cheapest_of_all(atlas: MapMaker, session: Session) -> None:
     plan = plan_of()
     ground = settled(atlas, plan).ground
-    held = lassoed(lassoed(session, plan, range(5), False), plan, range(10, 15), True)
-    found = pairs(held, plan, ground)
+    held = select_lasso(select_lasso(session, plan, range(5), False), plan, range(10, 15), True)
+    found = match_two_sets(held, plan, ground)
     a, b = ground.points[:5], ground.points[10:15]
     best = min(float((a - b[list(order)]).square().sum(1).mean()) for order in permutations(range(5)))
     assert found.costs[0] == pytest.approx(best, rel=1e-5)
     assert found.costs[0] <= found.costs[1]
 
 
-def test_pairs_of_one_set_alone_are_refused(atlas: Atlas, session: Session) -> None:
+def test_pairs_of_one_set_alone_are_refused(atlas: MapMaker, session: Session) -> None:
     plan = plan_of()
     with pytest.raises(UserError, match="two sets"):
-        pairs(lassoed(session, plan, range(5), False), plan, settled(atlas, plan).ground)
+        match_two_sets(select_lasso(session, plan, range(5), False), plan, settled(atlas, plan).ground)
 
 
 def test_a_lasso_fills_the_set_that_is_asked_for_and_keeps_the_other(session: Session) -> None:
     plan = plan_of()
-    held = lassoed(lassoed(session, plan, [3, 1, 3], False), plan, [9, 8], True).selection
+    held = select_lasso(select_lasso(session, plan, [3, 1, 3], False), plan, [9, 8], True).selection
     assert (held.rows, held.others) == ((1, 3), (8, 9))
-    other = lassoed(replace(session, selection=held), plan_of(source="train"), [5], True).selection
+    other = select_lasso(replace(session, selection=held), plan_of(source="train"), [5], True).selection
     assert (other.source, other.rows, other.others) == ("train", (), (5,))
     with pytest.raises(UserError, match="rows 0 to 249"):
-        lassoed(session, plan, [250], False)
+        select_lasso(session, plan, [250], False)
 
 
-def test_a_path_begins_at_the_first_mark_and_knows_its_distances(atlas: Atlas, session: Session) -> None:
+def test_a_path_begins_at_the_first_mark_and_knows_its_distances(atlas: MapMaker, session: Session) -> None:
     plan = plan_of()
-    (way,) = paths(atlas, session, plan, settled(atlas, plan).ground)
+    (way,) = trace_paths(atlas, session, plan, settled(atlas, plan).ground)
     assert len(way.words) == len(way.points) == len(way.near) == 7
     assert way.words[0] == "σ -3"

@@ -13,29 +13,29 @@ from torch import Tensor, nn
 
 from latentlab.errors import UserError
 from latentlab.operators import METHODS, Adversary, decode
-from latentlab.session import Desk, Session, act, attack, choose, open_world
-from latentlab.session.attack import at_step, independent, prepare, preset, preset_of, witness
-from latentlab.session.desk import levels
+from latentlab.session import Session, Workspace, apply_move, choose_networks, open_world, trace_attack
+from latentlab.session.attack import apply_preset, ask_witness, choose_witness, find_preset, match_preset, show_step
+from latentlab.session.desk import round_levels
 from latentlab.session.state import Selection
-from latentlab.session.success import CHUNK, _true, success, wilson
+from latentlab.session.success import ATTACK_CHUNK, _number_labels, compute_wilson_interval, measure_success
 from latentlab.store import Store
 from latentlab.types import Batch
-from latentlab.ui.chase import verdict
-from latentlab.ui.tabs.attack import paced
+from latentlab.ui.chase import write_attack_verdict
+from latentlab.ui.tabs.attack import pace_states
 
 TOOL = Adversary(epsilon=2.0, steps=4)
 COUNT = 10  # images; more than one chunk
 
 
 @pytest.fixture
-def session(desk: Desk) -> Session:
-    return choose(desk, open_world(desk, "digits"), model="digits-glow")
+def session(workspace: Workspace) -> Session:
+    return choose_networks(workspace, open_world(workspace, "digits"), model="digits-glow")
 
 
 @pytest.fixture
 def two(small_world: Path) -> Any:
     """A desk of its own, to add classifiers to."""
-    return Desk(Store(small_world, "cpu"))
+    return Workspace(Store(small_world, "cpu"))
 
 
 def last(states: Any) -> Any:
@@ -43,49 +43,51 @@ def last(states: Any) -> Any:
     return state
 
 
-def test_every_step_of_the_track_is_what_its_own_tool_makes(desk: Desk, session: Session) -> None:
-    ours, _ = last(attack(desk, session, TOOL)).track
+def test_every_step_of_the_track_is_what_its_own_tool_makes(workspace: Workspace, session: Session) -> None:
+    ours, _ = last(trace_attack(workspace, session, TOOL)).track
     assert [done.tool.steps for done in ours.steps] == [0, 0, 1, 2, 3, 4]
     assert ours.steps[-1].tool == TOOL
-    assert ours.steps[0].image.equal(desk.rebuilt(session.model, session.source.image).image)
+    assert ours.steps[0].image.equal(workspace.rebuild_pictures(session.model, session.source.image).image)
     for done in ours.steps:
-        torch.testing.assert_close(act(desk, session, done.tool).result.image, done.image, atol=1.01 / 255, rtol=0)
+        torch.testing.assert_close(
+            apply_move(workspace, session, done.tool).result.image, done.image, atol=1.01 / 255, rtol=0
+        )
 
 
-def test_a_step_on_the_stage_leaves_the_track_whole(desk: Desk, session: Session) -> None:
-    done = last(attack(desk, session, TOOL))
-    shown = at_step(done, 2)
+def test_a_step_on_the_stage_leaves_the_track_whole(workspace: Workspace, session: Session) -> None:
+    done = last(trace_attack(workspace, session, TOOL))
+    shown = show_step(done, 2)
     assert shown.result is done.track[0].steps[2]
-    assert shown.track is done.track
+    assert shown.trace is done.track
     for wrong in (6, -1, 1.5, float("nan"), "2", None, True):
         with pytest.raises(UserError, match="step is"):
-            at_step(done, wrong)
+            show_step(done, wrong)
     with pytest.raises(UserError, match="press Attack"):
-        at_step(session, 0)
+        show_step(session, 0)
 
 
-def test_a_stopped_attack_keeps_its_steps(desk: Desk, session: Session) -> None:
-    running = attack(desk, session, Adversary(steps=200))
+def test_a_stopped_attack_keeps_its_steps(workspace: Workspace, session: Session) -> None:
+    running = trace_attack(workspace, session, Adversary(steps=200))
     states = [next(running) for _ in range(4)]
     running.close()
-    ours, control = states[-1].track
+    ours, control = states[-1].trace
     assert control is None
     assert len(ours.steps) == 4
     assert states[-1].result.tool.steps == 2
 
 
 @pytest.mark.parametrize("name", ["adversarial-la", "advmix", "pixel-pgd"])
-def test_a_published_attack_stands_in_its_own_space(desk: Desk, session: Session, name: str) -> None:
-    ready = prepare(desk, session, name)
-    assert desk.store.card(ready.model).kind == METHODS[name].space
-    assert preset_of(desk, ready.model, ready.result.tool) == name
-    assert preset_of(desk, ready.model, replace(ready.result.tool, steps=9)) == ""
-    assert preset(name)[0].epsilon == METHODS[name].operator.epsilon
+def test_a_published_attack_stands_in_its_own_space(workspace: Workspace, session: Session, name: str) -> None:
+    ready = apply_preset(workspace, session, name)
+    assert workspace.store.card(ready.model).kind == METHODS[name].space
+    assert match_preset(workspace, ready.model, ready.result.tool) == name
+    assert match_preset(workspace, ready.model, replace(ready.result.tool, steps=9)) == ""
+    assert find_preset(name)[0].epsilon == METHODS[name].operator.epsilon
 
 
-def test_only_attacks_can_be_prepared(desk: Desk, session: Session) -> None:
+def test_only_attacks_can_be_prepared(workspace: Workspace, session: Session) -> None:
     with pytest.raises(UserError, match="no attack 'mixup'"):
-        prepare(desk, session, "mixup")
+        apply_preset(workspace, session, "mixup")
 
 
 class Linear(nn.Module):
@@ -134,21 +136,21 @@ class Backwards(Linear):
 )
 def test_each_doubt_is_said_beside_the_attack(two: Any, net: nn.Module, sign: str) -> None:
     two.store.add("strange", net, [str(k) for k in range(10)])
-    session = choose(two, open_world(two, "digits"), model="digits-pixels", classifier="strange")
-    done = last(attack(two, session, Adversary(epsilon=3.0, steps=4)))
+    session = choose_networks(two, open_world(two, "digits"), model="digits-pixels", classifier="strange")
+    done = last(trace_attack(two, session, Adversary(epsilon=3.0, steps=4)))
     assert any(sign in line for line in done.doubts)
-    assert sign in verdict(done, None)
+    assert sign in write_attack_verdict(done, None)
 
 
 def test_the_independent_classifier_shares_no_network_with_the_attacked(two: Any) -> None:
     session = open_world(two, "digits")
-    assert independent(two, session) is None
-    assert witness(two, session) is None
+    assert choose_witness(two, session) is None
+    assert ask_witness(two, session) is None
     two.store.add("other-classes", Linear(), [f"class {k}" for k in range(10)])
-    assert independent(two, session) is None
+    assert choose_witness(two, session) is None
     two.store.add("second", Linear(), [str(k) for k in range(10)])
-    assert independent(two, session) == "second"
-    found = witness(two, session)
+    assert choose_witness(two, session) == "second"
+    found = ask_witness(two, session)
     assert found.after == two.reading("digits", "second", session.result.image)
 
 
@@ -157,15 +159,17 @@ def test_the_interval_is_wilsons(hits: int, count: int) -> None:
     z, share = 1.959964, hits / count
     middle = (share + z * z / (2 * count)) / (1 + z * z / count)
     half = z / (1 + z * z / count) * sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    assert wilson(hits, count) == pytest.approx((max(middle - half, 0), min(middle + half, 1)), abs=1e-6)
+    assert compute_wilson_interval(hits, count) == pytest.approx(
+        (max(middle - half, 0), min(middle + half, 1)), abs=1e-6
+    )
 
 
 @pytest.fixture(scope="module")
 def curves(small_world: Path) -> Any:
-    two = Desk(Store(small_world, "cpu"))
+    two = Workspace(Store(small_world, "cpu"))
     two.store.add("second", Linear(), [str(k) for k in range(10)])
-    session = choose(two, open_world(two, "digits"), model="digits-glow")
-    return list(success(two, session, Adversary(epsilon=8.0, steps=2), COUNT))
+    session = choose_networks(two, open_world(two, "digits"), model="digits-glow")
+    return list(measure_success(two, session, Adversary(epsilon=8.0, steps=2), COUNT))
 
 
 def test_success_grows_from_nothing_as_the_images_move(curves: Any) -> None:
@@ -187,39 +191,39 @@ def test_the_counts_are_those_of_the_attack_itself(two: Any, curves: Any) -> Non
     pictures, _ = two.rows("digits", "test", range(COUNT))
     tool, won = Adversary(epsilon=16.0, steps=2), 0
     bench = two.store.bench("digits-glow", "digits-resnet", 0)
-    for start in range(0, COUNT, CHUNK):
-        chunk = pictures[start : start + CHUNK]
+    for start in range(0, COUNT, ATTACK_CHUNK):
+        chunk = pictures[start : start + ATTACK_CHUNK]
         label = bench.classifier(chunk).argmax(1)
         codes = tool.move(bench.model.encode(chunk), Batch(chunk, torch.eye(10)[label]), bench)[0]
-        won += int((bench.classifier(levels(decode(bench.model, codes))).argmax(1) != label).sum())
+        won += int((bench.classifier(round_levels(decode(bench.model, codes))).argmax(1) != label).sum())
     assert curves[-1].ours[-1].hits == won
 
 
-def test_the_selection_is_attacked_where_there_is_one(desk: Desk, session: Session) -> None:
+def test_the_selection_is_attacked_where_there_is_one(workspace: Workspace, session: Session) -> None:
     chosen = replace(session, selection=Selection("test", (3, 5, 8, 13, 21)))
-    assert next(success(desk, chosen, TOOL, 4)).images == "4 of the 5 selected images"
+    assert next(measure_success(workspace, chosen, TOOL, 4)).images == "4 of the 5 selected images"
     drawn = replace(session, selection=Selection("drawn", (1, 2, 3, 4)))
-    told = next(success(desk, drawn, replace(TOOL, label="true"), 4)).images
+    told = next(measure_success(workspace, drawn, replace(TOOL, label="true"), 4)).images
     assert "no true label" in told
 
 
-def test_a_count_that_cannot_be_is_refused(desk: Desk, session: Session) -> None:
+def test_a_count_that_cannot_be_is_refused(workspace: Workspace, session: Session) -> None:
     with pytest.raises(UserError, match="images is 3"):
-        next(success(desk, session, TOOL, 3))
+        next(measure_success(workspace, session, TOOL, 3))
 
 
 def test_true_labels_are_found_by_the_names_of_the_classes(two: Any) -> None:
     names = [str(k) for k in reversed(range(10))]
     two.store.add("turned", Linear(), names)
-    session = choose(two, open_world(two, "digits"), classifier="turned")
-    assert _true(two, session, torch.tensor([0, 9, 4])).tolist() == [9, 0, 5]
+    session = choose_networks(two, open_world(two, "digits"), classifier="turned")
+    assert _number_labels(two, session, torch.tensor([0, 9, 4])).tolist() == [9, 0, 5]
     two.store.add("strangers", Linear(), [f"class {k}" for k in range(10)])
-    session = choose(two, session, classifier="strangers")
+    session = choose_networks(two, session, classifier="strangers")
     with pytest.raises(UserError, match="has no class '0'"):
-        _true(two, session, torch.tensor([0]))
+        _number_labels(two, session, torch.tensor([0]))
 
 
 def test_a_quick_run_shows_its_first_and_its_last_state_and_few_between() -> None:
-    assert list(paced(iter(range(1000)))) == [0, 999]
-    assert list(paced(iter([7]))) == [7]
-    assert list(paced(iter([]))) == []
+    assert list(pace_states(iter(range(1000)))) == [0, 999]
+    assert list(pace_states(iter([7]))) == [7]
+    assert list(pace_states(iter([]))) == []

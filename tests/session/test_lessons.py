@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from latentlab.errors import UserError
-from latentlab.operators import Adversary, Mix, Noise, Swap, clean, distance
-from latentlab.session import Desk, open_world
-from latentlab.session.answers import ANSWERS
-from latentlab.session.desk import levels
-from latentlab.session.lessons import Lessons, Progress, lessons, remembered, turn
+from latentlab.operators import Adversary, Mix, Noise, Swap, measure_distance, rebuild_images
+from latentlab.session import Workspace, open_world
+from latentlab.session.answers import EXPERIMENTS
+from latentlab.session.desk import round_levels
+from latentlab.session.lessons import LessonAnswers, LessonProgress, apply_click, load_lessons, parse_progress
 from latentlab.store import Store
 from latentlab.types import Batch
 
@@ -39,16 +39,16 @@ SEEN = {  # of the shipped digits networks: the option that the numbers bear out
 
 @pytest.fixture(scope="module")
 def shipped() -> Iterator[Any]:
-    return Lessons(Desk(Store(CHECKPOINTS, "cpu")))
+    return LessonAnswers(Workspace(Store(CHECKPOINTS, "cpu")))
 
 
 @pytest.fixture(scope="module")
-def small(desk: Desk) -> Any:
-    return Lessons(desk)
+def small(workspace: Workspace) -> Any:
+    return LessonAnswers(workspace)
 
 
 def steps() -> dict[str, Any]:
-    return {step.question: step for lesson in lessons() for step in lesson.steps}
+    return {step.question: step for lesson in load_lessons() for step in lesson.steps}
 
 
 @pytest.mark.slow
@@ -59,7 +59,7 @@ def test_the_shipped_digits_go_the_way_that_is_taught(shipped: Any, question: st
 
 
 def test_every_question_has_a_computation_and_a_text_for_every_outcome(small: Any) -> None:
-    assert set(steps()) == set(ANSWERS) == set(SEEN)
+    assert set(steps()) == set(EXPERIMENTS) == set(SEEN)
     for step in steps().values():
         assert len(step.options) == len(step.seen) == 3
         assert "{" not in step.text + step.ask + "".join(step.options)  # nothing is computed before the prediction
@@ -79,16 +79,16 @@ def test_untrained_networks_get_their_own_answer_with_every_number_of_the_text(s
         assert not re.search(r"nan|inf", said.format_map(answer.numbers))
 
 
-def test_the_numbers_are_those_of_the_operators(small: Any, desk: Desk) -> None:
+def test_the_numbers_are_those_of_the_operators(small: Any, workspace: Workspace) -> None:
     """The second question of the first lesson, by hand."""
-    images, _ = desk.dataset("digits").test.batch(slice(0, 32))
-    bench = desk.store.bench("digits-vae", None, 0)
+    images, _ = workspace.load_dataset("digits").test.take_batch(slice(0, 32))
+    bench = workspace.store.bench("digits-vae", None, 0)
     batch = Batch(images, torch.ones(32, 1))
     tool = Noise(epsilon=0.7 * 16**0.5)
-    before, after = clean(batch, bench), tool(batch, bench).images
-    far = float(distance(levels(after), levels(before)).mean())
-    net = desk.store.load("digits-resnet")
-    changed = (net(levels(before)).argmax(1) != net(levels(after)).argmax(1)).sum()
+    before, after = rebuild_images(batch, bench), tool(batch, bench).images
+    far = float(measure_distance(round_levels(after), round_levels(before)).mean())
+    net = workspace.store.load("digits-resnet")
+    changed = (net(round_levels(before)).argmax(1) != net(round_levels(after)).argmax(1)).sum()
     answer = small.answer("changed", "digits")
     assert answer.numbers["code"] == str(int(changed))
     assert answer.strips[1].title == f"noise on the code, l2 {far:.2f}"
@@ -103,33 +103,33 @@ def test_without_the_biased_classifier_the_lesson_says_how_to_make_it(small: Any
 
 def test_a_prediction_moves_on_and_only_those_that_exist_do(small: Any) -> None:
     worlds = ("digits",)
-    once = turn(Progress(), "say 2", worlds)
+    once = apply_click(LessonProgress(), "say 2", worlds)
     assert once.said == ((2,), (), (), ())
-    twice = turn(once, "say 0", worlds)
+    twice = apply_click(once, "say 0", worlds)
     assert twice.said[0] == (2, 0)
-    assert turn(twice, "open 3", worlds).place == 3
-    assert turn(twice, "again", worlds).said[0] == ()
+    assert apply_click(twice, "open 3", worlds).place == 3
+    assert apply_click(twice, "again", worlds).said[0] == ()
     for key in ("say 3", "say -1", "say", "open 4", "open x", "world mars", "", "say 1 1", "fetch /etc"):
         with pytest.raises(UserError):
-            turn(Progress(), key, worlds)
+            apply_click(LessonProgress(), key, worlds)
     with pytest.raises(UserError, match="Every question"):
-        turn(twice, "say 0", worlds)
+        apply_click(twice, "say 0", worlds)
 
 
 def test_what_a_browser_kept_comes_back_and_nothing_else_does() -> None:
-    kept = Progress(2, "digits", ((1, 0), (), (2,), ()))
-    assert remembered(kept.to_json(), ("digits",)) == kept
+    kept = LessonProgress(2, "digits", ((1, 0), (), (2,), ()))
+    assert parse_progress(kept.to_json(), ("digits",)) == kept
     for bad in ("", "[]", "null", "[" * 900, '{"said": 3}', json.dumps({"place": 0, "world": "digits", "said": [[]]})):
-        assert remembered(bad, ("digits",)) == Progress()
+        assert parse_progress(bad, ("digits",)) == LessonProgress()
     odd = json.dumps({"place": 9, "world": "mars", "said": [[1, 7], [True], ["x"], [0, 0, 0, 0, 0]]})
-    assert remembered(odd, ("digits",)) == Progress(said=((1,), (), (), (0, 0, 0)))
+    assert parse_progress(odd, ("digits",)) == LessonProgress(said=((1,), (), (), (0, 0, 0)))
 
 
 @pytest.mark.slow
 def test_each_lesson_leads_to_its_own_move(shipped: Any) -> None:
-    session = open_world(shipped.desk, "digits")
+    session = open_world(shipped.workspace, "digits")
     for place, kind in enumerate((Noise, Adversary, Mix, Swap)):
-        tried = shipped.attempt(session, Progress(place))
+        tried = shipped.attempt(session, LessonProgress(place))
         assert type(tried.result.tool) is kind
         assert tried.world == "digits"
     assert tried.classifier == "digits-resnet-biased"

@@ -10,21 +10,31 @@ import torch
 
 from latentlab.errors import UserError
 from latentlab.operators import Noise
-from latentlab.session import Desk, Selection, Session, act, choose, open_world
-from latentlab.session.training import MOST_LETTERS, Wish, budget, config, family, preview, seeds
-from latentlab.training import Augmentation, batch_at
+from latentlab.session import Selection, Session, Workspace, apply_move, choose_networks, open_world
+from latentlab.session.training import (
+    MAX_NAME_LETTERS,
+    RunForm,
+    make_budget,
+    make_run_config,
+    parse_seeds,
+    plan_runs,
+    preview_run_batch,
+)
+from latentlab.training import Augmentation, make_update_batch
 
 
 @pytest.fixture(scope="module")
-def session(desk: Desk) -> Session:
-    return open_world(desk, "digits")
+def session(workspace: Workspace) -> Session:
+    return open_world(workspace, "digits")
 
 
-def test_the_run_has_exactly_the_move_of_the_page(desk: Desk, session: Session) -> None:
-    there = act(desk, choose(desk, session, model="digits-glow"), Noise(epsilon=3.0, parts=("fine",)))
-    base = config(there, Wish(methods=("mixup",), probability=0.5), {"clean": 0.25, "batch": 16})
+def test_the_run_has_exactly_the_move_of_the_page(workspace: Workspace, session: Session) -> None:
+    there = apply_move(
+        workspace, choose_networks(workspace, session, model="digits-glow"), Noise(epsilon=3.0, parts=("fine",))
+    )
+    base = make_run_config(there, RunForm(methods=("mixup",), probability=0.5), {"clean": 0.25, "batch": 16})
     first, second = base.augmentations
-    assert first.operator() == there.result.tool
+    assert first.build_operator() == there.result.tool
     assert (first.space, first.probability) == ("digits-glow", 0.5)
     assert second == Augmentation("mixup", probability=0.5)
     assert (base.world, base.clean, base.batch) == ("digits", 0.25, 16)
@@ -40,7 +50,7 @@ def test_the_run_has_exactly_the_move_of_the_page(desk: Desk, session: Session) 
     ],
 )
 def test_one_budget_is_given_and_the_others_have_no_limit(amount: float, unit: str, wanted: tuple[float, ...]) -> None:
-    given = budget(amount, unit)
+    given = make_budget(amount, unit)
     assert (given["minutes"], given["steps"], given["epochs"]) == wanted
 
 
@@ -59,50 +69,50 @@ def test_one_budget_is_given_and_the_others_have_no_limit(amount: float, unit: s
 )
 def test_a_bad_wish_is_one_clear_line(session: Session, change: dict[str, Any], line: str) -> None:
     with pytest.raises(UserError, match=line):
-        config(session, replace(Wish(), **change), {})
+        make_run_config(session, replace(RunForm(), **change), {})
 
 
 def test_the_maps_selection_is_what_is_learned_from(session: Session) -> None:
     lassoed = replace(session, selection=Selection("train", (1, 5, 8)))
-    assert config(lassoed, Wish(selected=True), {}).rows == (1, 5, 8)
-    assert config(lassoed, Wish(), {}).rows == ()
+    assert make_run_config(lassoed, RunForm(selected=True), {}).rows == (1, 5, 8)
+    assert make_run_config(lassoed, RunForm(), {}).rows == ()
 
 
 def test_a_baseline_differs_in_the_moves_alone(session: Session) -> None:
-    base = config(session, Wish(methods=("mixup",)), {})
-    runs = dict(family(base, (3, 4), True, "mine"))
+    base = make_run_config(session, RunForm(methods=("mixup",)), {})
+    runs = dict(plan_runs(base, (3, 4), True, "mine"))
     assert list(runs) == ["mine, seed 3", "baseline of mine, seed 3", "mine, seed 4", "baseline of mine, seed 4"]
     assert runs["mine, seed 4"] == replace(base, seed=4)
     assert runs["baseline of mine, seed 4"] == replace(base, seed=4, augmentations=())
 
 
 def test_names_stay_within_their_length(session: Session) -> None:
-    for name, _ in family(config(session, Wish(), {}), (123456789, 2), True, "x" * MOST_LETTERS):
-        assert len(name) <= MOST_LETTERS
+    for name, _ in plan_runs(make_run_config(session, RunForm(), {}), (123456789, 2), True, "x" * MAX_NAME_LETTERS):
+        assert len(name) <= MAX_NAME_LETTERS
         assert "seed" in name
 
 
 def test_a_run_without_a_move_is_its_own_baseline(session: Session) -> None:
     with pytest.raises(UserError, match="its own baseline"):
-        family(config(session, Wish(move=False), {}), (0,), True, "plain")
+        plan_runs(make_run_config(session, RunForm(move=False), {}), (0,), True, "plain")
 
 
 @pytest.mark.parametrize(("words", "wanted"), [("0", (0,)), ("2, 0,2", (2, 0)), (" 7 ", (7,))])
 def test_seeds(words: str, wanted: tuple[int, ...]) -> None:
-    assert seeds(words) == wanted
+    assert parse_seeds(words) == wanted
 
 
 @pytest.mark.parametrize("words", ["", "1;2", "-1", "1,2,3,4,5,6", "1e3", "9" * 12, None, "０x"])
 def test_other_seeds_are_refused(words: Any) -> None:
     with pytest.raises(UserError, match="seeds"):
-        seeds(words)
+        parse_seeds(words)
 
 
-def test_the_batch_shown_before_is_the_batch_of_that_update(desk: Desk, session: Session) -> None:
-    base = config(session, Wish(methods=("mixup",)), {"batch": 16})
-    shown, real = preview(desk, base, 3), batch_at(base, desk.store, 3)
+def test_the_batch_shown_before_is_the_batch_of_that_update(workspace: Workspace, session: Session) -> None:
+    base = make_run_config(session, RunForm(methods=("mixup",)), {"batch": 16})
+    shown, real = preview_run_batch(workspace, base, 3), make_update_batch(base, workspace.store, 3)
     assert shown.rows == tuple(real.rows[: len(shown.rows)].tolist())
     torch.testing.assert_close(shown.images, real.batch.images[: len(shown.images)].cpu(), atol=1 / 255, rtol=0)
     assert shown.targets.equal(real.batch.targets[: len(shown.targets)].cpu())
     assert shown.targets.sum(1).tolist() == pytest.approx([1] * len(shown.targets))
-    assert not preview(desk, base, 4).images.equal(shown.images)
+    assert not preview_run_batch(workspace, base, 4).images.equal(shown.images)

@@ -17,59 +17,61 @@ from PIL import Image
 from latentlab.errors import UserError
 from latentlab.operators import OPERATORS, Noise
 from latentlab.session import (
-    KEPT,
-    Desk,
-    Found,
+    HISTORY_LENGTH,
+    Picture,
     Session,
-    act,
-    as_python,
-    attack,
+    Workspace,
+    apply_move,
+    change_seed,
     change_world,
-    choose,
-    current,
-    file_name,
+    choose_networks,
+    export_png,
+    export_python,
+    find_current_entry,
     go_back,
-    left_out,
-    link,
+    make_link,
+    name_png,
     open_link,
     open_world,
     pictures_in,
-    png,
-    put,
-    receive,
-    remembered,
-    reseed,
-    restore,
+    place_picture,
+    receive_photo,
+    remember_view,
+    report_left_out,
+    restore_png,
+    trace_attack,
 )
 from latentlab.store import Store
 
 
 @pytest.fixture
-def session(desk: Desk) -> Session:
-    return open_world(desk, "digits")
+def session(workspace: Workspace) -> Session:
+    return open_world(workspace, "digits")
 
 
-def made(desk: Desk, session: Session, operator: str) -> Any:
+def made(workspace: Workspace, session: Session, operator: str) -> Any:
     """The session after this operator, in Glow, with a seed of its own."""
     knobs = {"mix": {"partner": "next", "lam": 0.3}, "swap": {"partner": "next", "parts": ("coarse",)}}
-    session = replace(choose(desk, session, model="digits-glow"), seed=5)
-    return act(desk, session, OPERATORS[operator](**knobs.get(operator, {})))
+    session = replace(choose_networks(workspace, session, model="digits-glow"), seed=5)
+    return apply_move(workspace, session, OPERATORS[operator](**knobs.get(operator, {})))
 
 
 def query(session: Session) -> dict[str, str]:
-    return dict(parse_qsl(link(session), keep_blank_values=True))
+    return dict(parse_qsl(make_link(session), keep_blank_values=True))
 
 
 @pytest.mark.parametrize("operator", ["noise", "shift", "adversary", "mix", "swap"])
 @pytest.mark.parametrize("picture", ["example 4", "test 7", "drawn digits-glow 31 0.65"])
-def test_a_link_opens_the_view_that_it_was_made_from(desk: Desk, session: Session, operator: str, picture: str) -> None:
-    session = made(desk, put(desk, session, desk.named("digits", picture)), operator)
-    back = open_link(desk, query(session))
+def test_a_link_opens_the_view_that_it_was_made_from(
+    workspace: Workspace, session: Session, operator: str, picture: str
+) -> None:
+    session = made(workspace, place_picture(workspace, session, workspace.find_picture("digits", picture)), operator)
+    back = open_link(workspace, query(session))
     assert back.result.image.equal(session.result.image)
     assert (back.result.tool, back.seed, back.source.name) == (session.result.tool, 5, picture)
     assert back.notice == ""
-    assert link(back) == link(session)
-    assert len(link(session)) < 400
+    assert make_link(back) == make_link(session)
+    assert len(make_link(session)) < 400
 
 
 def noise(seed: int) -> bytes:
@@ -79,38 +81,38 @@ def noise(seed: int) -> bytes:
     return file.getvalue()
 
 
-def with_uploads(desk: Desk, session: Session) -> Any:
-    session = receive(desk, replace(session, filling="partner"), noise(1))
-    return made(desk, receive(desk, replace(session, filling="input"), noise(2)), "mix")
+def with_uploads(workspace: Workspace, session: Session) -> Any:
+    session = receive_photo(workspace, replace(session, filling="partner"), noise(1))
+    return made(workspace, receive_photo(workspace, replace(session, filling="input"), noise(2)), "mix")
 
 
-def test_uploaded_pictures_are_in_the_link_exactly(desk: Desk, session: Session) -> None:
-    session = with_uploads(desk, session)
-    back = open_link(desk, query(session))
+def test_uploaded_pictures_are_in_the_link_exactly(workspace: Workspace, session: Session) -> None:
+    session = with_uploads(workspace, session)
+    back = open_link(workspace, query(session))
     assert back.source.image.equal(session.source.image)
     assert back.partner.image.equal(session.partner.image)
     assert back.result.image.equal(session.result.image)
-    assert back.notice == left_out(session) == ""
-    assert link(back) == link(session)
-    assert len(link(session)) <= 12_000
+    assert back.notice == report_left_out(session) == ""
+    assert make_link(back) == make_link(session)
+    assert len(make_link(session)) <= 12_000
 
 
-def test_a_picture_that_is_too_large_is_left_out_and_that_is_said(desk: Desk, session: Session) -> None:
-    large = Found(torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)), "upload 64 × 64")
-    view = replace(made(desk, session, "noise"), source=large)
-    assert len(link(view)) < 400
-    assert "too large" in left_out(view)
-    back = open_link(desk, query(view))
-    assert back.source is desk.examples("digits")[0]
+def test_a_picture_that_is_too_large_is_left_out_and_that_is_said(workspace: Workspace, session: Session) -> None:
+    large = Picture(torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)), "upload 64 × 64")
+    view = replace(made(workspace, session, "noise"), source=large)
+    assert len(make_link(view)) < 400
+    assert "too large" in report_left_out(view)
+    back = open_link(workspace, query(view))
+    assert back.source is workspace.list_examples("digits")[0]
     assert back.result.tool == view.result.tool
     assert back.notice == "An uploaded picture is too large for the address; an example stands in for it."
 
 
-def test_an_address_that_names_no_picture_keeps_the_first_ones(desk: Desk, session: Session) -> None:
-    named = query(made(desk, session, "noise"))
+def test_an_address_that_names_no_picture_keeps_the_first_ones(workspace: Workspace, session: Session) -> None:
+    named = query(made(workspace, session, "noise"))
     short = {name: value for name, value in named.items() if name not in ("input", "partner")}
-    back = open_link(desk, short)
-    first, second = desk.examples("digits")[:2]
+    back = open_link(workspace, short)
+    first, second = workspace.list_examples("digits")[:2]
     assert (back.source, back.partner, back.notice) == (first, second, "")
 
 
@@ -143,18 +145,24 @@ def bomb() -> str:
         bomb(),
     ],
 )
-def test_a_bad_picture_is_one_line_and_the_rest_of_the_view_opens(desk: Desk, session: Session, picture: str) -> None:
-    session = with_uploads(desk, session)
-    back = open_link(desk, query(session) | {"input-picture": picture})
+def test_a_bad_picture_is_one_line_and_the_rest_of_the_view_opens(
+    workspace: Workspace, session: Session, picture: str
+) -> None:
+    session = with_uploads(workspace, session)
+    back = open_link(workspace, query(session) | {"input-picture": picture})
     assert back.result.tool == session.result.tool
-    assert back.source is desk.examples("digits")[0]
+    assert back.source is workspace.list_examples("digits")[0]
     assert "an example stands in for it" in back.notice
     assert "\n" not in back.notice
 
 
-def test_a_world_alone_opens_its_first_view(desk: Desk, session: Session) -> None:
-    assert link(open_link(desk, {"world": "digits"})) == link(open_link(desk, {})) == link(session)
-    assert open_link(desk, {"__theme": "dark", "unknown": "x" * 9000}).notice == ""
+def test_a_world_alone_opens_its_first_view(workspace: Workspace, session: Session) -> None:
+    assert (
+        make_link(open_link(workspace, {"world": "digits"}))
+        == make_link(open_link(workspace, {}))
+        == make_link(session)
+    )
+    assert open_link(workspace, {"__theme": "dark", "unknown": "x" * 9000}).notice == ""
 
 
 @pytest.mark.parametrize(
@@ -187,35 +195,40 @@ def test_a_world_alone_opens_its_first_view(desk: Desk, session: Session) -> Non
     ],
 )
 def test_nonsense_is_one_line_and_the_first_view(
-    desk: Desk, session: Session, changed: dict[str, str], line: str
+    workspace: Workspace, session: Session, changed: dict[str, str], line: str
 ) -> None:
-    back = open_link(desk, {**query(made(desk, session, "noise")), **changed})
-    assert link(back) == link(session)
+    back = open_link(workspace, {**query(made(workspace, session, "noise")), **changed})
+    assert make_link(back) == make_link(session)
     assert line in back.notice
     assert "\n" not in back.notice
 
 
 @pytest.mark.parametrize("operator", ["noise", "shift", "adversary", "mix", "swap"])
 def test_the_lines_make_the_same_picture_again(
-    desk: Desk, session: Session, small_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, operator: str
+    workspace: Workspace,
+    session: Session,
+    small_world: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    operator: str,
 ) -> None:
-    session = made(desk, session, operator)
+    session = made(workspace, session, operator)
     if operator == "adversary":
-        *_, session = attack(desk, session, session.result.tool)
+        *_, session = trace_attack(workspace, session, session.result.tool)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "checkpoints").symlink_to(small_world)
-    (tmp_path / file_name(session)).write_bytes(png(desk, session))
-    lines = as_python(desk, session)
+    (tmp_path / name_png(session)).write_bytes(export_png(workspace, session))
+    lines = export_python(workspace, session)
     exec(lines, {})
-    with Image.open(file_name(session)) as a, Image.open("again.png") as b:
+    with Image.open(name_png(session)) as a, Image.open("again.png") as b:
         assert np.array_equal(np.array(a), np.array(b))
 
 
 def test_the_lines_name_ones_own_network_and_no_folder(small_world: Path) -> None:
     store = Store(small_world, "cpu")
     store.add("mine", torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3072, 2)), classes=("no", "yes"))
-    desk = Desk(store)
-    lines = as_python(desk, choose(desk, open_world(desk), classifier="mine"))
+    workspace = Workspace(store)
+    lines = export_python(workspace, choose_networks(workspace, open_world(workspace), classifier="mine"))
     assert 'store.add("mine", …)' in lines
     assert str(small_world) not in lines
 
@@ -227,32 +240,36 @@ def test_a_plain_png_has_no_pictures_inside() -> None:
         pictures_in(file.getvalue())
 
 
-def test_every_view_of_the_past_comes_back(desk: Desk, session: Session) -> None:
-    views = [session, choose(desk, session, model="digits-glow"), put(desk, session, desk.row("digits", 3))]
-    views += [act(desk, session, Noise(epsilon=0.5)), reseed(desk, session, 4)]
+def test_every_view_of_the_past_comes_back(workspace: Workspace, session: Session) -> None:
+    views = [
+        session,
+        choose_networks(workspace, session, model="digits-glow"),
+        place_picture(workspace, session, workspace.load_row("digits", 3)),
+    ]
+    views += [apply_move(workspace, session, Noise(epsilon=0.5)), change_seed(workspace, session, 4)]
     walked: Any = session
     for view in views:
-        walked = remembered(replace(view, past=walked.past))
-        assert remembered(walked) is walked
+        walked = remember_view(replace(view, past=walked.past))
+        assert remember_view(walked) is walked
     assert len(walked.past) == len(views)
     for view, moment in zip(views, walked.past, strict=True):
-        back = go_back(desk, walked, moment.number)
+        back = go_back(workspace, walked, moment.number)
         assert back.result.image.equal(view.result.image)
         assert back.source is view.source
-        assert current(back) is moment
-        assert back.past is walked.past
+        assert find_current_entry(back) is moment
+        assert back.history is walked.past
 
 
-def test_the_past_is_bounded_and_small(desk: Desk, session: Session) -> None:
-    for step in range(KEPT + 5):
-        session = remembered(act(desk, session, Noise(epsilon=step / 10)))
-    assert [moment.number for moment in session.past] == list(range(5, KEPT + 5))
-    assert all(moment.small.shape[2:] == (32, 32) for moment in session.past)
+def test_the_past_is_bounded_and_small(workspace: Workspace, session: Session) -> None:
+    for step in range(HISTORY_LENGTH + 5):
+        session = remember_view(apply_move(workspace, session, Noise(epsilon=step / 10)))
+    assert [moment.number for moment in session.history] == list(range(5, HISTORY_LENGTH + 5))
+    assert all(moment.small.shape[2:] == (32, 32) for moment in session.history)
     with pytest.raises(UserError, match="the last 20 are kept"):
-        go_back(desk, session, 0)
+        go_back(workspace, session, 0)
 
 
-def test_the_past_goes_along_to_another_world_and_to_a_restored_picture(desk: Desk, session: Session) -> None:
-    session = remembered(session)
-    restored: Any = restore(desk, session, png(desk, session))
-    assert change_world(desk, session, "digits").past is session.past is restored.past
+def test_the_past_goes_along_to_another_world_and_to_a_restored_picture(workspace: Workspace, session: Session) -> None:
+    session = remember_view(session)
+    restored: Any = restore_png(workspace, session, export_png(workspace, session))
+    assert change_world(workspace, session, "digits").history is session.history is restored.past

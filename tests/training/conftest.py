@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from latentlab.knobs import from_json
+from latentlab.knobs import tool_from_json
 from latentlab.store import Store
-from latentlab.training import Config, train
-from latentlab.training.directory import Directory
+from latentlab.training import Config, train_classifier
+from latentlab.training.directory import RunDirectory
 
 QUICK = {"fraction": 0.05, "epochs": 0, "steps": 4, "batch": 8}
 
@@ -24,7 +24,7 @@ def store(small_world: Path) -> Any:
 
 @pytest.fixture(scope="session")
 def config() -> Callable[..., Any]:
-    return lambda **knobs: from_json(Config, QUICK | knobs)
+    return lambda **knobs: tool_from_json(Config, QUICK | knobs)
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def trained(store: Any, tmp_path: Path) -> Callable[..., list[dict[str, Any]]]:
 
     def go(asked_for: Any, name: str = "run", asked: Callable[[], str] = lambda: "") -> list[dict[str, Any]]:
         (tmp_path / name).mkdir(exist_ok=True)
-        return list(train(asked_for, store, Directory.of(tmp_path / name).files, asked))
+        return list(train_classifier(asked_for, store, RunDirectory.open_at(tmp_path / name).files, asked))
 
     return go
 

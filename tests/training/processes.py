@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 
 from latentlab.cli import main
 from latentlab.training import loop
-from latentlab.training.directory import Directory
+from latentlab.training.directory import RunDirectory
 
 HEAVY = ["latentlab.cli.train", "latentlab.store", "latentlab.training", "sklearn.datasets", "torch._dynamo"]
 HASTE = 0.1  # seconds between states, in place of five
@@ -35,7 +35,7 @@ def hasty(words: list[str], log: Path) -> ForkServerProcess:
 
 def _hasty(words: list[str], log: Path) -> None:
     os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
-    loop.SAVE = HASTE
+    loop.STATE_SECONDS = HASTE
     sys.exit(main(words))
 
 
@@ -48,7 +48,7 @@ def wait_for(there: Callable[[], bool], lives: Callable[[], bool]) -> None:
 
 
 def told(folder: Path) -> list[dict[str, Any]]:
-    return Directory.of(folder).told()
+    return RunDirectory.open_at(folder).read_events()
 
 
 def reached(folder: Path) -> int:

@@ -6,10 +6,10 @@ import shlex
 import pytest
 
 from latentlab import knobs
-from latentlab.cli import parser
-from latentlab.cli.train import _config
+from latentlab.cli import build_parser
+from latentlab.cli.train import _build_config
 from latentlab.errors import UserError
-from latentlab.training import Augmentation, Config, batch_at, command
+from latentlab.training import Augmentation, Config, format_train_command, make_update_batch
 from latentlab.training.learner import SCHEDULES
 
 MOVES = (Augmentation("mixup"), Augmentation("noise", {"epsilon": 5.0}, "digits-glow", 0.5))
@@ -17,7 +17,7 @@ MOVES = (Augmentation("mixup"), Augmentation("noise", {"epsilon": 5.0}, "digits-
 
 def test_json_there_and_back_is_the_same_config():
     whole = Config(augmentations=MOVES, rows=(3, 5), attribute="", clean=0.25, epochs=0.5)
-    assert knobs.from_json(Config, json.loads(json.dumps(knobs.to_json(whole)))) == whole
+    assert knobs.tool_from_json(Config, json.loads(json.dumps(knobs.tool_to_json(whole)))) == whole
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_json_there_and_back_is_the_same_config():
 )
 def test_a_wrong_knob_is_one_clear_line(knob, value, message):
     with pytest.raises(UserError, match=message):
-        knobs.from_json(Config, {knob: value})
+        knobs.tool_from_json(Config, {knob: value})
 
 
 @pytest.mark.parametrize(
@@ -56,15 +56,15 @@ def test_a_wrong_knob_is_one_clear_line(knob, value, message):
 )
 def test_what_cannot_be_trained_is_refused_before_it_starts(change, message, config, store):
     with pytest.raises(UserError, match=message):
-        batch_at(config(**change), store, 1)
+        make_update_batch(config(**change), store, 1)
 
 
 def test_the_command_of_a_config_asks_for_the_same():
     whole = Config(
         augmentations=MOVES, world="digits", clean=0.25, standard=False, steps=7, epochs=0.0, schedule="tenths"
     )
-    argv = [*shlex.split(command(whole))[1:], "--out", "x.safetensors"]
-    assert _config(parser(argv).parse_args(argv)) == whole
+    argv = [*shlex.split(format_train_command(whole))[1:], "--out", "x.safetensors"]
+    assert _build_config(build_parser(argv).parse_args(argv)) == whole
 
 
 def test_the_schedules_drop_where_the_papers_do():

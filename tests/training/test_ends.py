@@ -15,7 +15,7 @@ from training.processes import hasty, reached, same, told, wait_for
 
 from latentlab import models
 from latentlab.cli import main
-from latentlab.training.directory import Directory
+from latentlab.training.directory import RunDirectory
 
 KILLS, LIFE = 20, 1.5  # kills, and seconds at most before each
 BRISK = {"parent": "digits-resnet", "augmentations": [{"method": "mixup"}, {"method": "contrast"}]}
@@ -45,7 +45,7 @@ def test_killed_at_random_moments_runs_end_with_the_same_bits(order, words, tmp_
         kills += process.exitcode == -signal.SIGKILL
         check_whole(run)
         resumed += any(event["event"] == "begin" and event["resumed"] for event in told(run))
-        if Directory.of(run).finished:
+        if RunDirectory.open_at(run).is_finished:
             killed.append(order(f"killed-{len(killed)}", steps=200, **BRISK))
         else:
             assert reached(run) >= kept

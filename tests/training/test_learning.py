@@ -10,15 +10,15 @@ from safetensors.torch import load_file
 from torch.nn.functional import cross_entropy, log_softmax
 
 from latentlab import chance, models
-from latentlab.data import Split, World
-from latentlab.fit.updates import updates
+from latentlab.data import Dataset, Split
+from latentlab.fit.updates import iterate_updates
 from latentlab.models import Card
 from latentlab.operators import METHODS
 from latentlab.store import Store
-from latentlab.training import batch_at
-from latentlab.training.learner import Learner, adapts
-from latentlab.training.run import Files, Progress, Run
-from latentlab.training.task import _child, prepare
+from latentlab.training import make_update_batch
+from latentlab.training.learner import Learner, adapts_to_classifier
+from latentlab.training.run import RunFiles, TrainingProgress, TrainingRun
+from latentlab.training.task import _make_child, prepare_task
 
 ADAPTIVE = {"adversarial-la", "advmix", "pixel-pgd"}
 
@@ -27,7 +27,7 @@ ADAPTIVE = {"adversarial-la", "advmix", "pixel-pgd"}
 def learner(store, config):
     def make(**knobs):
         asked_for = config(**knobs)
-        return Learner(asked_for, prepare(asked_for, store))
+        return Learner(asked_for, prepare_task(asked_for, store))
 
     return make
 
@@ -43,14 +43,14 @@ def test_every_method_moves_images_and_leaves_the_classifier_as_it_was(method, l
     one.network.train()
     before = copy.deepcopy(one.network.state_dict())
     images, labels = images_of(one)
-    batch = one.moved(images, labels, one.network, chance.seeded(0))
+    batch = one.moved(images, labels, one.network, chance.make_generator(0))
     after = one.network.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert all(p.grad is None for p in one.network.parameters())
     assert all(layer.training for layer in one.network.modules())
     assert batch.images.shape == images.shape
     assert torch.allclose(batch.targets.sum(1), torch.ones(len(images)))
-    assert adapts(METHODS[method].operator) == (method in ADAPTIVE)
+    assert adapts_to_classifier(METHODS[method].operator) == (method in ADAPTIVE)
 
 
 def test_an_attack_follows_the_network_that_learns(learner):
@@ -58,17 +58,17 @@ def test_an_attack_follows_the_network_that_learns(learner):
     for method, changes in (("pixel-pgd", True), ("mixup", False)):
         one = learner(augmentations=[{"method": method}])
         images, labels = images_of(one)
-        first = one.moved(images, labels, one.network, chance.seeded(0)).images
+        first = one.moved(images, labels, one.network, chance.make_generator(0)).images
         with torch.no_grad():
             one.network.head.weight.mul_(-1)
-        again = one.moved(images, labels, one.network, chance.seeded(0)).images
+        again = one.moved(images, labels, one.network, chance.make_generator(0)).images
         assert torch.equal(first, again) != changes
 
 
 def test_the_clean_share_is_left_alone(learner):
     one = learner(augmentations=[{"method": "noise", "settings": {"epsilon": 30}}], clean=0.5, standard=False)
     images, labels = images_of(one, 8)
-    moved = one.moved(images, labels, one.network, chance.seeded(0)).images
+    moved = one.moved(images, labels, one.network, chance.make_generator(0)).images
     same = (moved == images).flatten(1).all(1)
     assert same.tolist() == [True] * 4 + [False] * 4
 
@@ -76,7 +76,7 @@ def test_the_clean_share_is_left_alone(learner):
 def test_probability_is_the_share_of_images_that_move(learner):
     one = learner(augmentations=[{"method": "brightness", "probability": 0.3}], standard=False)
     images, labels = images_of(one, 200)
-    moved = one.moved(images, labels, one.network, chance.seeded(0)).images
+    moved = one.moved(images, labels, one.network, chance.make_generator(0)).images
     assert (moved != images).flatten(1).any(1).sum().item() == pytest.approx(60, abs=20)  # 3 deviations of a binomial
 
 
@@ -87,7 +87,7 @@ def test_a_loss_by_hand(learner):
     twin = copy.deepcopy(one.network).train()
     targets = 0.8 * torch.eye(10)[labels] + 0.02
     loss = -(targets * log_softmax(twin(images), 1)).sum(1).mean()
-    values = one.step(images, labels, chance.seeded(0), 0.0)
+    values = one.step(images, labels, chance.make_generator(0), 0.0)
     assert values["loss"] == pytest.approx(loss.item(), rel=1e-5)
     loss.backward()
     assert torch.allclose(one.network.head.bias, twin.head.bias - 0.5 * 1.9 * twin.head.bias.grad, atol=1e-6)
@@ -98,7 +98,7 @@ def test_the_batch_shown_before_is_the_batch_trained_on(method, config, store, t
     """The first update exactly, attacks included; a later one too, where no attack looks at the weights."""
     asked_for = config(augmentations=[{"method": method}], steps=1 if method == "adversarial-la" else 3)
     step = asked_for.steps
-    shown = batch_at(asked_for, store, step)
+    shown = make_update_batch(asked_for, store, step)
     (sample, *_) = [event for event in trained(replace(asked_for, steps=step), "run") if event["event"] == "sample"]
     if step == 1:
         compare_sample(shown, sample, tmp_path / "run")
@@ -106,7 +106,7 @@ def test_the_batch_shown_before_is_the_batch_trained_on(method, config, store, t
     assert torch.equal(learner.seen.images, shown.batch.images)
     assert torch.equal(learner.seen.targets, shown.batch.targets)
     assert shown.exact
-    assert torch.equal(shown.originals, learner.task.world.train.batch(shown.rows)[0])
+    assert torch.equal(shown.originals, learner.task.world.train.take_batch(shown.rows)[0])
 
 
 def compare_sample(shown, sample, folder):
@@ -118,22 +118,26 @@ def compare_sample(shown, sample, folder):
 
 def last_learner(asked_for, store):
     """Trained to the end by the very loop, and looked at afterwards."""
-    run = Run(asked_for, prepare(asked_for, store), Files(Path("unused"), Path("unused")), "cpu", (0, 1))
-    for _ in updates(run.learner, run.average, run.course, Progress(), run.done):
+    run = TrainingRun(
+        asked_for, prepare_task(asked_for, store), RunFiles(Path("unused"), Path("unused")), "cpu", (0, 1)
+    )
+    for _ in iterate_updates(
+        run.learner, run.average_network, run.batch_order, TrainingProgress(), run.compute_spent_share
+    ):
         pass
     return run.learner
 
 
 def test_a_batch_that_depends_on_unknown_weights_says_so(config, store):
     asked_for = config(augmentations=[{"method": "pixel-pgd"}])
-    assert batch_at(asked_for, store, 1).exact
-    assert not batch_at(asked_for, store, 2).exact
-    assert batch_at(asked_for, store, 2, store.load("digits-resnet")).exact
+    assert make_update_batch(asked_for, store, 1).exact
+    assert not make_update_batch(asked_for, store, 2).exact
+    assert make_update_batch(asked_for, store, 2, store.load("digits-resnet")).exact
 
 
 def test_a_child_begins_as_its_parent(config, store):
-    task = prepare(config(parent="digits-resnet"), store)
-    images = task.world.test.batch(slice(0, 4))[0]
+    task = prepare_task(config(parent="digits-resnet"), store)
+    images = task.world.test.take_batch(slice(0, 4))[0]
     assert torch.equal(task.network.eval()(images), store.load("digits-resnet")(images))
     assert task.network is not store.load("digits-resnet")
     assert task.parent == f"digits-resnet {store.digest('digits-resnet')}"
@@ -145,12 +149,12 @@ def test_an_attribute_of_a_parent_becomes_two_logits(tmp_path):
     classes, shape = ("Bald", "Smiling"), (3, 16, 16)
     arguments = {"image_shape": shape, "classes": classes, "widths": (8, 8)}
     card = Card("resnet", arguments, shape, "faces", classes, multilabel=True)
-    models.save(tmp_path / "faces-resnet.safetensors", models.SmallResNet(**arguments), card)
+    models.save_network(tmp_path / "faces-resnet.safetensors", models.SmallResNet(**arguments), card)
     half = Split(torch.zeros(2, *shape).byte(), torch.tensor([[0, 1], [1, 0]]))
-    world = World("faces", half, half, classes, True, "").about("Smiling")
+    world = Dataset("faces", half, half, classes, True, "").select_attribute("Smiling")
     store = Store(tmp_path, "cpu")
-    kind, made_of, child = _child("faces-resnet", world, store)
-    images = torch.rand(3, *shape, generator=chance.seeded(0))
+    kind, made_of, child = _make_child("faces-resnet", world, store)
+    images = torch.rand(3, *shape, generator=chance.make_generator(0))
     expected = store.load("faces-resnet")(images)[:, 1].sigmoid()
     assert torch.allclose(child.eval()(images).softmax(1)[:, 1], expected, atol=1e-6)
     assert (kind, made_of["classes"]) == ("resnet", ("not Smiling", "Smiling"))
@@ -170,4 +174,4 @@ def test_cross_entropy_of_hard_labels_is_the_usual_one(learner):
     images, labels = images_of(one)
     twin = copy.deepcopy(one.network).train()
     expected = cross_entropy(twin(images), labels).item()
-    assert one.step(images, labels, chance.seeded(0), 0.5)["loss"] == pytest.approx(expected, rel=1e-5)
+    assert one.step(images, labels, chance.make_generator(0), 0.5)["loss"] == pytest.approx(expected, rel=1e-5)

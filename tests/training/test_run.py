@@ -13,8 +13,8 @@ from training.processes import same, told
 from latentlab import models
 from latentlab.cli import child, main
 from latentlab.errors import UserError
-from latentlab.training import INTERRUPT, SAVE_TOO, STOP, train
-from latentlab.training.directory import Directory
+from latentlab.training import INTERRUPT_REQUEST, SAVE_REQUEST, STOP_REQUEST, train_classifier
+from latentlab.training.directory import RunDirectory
 
 
 def asked_at(step: int, what: str):
@@ -27,9 +27,9 @@ def asked_at(step: int, what: str):
 def test_a_stopped_and_resumed_run_has_the_bits_of_an_undisturbed_one(optimiser, config, trained, moves, tmp_path):
     asked_for = config(steps=7, augmentations=moves, optimiser=optimiser)
     trained(asked_for, "whole")
-    for what in (STOP, INTERRUPT):
+    for what in (STOP_REQUEST, INTERRUPT_REQUEST):
         last = trained(asked_for, "cut", asked_at(2, what))[-1]
-        assert (last["event"] == "end") == (what == STOP)
+        assert (last["event"] == "end") == (what == STOP_REQUEST)
         assert not (tmp_path / "cut" / "run.safetensors").exists()
     events = trained(asked_for, "cut")
     assert events[0]["resumed"]
@@ -49,9 +49,9 @@ def test_a_seed_decides_every_bit(config, trained, tmp_path):
 
 def test_stop_and_save_ships_a_classifier_and_can_be_gone_on_from(config, trained, tmp_path, store):
     asked_for = config(parent="digits-resnet")
-    last = trained(asked_for, "run", asked_at(2, SAVE_TOO))[-1]
+    last = trained(asked_for, "run", asked_at(2, SAVE_REQUEST))[-1]
     assert last["state"] == "stopped"
-    card, network = models.load(tmp_path / "run" / "run.safetensors")
+    card, network = models.load_network(tmp_path / "run" / "run.safetensors")
     assert card.parent == f"digits-resnet {store.digest('digits-resnet')}"
     assert card.recipe["config"]["steps"] == asked_for.steps
     assert card.images_seen == 16
@@ -83,13 +83,13 @@ def test_epochs_and_steps_whichever_ends_first(config, trained):
 
 
 def test_a_state_of_another_config_is_refused(config, trained):
-    trained(config(), "run", asked_at(1, STOP))
+    trained(config(), "run", asked_at(1, STOP_REQUEST))
     with pytest.raises(UserError, match="something else"):
         trained(config(batch=4), "run")
 
 
 def test_divergence_keeps_the_last_good_state(config, trained, tmp_path):
-    trained(config(steps=20), "run", asked_at(1, STOP))
+    trained(config(steps=20), "run", asked_at(1, STOP_REQUEST))
     kept = (tmp_path / "run" / "resume.safetensors").read_bytes()
     wild = {"optimiser": "sgd", "rate": 1.0, "decay": 0.1, "schedule": "constant", "steps": 2000}
     with pytest.raises(UserError, match="diverged at step"):
@@ -157,9 +157,9 @@ def test_a_cause_is_the_last_line(order, words, capsys):
 def test_no_memory_is_a_cause_that_says_what_to_do():
     with pytest.raises(RuntimeError, match="allocate") as caught:
         torch.empty(2**60)
-    assert "smaller batch" in child.cause(caught.value)
-    assert "smaller batch" in child.cause(torch.OutOfMemoryError("CUDA out of memory"))
-    assert child.cause(RuntimeError("odd")) == "It broke off: RuntimeError, odd."
+    assert "smaller batch" in child.describe_failure(caught.value)
+    assert "smaller batch" in child.describe_failure(torch.OutOfMemoryError("CUDA out of memory"))
+    assert child.describe_failure(RuntimeError("odd")) == "It broke off: RuntimeError, odd."
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
@@ -172,14 +172,14 @@ def test_a_full_disk_ends_in_its_cause(order, words, capsys):
 
 
 def test_a_half_written_line_and_what_came_after_the_state_are_taken_back(tmp_path):
-    directory = Directory.of(tmp_path)
+    directory = RunDirectory.open_at(tmp_path)
     lines = [{"event": name, "step": step} for name, step in (("begin", 0), ("step", 1), ("step", 5), ("end", 5))]
     directory.events.write_text("\n".join(map(json.dumps, lines)) + '\n{"event": "st')
-    assert directory.told() == lines
-    directory.take_back(3)
-    assert directory.told() == lines[:2]
-    directory.take_back(0)
-    assert directory.told() == []
+    assert directory.read_events() == lines
+    directory.take_back_events(3)
+    assert directory.read_events() == lines[:2]
+    directory.take_back_events(0)
+    assert directory.read_events() == []
 
 
 def test_flags_train_and_the_same_command_says_that_it_is_done(tmp_path, small_world, capsys):
@@ -196,7 +196,7 @@ def test_the_networks_of_the_store_stay_as_they_were(config, store, tmp_path):
     """`train` leaves the store's networks as they were: frozen and in eval mode."""
     network = store.load("digits-resnet")
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    files = Directory.of(tmp_path).files
-    list(train(config(parent="digits-resnet", steps=2), store, files))
+    files = RunDirectory.open_at(tmp_path).files
+    list(train_classifier(config(parent="digits-resnet", steps=2), store, files))
     assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
     assert not network.training

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from latentlab.store import Store
-from latentlab.ui import build, guard, look
+from latentlab.ui import build_page, guard, load_page_style
 
 BROWSER = [
     "--headless",
@@ -29,9 +29,9 @@ CUT_OFF = ("AbortError", "Connection errored out")  # what Gradio says of a requ
 @pytest.fixture(scope="session")
 def served(small_world: Path) -> Iterator[str]:
     """The address of a page behind the guard."""
-    guard.prepare()
-    page = build(Store(small_world, "cpu"))
-    yield guard.serve(page, prevent_thread_lock=True, quiet=True, **look())
+    guard.prepare_gradio()
+    page = build_page(Store(small_world, "cpu"))
+    yield guard.launch_page(page, prevent_thread_lock=True, quiet=True, **load_page_style())
     page.close()
 
 

@@ -18,10 +18,10 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from latentlab import images, recipe
-from latentlab.knobs import settings
+from latentlab.knobs import list_settings
 from latentlab.operators import OPERATORS as TOOLS
-from latentlab.session import Desk
-from latentlab.ui.form import shown
+from latentlab.session import Workspace
+from latentlab.ui.form import to_widget_value
 
 OPERATORS = ("noise", "shift", "adversary", "mix", "swap")
 KEPT = ("parameter_name", "parameter_has_default", "parameter_default", "type", "component")
@@ -56,9 +56,9 @@ def test_an_operator_gives_a_picture_numbers_and_a_recipe_that_repeats_it(
     picture, numbers = ask(client, name, pictures, model="digits-glow", seed=3, **knobs)
     assert Image.open(picture).size == (32, 32)
     assert math.isclose(sum(numbers["probabilities"][1]), 1, abs_tol=1e-5)
-    text = images.recipe_of(picture.read_bytes())
+    text = images.read_png_recipe(picture.read_bytes())
     assert text == numbers["recipe"]
-    made = recipe.from_json(numbers["recipe"])
+    made = recipe.parse_recipe(numbers["recipe"])
     assert (made.operator, made.model, made.seed) == (name, "digits-glow", 3)
     again, _ = ask(client, name, pictures, model="digits-glow", seed=3, **knobs)
     assert again.read_bytes() == picture.read_bytes()
@@ -69,7 +69,7 @@ def test_the_endpoints_and_their_arguments(client: Client) -> None:
     assert set(named) == {f"/{name}" for name in OPERATORS}
     for name in OPERATORS:
         pictures = ["image", "partner_image"] if name in ("mix", "swap") else ["image"]
-        knobs = [setting.name for setting in settings(TOOLS[name])]
+        knobs = [setting.name for setting in list_settings(TOOLS[name])]
         described = [parameter["parameter_name"] for parameter in named[f"/{name}"]["parameters"]]
         assert described == [*pictures, "model", "classifier", "seed", *knobs]
 
@@ -96,14 +96,14 @@ def test_a_bad_value_is_one_clear_line(
 @pytest.mark.parametrize("name", OPERATORS)
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "1e999", "true", "null", '"7"', "[]"])
 def test_no_number_is_one_clear_line_in_every_field(served: str, name: str, value: str) -> None:
-    knobs = settings(TOOLS[name])
+    knobs = list_settings(TOOLS[name])
     numbers = [None, *(place for place, setting in enumerate(knobs) if setting.type in (int, float))]
     with httpx.Client(base_url=served, timeout=20) as http:
         for place in numbers:
             path = http.post("gradio_api/upload", files={"files": ("a.png", png(), "image/png")}).json()[0]
             file = {"path": path, "meta": {"_type": "gradio.FileData"}}
             pictures = [file, file] if name in ("mix", "swap") else [file]
-            values = [*pictures, "digits-glow", "", 0, *(shown(setting.default) for setting in knobs)]
+            values = [*pictures, "digits-glow", "", 0, *(to_widget_value(setting.default) for setting in knobs)]
             at = len(pictures) + 2 if place is None else len(pictures) + 3 + place
             values[at] = "HERE"
             body = json.dumps({"data": values}).replace('"HERE"', value)
@@ -158,11 +158,11 @@ def test_private_endpoints_answer_junk_without_a_trace(served: str) -> None:
 
 
 def test_the_picture_that_comes_back_is_a_png_of_what_was_classified(
-    client: Client, pictures: tuple[Any, Any], desk: Desk
+    client: Client, pictures: tuple[Any, Any], workspace: Workspace
 ) -> None:
     picture, numbers = ask(client, "noise", pictures, model="digits-vae", epsilon=2.0)
     shown = images.fit_to(images.read(io.BytesIO(picture.read_bytes()).getvalue()), (3, 32, 32))
-    reading = desk.reading("digits", "digits-resnet", shown[None])
+    reading = workspace.predict_picture("digits", "digits-resnet", shown[None])
     assert numbers["probabilities"][1] == pytest.approx(reading.probabilities, abs=1e-6)
 
 

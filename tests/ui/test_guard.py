@@ -24,7 +24,7 @@ EVIL = "http://evil.example"
 
 
 def small_page() -> gr.Blocks:
-    guard.prepare()
+    guard.prepare_gradio()
     with gr.Blocks() as page:
         name, hello = gr.Textbox(elem_id="name"), gr.Textbox(elem_id="hello")
         gr.Button("Greet", elem_id="greet").click(lambda n: f"Hello {n}", name, hello, api_name="greet")
@@ -39,7 +39,7 @@ def serve() -> Iterator[Callable[..., str]]:
 
     def start(page: gr.Blocks | None = None, **options: Any) -> str:
         pages.append(page or small_page())
-        return guard.serve(pages[-1], prevent_thread_lock=True, quiet=True, **options).rstrip("/")
+        return guard.launch_page(pages[-1], prevent_thread_lock=True, quiet=True, **options).rstrip("/")
 
     yield start
     for page in pages:
@@ -71,7 +71,7 @@ def locked(serve: Callable[..., str], locked_page: gr.Blocks) -> str:
 
 def test_by_default_only_this_machine_is_served_and_nothing_is_shared(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("GRADIO_SHARE", "true")
-    options = guard.launch_options()
+    options = guard.build_launch_options()
     assert options["server_name"] == "127.0.0.1"
     assert options["share"] is False
 
@@ -79,19 +79,19 @@ def test_by_default_only_this_machine_is_served_and_nothing_is_shared(monkeypatc
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "lab.example.org", ""])
 def test_any_other_host_needs_a_login(host: str):
     with pytest.raises(UserError, match="needs a login"):
-        guard.launch_options(host)
-    assert guard.launch_options(host, login=LOGIN)["auth"] == [("anna", "a long password")]
+        guard.build_launch_options(host)
+    assert guard.build_launch_options(host, login=LOGIN)["auth"] == [("anna", "a long password")]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost", "::1"])
 def test_loopback_needs_none(host: str):
-    assert guard.launch_options(host)["auth"] is None
+    assert guard.build_launch_options(host)["auth"] is None
 
 
 @pytest.mark.parametrize("login", ["", "anna", "anna:", ":secret"])
 def test_a_login_has_a_name_and_a_password(login: str):
     with pytest.raises(UserError, match="name:password"):
-        guard.launch_options(login=login)
+        guard.build_launch_options(login=login)
 
 
 def test_a_taken_port_is_one_clear_line(serve: Callable[..., str], url: str):
@@ -135,7 +135,7 @@ def test_a_foreign_host_name_is_refused(url: str, host: str):
 
 
 def test_names_may_be_added():
-    assert "lab.example.org" in guard.host_names("127.0.0.1", ["lab.example.org"])
+    assert "lab.example.org" in guard.list_host_names("127.0.0.1", ["lab.example.org"])
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
@@ -178,7 +178,7 @@ def test_a_link_from_elsewhere_opens_the_page_but_embeds_nothing(url: str):
 @pytest.mark.parametrize("headers", [{}, {"Sec-Fetch-Site": "cross-site"}, {"Host": "evil.example"}])
 def test_every_answer_carries_the_headers(url: str, path: str, headers: dict[str, str]):
     answer = httpx.get(url + path, headers=headers)
-    assert {name: answer.headers[name] for name in gate.HEADERS} == gate.HEADERS
+    assert {name: answer.headers[name] for name in gate.SECURITY_HEADERS} == gate.SECURITY_HEADERS
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json", "/monitoring/summary"])
@@ -194,7 +194,7 @@ def test_without_the_cookie_every_route_but_a_few_is_closed(locked: str, locked_
     assert len(routes) > 70
     for method, path in routes:
         filled = re.sub(r"{[^}]*}", "x", path)
-        if not gate.is_open(filled):
+        if not gate.is_open_path(filled):
             answer = httpx.request(method, locked + filled, cookies={"access-token-x": "guess"})
             assert answer.status_code == 401, (method, path)
 
@@ -236,13 +236,13 @@ def test_guessing_is_throttled_even_from_many_addresses(serve: Callable[..., str
 
 
 def test_a_throttle_forgets_after_a_minute():
-    throttle = gate.Throttle(2)
-    throttle.mark("a", 0.0)
-    throttle.mark("a", 30.0)
-    assert throttle.full("a", 59.0)
-    assert not throttle.full("b", 59.0)
-    assert not throttle.full("a", 61.0)
-    assert not throttle.full("a", 200.0)
+    throttle = gate.LoginThrottle(2)
+    throttle.add_mark("a", 0.0)
+    throttle.add_mark("a", 30.0)
+    assert throttle.is_full("a", 59.0)
+    assert not throttle.is_full("b", 59.0)
+    assert not throttle.is_full("a", 61.0)
+    assert not throttle.is_full("a", 200.0)
     assert not throttle.times
 
 
@@ -250,7 +250,7 @@ def test_a_throttle_forgets_after_a_minute():
 
 
 def test_a_declared_body_over_the_limit_is_refused(locked: str):
-    assert httpx.post(f"{locked}/login", content=b"x" * (guard.DEMO_BYTES + 1)).status_code == 413
+    assert httpx.post(f"{locked}/login", content=b"x" * (guard.MAX_DEMO_BODY_BYTES + 1)).status_code == 413
 
 
 @pytest.fixture(scope="module")

@@ -16,11 +16,11 @@ from playwright.sync_api import Page, sync_playwright
 from ui.conftest import BROWSER, own
 
 from latentlab.errors import UserError
-from latentlab.session.shades import Values
-from latentlab.ui import guard, look
-from latentlab.ui.chart import groups, joined, rows_of
-from latentlab.ui.plot import PlotlyView, array, points, script
-from latentlab.ui.tabs.toys import mixed
+from latentlab.session.shades import PointValues
+from latentlab.ui import guard, load_page_style
+from latentlab.ui.chart import draw_line_segments, find_point_rows, group_points
+from latentlab.ui.plot import PlotlyView, encode_array, find_plotly_script, read_event_points
+from latentlab.ui.tabs.toys import draw_toy_panels
 
 PLOT = "document.querySelector('#map-plot .ll-figure')"
 
@@ -30,8 +30,8 @@ def told(index: Any) -> Any:
 
 
 def test_points_of_a_visitor_are_whole_numbers_in_pairs() -> None:
-    assert points(told([[0, 3], [1, 2]])) == [(0, 3), (1, 2)]
-    assert points(told([])) == []
+    assert read_event_points(told([[0, 3], [1, 2]])) == [(0, 3), (1, 2)]
+    assert read_event_points(told([])) == []
 
 
 @pytest.mark.parametrize(
@@ -39,28 +39,28 @@ def test_points_of_a_visitor_are_whole_numbers_in_pairs() -> None:
 )
 def test_anything_else_is_refused_in_one_line(index: Any) -> None:
     with pytest.raises(UserError, match=r"^[^\n]+$"):
-        points(told(index))
+        read_event_points(told(index))
 
 
 def test_numbers_go_to_the_browser_as_they_are() -> None:
-    packed = array(torch.tensor([0.5, -2.0, float("nan")]))
+    packed = encode_array(torch.tensor([0.5, -2.0, float("nan")]))
     back = np.frombuffer(base64.b64decode(packed["bdata"]), packed["dtype"])
     assert packed["dtype"] == "f4"
     assert back[:2].tolist() == [0.5, -2.0]
     assert np.isnan(back[2])
-    assert array(torch.tensor([1, 2]))["dtype"] == "i4"
+    assert encode_array(torch.tensor([1, 2]))["dtype"] == "i4"
 
 
 def test_each_row_of_the_map_is_in_one_curve_and_is_found_again() -> None:
     labels = torch.tensor([2, 0, 2, 1, 0])
-    curves = groups(Values(labels, ("a", "b", "c", "never")), 5)
+    curves = group_points(PointValues(labels, ("a", "b", "c", "never")), 5)
     assert [(curve.name, curve.rows.tolist()) for curve in curves] == [("a", [1, 4]), ("b", [3]), ("c", [0, 2])]
     shown = [curve.rows for curve in curves]
-    assert rows_of(shown, [(0, 1), (2, 0), (3, 0), (0, 9)]) == [4, 0]
+    assert find_point_rows(shown, [(0, 1), (2, 0), (3, 0), (0, 9)]) == [4, 0]
 
 
 def test_an_arrow_goes_from_the_start_to_the_end_and_then_there_is_a_gap() -> None:
-    trace = joined("moved", torch.tensor([[0.0, 1.0]]), torch.tensor([[2.0, 3.0]]), "var(--ll-ink)", 1)
+    trace = draw_line_segments("moved", torch.tensor([[0.0, 1.0]]), torch.tensor([[2.0, 3.0]]), "var(--ll-ink)", 1)
     x, y = (np.frombuffer(base64.b64decode(trace[axis]["bdata"]), "f4") for axis in "xy")
     assert x[:2].tolist() == [0, 2]
     assert y[:2].tolist() == [1, 3]
@@ -68,7 +68,7 @@ def test_an_arrow_goes_from_the_start_to_the_end_and_then_there_is_a_gap() -> No
 
 
 def test_the_toy_room_counts_what_falls_off_and_k_mixup_loses_least() -> None:
-    *panels, note = mixed("ring", "half", True, 60, 0)
+    *panels, note = draw_toy_panels("ring", "half", True, 60, 0)
     off = [int(re.search(r"<b>(\d+) of 300", words)[1]) for words in panels[1::2]]  # type: ignore[index]
     assert note == ""
     assert off[1] < off[0]
@@ -81,21 +81,21 @@ def test_the_toy_room_counts_what_falls_off_and_k_mixup_loses_least() -> None:
 
 
 def test_a_k_beyond_the_points_is_one_line() -> None:
-    assert "k is 301" in mixed("moons", "beta", False, 301, 0)[-1]
+    assert "k is 301" in draw_toy_panels("moons", "beta", False, 301, 0)[-1]
 
 
 def test_the_script_of_the_plots_is_served_after_the_login_and_not_before() -> None:
-    guard.prepare()
+    guard.prepare_gradio()
     with gr.Blocks() as demo:
         PlotlyView()
-    url = guard.serve(demo, login="ada:lovelace", prevent_thread_lock=True, quiet=True)
+    url = guard.launch_page(demo, login="ada:lovelace", prevent_thread_lock=True, quiet=True)
     with httpx.Client(base_url=url, timeout=60) as client:
-        assert client.get(f"gradio_api/file={script()}").status_code == 401
+        assert client.get(f"gradio_api/file={find_plotly_script()}").status_code == 401
         client.post("login", data={"username": "ada", "password": "lovelace"}).raise_for_status()
-        found = client.get(f"gradio_api/file={script()}")
-        beside = client.get(f"gradio_api/file={script().parent / 'datasets' / 'tips.csv.gz'}")
+        found = client.get(f"gradio_api/file={find_plotly_script()}")
+        beside = client.get(f"gradio_api/file={find_plotly_script().parent / 'datasets' / 'tips.csv.gz'}")
     demo.close()
-    assert found.content == script().read_bytes()
+    assert found.content == find_plotly_script().read_bytes()
     assert "javascript" in found.headers["content-type"]
     assert beside.status_code == 403
 
@@ -108,20 +108,20 @@ def plots(chromium: str | None) -> Iterator[Any]:
         draw = np.random.default_rng(seed)
         x, y = draw.normal(size=(2, 50_000))
         marker = {"size": 3, "color": "var(--ll-accent)"}
-        cloud = {"type": "scattergl", "mode": "markers", "x": array(x), "y": array(y), "marker": marker}
+        cloud = {"type": "scattergl", "mode": "markers", "x": encode_array(x), "y": encode_array(y), "marker": marker}
         return {"data": [cloud], "layout": {"dragmode": "lasso"}}
 
     def tell(event: gr.EventData) -> str:
-        return f"lasso {len(points(event))}"
+        return f"lasso {len(read_event_points(event))}"
 
     tell.__annotations__["event"] = gr.EventData  # Gradio reads it to fill the argument
-    guard.prepare()
+    guard.prepare_gradio()
     with gr.Blocks(fill_width=True) as demo:
         view, new = PlotlyView(value=figure(0), height=400, elem_id="map-plot"), gr.Button("new", elem_id="new")
         said = gr.Textbox(elem_id="said")
         new.click(lambda: figure(1), None, view)
         view.select(tell, None, said)
-    url = guard.serve(demo, prevent_thread_lock=True, quiet=True, **look())
+    url = guard.launch_page(demo, prevent_thread_lock=True, quiet=True, **load_page_style())
     complaints: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER)

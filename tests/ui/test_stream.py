@@ -18,11 +18,11 @@ LATE = 0.1  # s that a busy browser takes to hear what has arrived
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    guard.prepare()
+    guard.prepare_gradio()
     with gr.Blocks() as page:
         name, hello = gr.Textbox(), gr.Textbox()
         gr.Button().click(lambda name: f"Hello {name}", name, hello)
-    yield guard.serve(page, prevent_thread_lock=True, quiet=True).rstrip("/") + "/gradio_api/queue"
+    yield guard.launch_page(page, prevent_thread_lock=True, quiet=True).rstrip("/") + "/gradio_api/queue"
     page.close()
 
 

@@ -1,4 +1,4 @@
-"""Attack: against the classifier, step by step, with pixel PGD beside it at the same distance."""
+"""The tab Attack: a move against the classifier, step by step, with pixel PGD beside it at the same distance."""
 
 from __future__ import annotations
 
@@ -14,34 +14,55 @@ from latentlab import session as verbs
 from latentlab.errors import UserError
 from latentlab.operators import Adversary
 from latentlab.session import Session
-from latentlab.session.attack import at_step, prepare, preset_of, witness
-from latentlab.session.success import COUNT, success
+from latentlab.session.attack import apply_preset, ask_witness, match_preset, show_step
+from latentlab.session.success import ATTACK_COUNT, measure_success
 from latentlab.ui import show
-from latentlab.ui.chase import place_of, step_name, success_figure, success_words, track_figure, verdict
-from latentlab.ui.film import film
-from latentlab.ui.form import Form, widget
-from latentlab.ui.inputs import Slide
-from latentlab.ui.plot import PlotlyView, points
-from latentlab.ui.wiring import QUEUE, Follower, Page, bare, entered, kept, on, stream, wired
+from latentlab.ui.chase import (
+    describe_success_figure,
+    draw_success_figure,
+    draw_track_figure,
+    find_step_place,
+    name_attack_step,
+    write_attack_verdict,
+)
+from latentlab.ui.film import draw_filmstrip
+from latentlab.ui.form import Form, make_knob_widget
+from latentlab.ui.inputs import UncheckedSlider
+from latentlab.ui.plot import PlotlyView, read_event_points
+from latentlab.ui.wiring import (
+    TORCH_QUEUE,
+    Follower,
+    Page,
+    connect_action,
+    connect_events,
+    connect_stream,
+    keep_outputs,
+    make_entry_action,
+    unwrap_generator,
+)
 
 TITLE, KEY = "Attack", "attack"
 TOOLS = (Adversary,)
-METHODS = [
+ATTACK_METHODS = [
     ("free settings", ""),
     ("Adversarial-LA", "adversarial-la"),
     ("AdvMix's adversary", "advmix"),
     ("pixel PGD", "pixel-pgd"),
 ]
-HOW: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", **QUEUE}
-AT_ONCE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
-PACE = 0.4  # s between two pictures of a run: a browser draws them later than they come
+QUEUED_EVENT_OPTIONS: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", **TORCH_QUEUE}
+INSTANT_EVENT_OPTIONS: dict[str, Any] = {
+    "show_progress": "hidden",
+    "api_visibility": "private",
+    "concurrency_limit": None,
+}
+FRAME_SECONDS = 0.4  # s between two pictures of a run: a browser draws them later than they come
 T = TypeVar("T")
-OFF = gr.update(interactive=False)
+DISABLED = gr.update(interactive=False)
 
 
-def build(page: Page, tab: gr.Tab) -> None:
+def build_attack_tab(page: Page, tab: gr.Tab) -> None:
     method = gr.Radio(
-        METHODS, value="", label="method", show_label=False, container=False, elem_id="attack-method",
+        ATTACK_METHODS, value="", label="method", show_label=False, container=False, elem_id="attack-method",
         elem_classes="ll-modes",
     )  # fmt: skip
     target = gr.Dropdown(
@@ -55,80 +76,84 @@ def build(page: Page, tab: gr.Tab) -> None:
         reset = gr.Button("Reset all", elem_id="attack-reset", size="sm")
         note = gr.HTML(elem_id="attack-note")
 
-    hand = Hand(page, form)
+    hand = AttackActions(page, form)
     plain = [widget for widget in form.widgets if widget is not target]
-    shown = ([*plain, target, method], hand.shown)
-    page.follow(*shown)
-    track = TrackView(page)
-    running = stream(page, [go.click], hand.attack, form.widgets, note, track.follower(stop))
+    shown = ([*plain, target, method], hand.show_settings)
+    page.add_follower(*shown)
+    trace = TrackView(page)
+    running = connect_stream(page, [go.click], hand.run_attack, form.widgets, note, trace.follow_attack(stop))
     halt = stop.click(None, cancels=[running], api_visibility="private")
-    halt.then(stopped, [page.session], [note, stop], **HOW)  # in the queue: behind the end of the run
-    on(page, [tab.select], entered(TOOLS, hand.begin), form.widgets, note)
-    on(page, [method.input], hand.chosen, [method, *form.widgets], note, lambda: page.situation)
+    halt.then(
+        report_stop, [page.session], [note, stop], **QUEUED_EVENT_OPTIONS
+    )  # in the queue: behind the end of the run
+    connect_action(page, [tab.select], make_entry_action(TOOLS, hand.apply_move), form.widgets, note)
+    connect_action(
+        page, [method.input], hand.choose_method, [method, *form.widgets], note, lambda: page.situation_follower
+    )
     changes = [getattr(widget, "change") for widget in form.widgets]  # noqa: B009
-    gr.on(changes, hand.named, [page.session, *form.widgets], [method], **AT_ONCE)
-    on(page, [reset.click], hand.first, [], note, shown)
-    track.wire(note)
-    success_view(page, form)
+    gr.on(changes, hand.name_method, [page.session, *form.widgets], [method], **INSTANT_EVENT_OPTIONS)
+    connect_action(page, [reset.click], hand.reset_move, [], note, shown)
+    trace.wire_events(note)
+    build_success_view(page, form)
 
 
-class Hand:
+class AttackActions:
     """What the settings and the buttons below them do."""
 
     def __init__(self, page: Page, form: Form) -> None:
-        self.desk, self.form = page.desk, form
+        self.workspace, self.form = page.workspace, form
 
-    def attack(self, session: Session, *values: Any) -> Iterator[Session]:
-        yield from paced(verbs.attack(self.desk, session, self.form.read(values)))
+    def run_attack(self, session: Session, *values: Any) -> Iterator[Session]:
+        yield from pace_states(verbs.trace_attack(self.workspace, session, self.form.read_tool(values)))
 
-    def begin(self, session: Session, *values: Any) -> Session:
-        return verbs.act(self.desk, session, self.form.read(values))
+    def apply_move(self, session: Session, *values: Any) -> Session:
+        return verbs.apply_move(self.workspace, session, self.form.read_tool(values))
 
-    def first(self, session: Session) -> Session:
-        return verbs.act(self.desk, session, Adversary())
+    def reset_move(self, session: Session) -> Session:
+        return verbs.apply_move(self.workspace, session, Adversary())
 
-    def chosen(self, session: Session, name: str, *values: Any) -> Session:
-        return prepare(self.desk, session, name) if name else self.begin(session, *values)
+    def choose_method(self, session: Session, name: str, *values: Any) -> Session:
+        return apply_preset(self.workspace, session, name) if name else self.apply_move(session, *values)
 
-    def named(self, session: Session | None, *values: Any) -> Any:
-        """Which method the widgets stand at."""
+    def name_method(self, session: Session | None, *values: Any) -> Any:
+        """Say which method the widgets stand at."""
         try:
-            return preset_of(self.desk, session.model, self.form.read(values)) if session else gr.skip()
+            return match_preset(self.workspace, session.model, self.form.read_tool(values)) if session else gr.skip()
         except UserError:
             return ""
 
-    def shown(self, session: Session) -> list[Any]:
-        if session.track is not None:  # an earlier step is on the stage: the settings are still the whole attack's
-            session = replace(session, result=session.track[0].result)
+    def show_settings(self, session: Session) -> list[Any]:
+        if session.trace is not None:  # an earlier step is on the stage: the settings are still the whole attack's
+            session = replace(session, result=session.trace[0].last_result)
         tool = session.result.tool
-        choices = [(show.name(name), place) for place, name in enumerate(session.classes)]
+        choices = [(show.spell_name(name), place) for place, name in enumerate(session.classes)]
         target = tool.target if isinstance(tool, Adversary) else 0
-        method = preset_of(self.desk, session.model, tool) if isinstance(tool, Adversary) else gr.skip()
+        method = match_preset(self.workspace, session.model, tool) if isinstance(tool, Adversary) else gr.skip()
         aim = gr.update(choices=choices, value=target if choices else None)
-        return [*self.form.shown(session, skip="target"), aim, method]
+        return [*self.form.show_tool(session, skip="target"), aim, method]
 
 
-def paced(states: Iterator[T]) -> Iterator[T]:
-    """The first, the last, and of those between as many as a browser can draw."""
+def pace_states(states: Iterator[T]) -> Iterator[T]:
+    """Pass on the first and the last state, and of those between as many as a browser can draw."""
     shown, left = -math.inf, None
     for state in states:
         left = state
-        if time.monotonic() - shown >= PACE:
+        if time.monotonic() - shown >= FRAME_SECONDS:
             yield state
             shown, left = time.monotonic(), None
     if left is not None:
         yield left
 
 
-def stopped(session: Session | None) -> list[Any]:
-    """What there is after a stop; the steps so far stay."""
-    if session is None or session.track is None:
-        return ["", OFF]
-    ours, control = session.track
-    words = f"Stopped at: {step_name(len(ours.steps) - 1)}. The steps so far stay."
+def report_stop(session: Session | None) -> list[Any]:
+    """Say what there is after a stop; the steps so far stay."""
+    if session is None or session.trace is None:
+        return ["", DISABLED]
+    ours, control = session.trace
+    words = f"Stopped at: {name_attack_step(len(ours.steps) - 1)}. The steps so far stay."
     if control is not None:
         words = "It had ended before the stop."
-    return [f'<p class="ll-quiet" role="status">{words}</p>', OFF]
+    return [f'<p class="ll-quiet" role="status">{words}</p>', DISABLED]
 
 
 class TrackView:
@@ -141,7 +166,7 @@ class TrackView:
                 self.curve = PlotlyView(
                     height=300, label="margin, loss and distance at each step", elem_id="attack-curve"
                 )
-                self.steps = Slide(
+                self.steps = UncheckedSlider(
                     0, 4, value=4, step=1, label="step on the stage", elem_id="attack-step",
                     info="0: no move, 1: the start in the ball; a click on the curves or a picture jumps there",
                 )  # fmt: skip
@@ -149,57 +174,70 @@ class TrackView:
                 self.said = gr.HTML(elem_id="attack-verdict")
         self.outputs = [self.drawn, self.curve, self.steps, self.said]
 
-    def wire(self, note: gr.HTML) -> None:
+    def wire_events(self, note: gr.HTML) -> None:
         page = self.page
-        wired([page.away.change], self.settled, [page.session, self.drawn], self.outputs)
-        curve = ([self.curve], lambda session: [track_figure(session)])
-        page.follow([self.curve, self.steps], self.jumped)  # a click on the film goes to a step, too
-        on(page, [self.steps.input, self.steps.release], at_step, [self.steps], note, curve)
-        on(page, [self.curve.click], clicked, [], note, ([self.curve, self.steps], self.jumped), points)
+        connect_events([page.export_menu.change], self.show_settled, [page.session, self.drawn], self.outputs)
+        curve = ([self.curve], lambda session: [draw_track_figure(session)])
+        page.add_follower([self.curve, self.steps], self.show_jump)  # a click on the film goes to a step, too
+        connect_action(page, [self.steps.input, self.steps.release], show_step, [self.steps], note, curve)
+        connect_action(
+            page,
+            [self.curve.click],
+            open_clicked_step,
+            [],
+            note,
+            ([self.curve, self.steps], self.show_jump),
+            read_event_points,
+        )
 
-    def follower(self, stop: gr.Button) -> Follower:
-        """What changes while an attack runs."""
+    def follow_attack(self, stop: gr.Button) -> Follower:
+        """Return what changes while an attack runs."""
 
-        def running(session: Session) -> list[Any]:
-            done = session.track is not None and session.track[1] is not None
-            rest = self.whole(session) if done else [gr.skip(), track_figure(session), gr.skip(), ""]
-            strip = film(self.page.desk, session) if done else gr.skip()
+        def follow_steps(session: Session) -> list[Any]:
+            done = session.trace is not None and session.trace[1] is not None
+            rest = self.show_track(session) if done else [gr.skip(), draw_track_figure(session), gr.skip(), ""]
+            strip = draw_filmstrip(self.page.workspace, session) if done else gr.skip()
             return [strip, gr.update(interactive=not done), *rest]
 
-        return [self.page.film, stop, *self.outputs], running
+        return [self.page.filmstrip, stop, *self.outputs], follow_steps
 
-    def whole(self, session: Session) -> list[Any]:
-        if session.track is None:
+    def show_track(self, session: Session) -> list[Any]:
+        if session.trace is None:
             return [None, None, gr.skip(), ""]
-        ours = session.track[0]
-        slider = gr.update(maximum=len(ours.steps) - 1, value=place_of(session, ours))
-        return [session.track, track_figure(session), slider, verdict(session, witness(self.page.desk, session))]
+        ours = session.trace[0]
+        slider = gr.update(maximum=len(ours.steps) - 1, value=find_step_place(session, ours))
+        return [
+            session.trace,
+            draw_track_figure(session),
+            slider,
+            write_attack_verdict(session, ask_witness(self.page.workspace, session)),
+        ]
 
-    def settled(self, session: Session | None, before: Any) -> list[Any]:
-        """The slider is left alone while its attack is the same: a hand may be on it."""
+    def show_settled(self, session: Session | None, before: Any) -> list[Any]:
+        """Show the track; the slider is left alone while its attack is the same: a hand may be on it."""
         if session is None:
-            return kept(self.outputs)
-        if session.track is None or session.track is not before:
-            return self.whole(session)
-        return [gr.skip(), track_figure(session), gr.skip(), gr.skip()]
+            return keep_outputs(self.outputs)
+        if session.trace is None or session.trace is not before:
+            return self.show_track(session)
+        return [gr.skip(), draw_track_figure(session), gr.skip(), gr.skip()]
 
-    def jumped(self, session: Session) -> list[Any]:
-        place = gr.skip() if session.track is None else place_of(session, session.track[0])
-        return [track_figure(session), place]
+    def show_jump(self, session: Session) -> list[Any]:
+        place = gr.skip() if session.trace is None else find_step_place(session, session.trace[0])
+        return [draw_track_figure(session), place]
 
 
-def clicked(session: Session, chosen: list[tuple[int, int]]) -> Session:
-    """To the attack's step that was clicked, on whichever curve; the control may have gone on for longer."""
-    if not chosen or session.track is None or chosen[0][1] >= len(session.track[0].steps):
+def open_clicked_step(session: Session, chosen: list[tuple[int, int]]) -> Session:
+    """Go to the attack's step that was clicked, on whichever curve; the control may have gone on for longer."""
+    if not chosen or session.trace is None or chosen[0][1] >= len(session.trace[0].steps):
         return session
-    return at_step(session, chosen[0][1])
+    return show_step(session, chosen[0][1])
 
 
-def success_view(page: Page, form: Form) -> None:
-    """Success against the radius, over many images."""
+def build_success_view(page: Page, form: Form) -> None:
+    """Build the widgets and events of success against the radius, over many images."""
     gr.HTML('<h3 class="ll-heading">success against the radius, over many images</h3>', elem_id="success-title")
     with gr.Row(elem_classes="ll-actions ll-success"):
-        count = widget(COUNT, "success")
+        count = make_knob_widget(ATTACK_COUNT, "success")
         go = gr.Button("Run", elem_id="success-go", size="sm")
         stop = gr.Button("Stop", interactive=False, elem_id="success-stop", size="sm")
         note = gr.HTML(elem_id="success-note")
@@ -207,23 +245,36 @@ def success_view(page: Page, form: Form) -> None:
     words = gr.HTML(elem_id="success-words")
     outputs = [curve, words, note, stop]
 
-    def run(session: Session | None, many: Any, *values: Any) -> Iterator[list[Any]]:
+    def stream_success(session: Session | None, many: Any, *values: Any) -> Iterator[list[Any]]:
         if session is None:
             return
         state = None
         try:
-            for state in paced(success(page.desk, session, form.read(values), COUNT.check(many))):
-                yield [drawing(success_figure(state)), success_words(state, True), "", gr.update(interactive=True)]
+            for state in pace_states(
+                measure_success(page.workspace, session, form.read_tool(values), ATTACK_COUNT.check_value(many))
+            ):
+                yield [
+                    update_plot(draw_success_figure(state)),
+                    describe_success_figure(state, True),
+                    "",
+                    gr.update(interactive=True),
+                ]
         except UserError as error:
-            yield [gr.skip(), gr.skip(), show.note(str(error)), OFF]
+            yield [gr.skip(), gr.skip(), show.draw_note(str(error)), DISABLED]
         if state is not None:
-            yield [gr.skip(), success_words(state, False), "", OFF]
+            yield [gr.skip(), describe_success_figure(state, False), "", DISABLED]
 
-    running = go.click(bare(run), [page.session, count, *form.widgets], outputs, trigger_mode="once", **HOW)
+    running = go.click(
+        unwrap_generator(stream_success),
+        [page.session, count, *form.widgets],
+        outputs,
+        trigger_mode="once",
+        **QUEUED_EVENT_OPTIONS,
+    )
     halted = '<p class="ll-quiet" role="status">Stopped. What is drawn stays.</p>'
     halt = stop.click(None, cancels=[running], api_visibility="private")
-    halt.then(lambda: [halted, OFF], None, [note, stop], **HOW)
+    halt.then(lambda: [halted, DISABLED], None, [note, stop], **QUEUED_EVENT_OPTIONS)
 
 
-def drawing(figure: Any) -> Any:
+def update_plot(figure: Any) -> Any:
     return gr.update(value=figure, visible=figure is not None)

@@ -1,4 +1,7 @@
-"""Compare: did it help? Any classifiers and runs on the same test images, with intervals; a run like any other."""
+"""The tab Compare: did it help?
+
+Any classifiers and runs meet on the same test images, with intervals; a comparison is a run like any other.
+"""
 
 from __future__ import annotations
 
@@ -9,43 +12,43 @@ import gradio as gr
 
 from latentlab.comparison import Comparison
 from latentlab.errors import UserError
-from latentlab.knobs import settings, to_json
+from latentlab.knobs import list_settings, tool_to_json
 from latentlab.runs import Run, Runs
-from latentlab.session import Session, change_world, put
-from latentlab.session.board import Board, read
-from latentlab.session.progress import Reader
+from latentlab.session import Session, change_world, place_picture
+from latentlab.session.board import ComparisonTable, apply_events
+from latentlab.session.progress import EventReader
 from latentlab.ui import boards, owner, show
 from latentlab.ui import runs as pages
 from latentlab.ui.form import Form
 from latentlab.ui.plot import PlotlyView
-from latentlab.ui.tabs.train import OFF, PULSE, QUIET
-from latentlab.ui.widgets import ASSETS, choices, picked
-from latentlab.ui.wiring import Page, on
+from latentlab.ui.tabs.train import POLL_SECONDS, RUN_EVENT_OPTIONS, TRAINING_OFF_NOTE
+from latentlab.ui.widgets import ASSETS_FOLDER, make_choices, read_event_key
+from latentlab.ui.wiring import Page, connect_action
 
 TITLE, KEY = "Compare", "compare"
 TOOLS = ()
-FRONT = ("images", "metrics")
-OWN = ("classifiers", "world", "space", "judge")
-FIRST = 2  # classifiers that are chosen at first
-AUTOMATIC = "automatic"
+COMPARE_FRONT_KNOBS = ("images", "metrics")
+COMPARE_OWN_KNOBS = ("classifiers", "world", "space", "judge")
+FIRST_CHOSEN_COUNT = 2  # classifiers that are chosen at first
+AUTOMATIC_LABEL = "automatic"
 
 
-def build(page: Page, tab: gr.Tab) -> None:
-    if page.desk.runs is None:
-        gr.HTML(f'<p class="ll-quiet">{OFF}</p>')
+def build_compare_tab(page: Page, tab: gr.Tab) -> None:
+    if page.workspace.runs is None:
+        gr.HTML(f'<p class="ll-quiet">{TRAINING_OFF_NOTE}</p>')
         return
-    Compare(page, tab, page.desk.runs)
+    CompareTab(page, tab, page.workspace.runs)
 
 
-class Compare:
-    """The tab: widgets first, events last."""
+class CompareTab:
+    """The tab: widgets come first, events last."""
 
     def __init__(self, page: Page, tab: gr.Tab, runs: Runs) -> None:
-        self.page, self.desk, self.runs = page, page.desk, runs
-        self.reader = Reader(runs, Board(), read)
+        self.page, self.workspace, self.runs = page, page.workspace, runs
+        self.reader = EventReader(runs, ComparisonTable(), apply_events)
         self.missing = gr.HTML(elem_id="compare-missing")
-        self._form()
-        script = (ASSETS / "runs.js").read_text()
+        self._build_form()
+        script = (ASSETS_FOLDER / "runs.js").read_text()
         with gr.Row(elem_id="compare-runs"):
             with gr.Column(elem_id="compare-side", min_width=220):
                 self.list = gr.HTML(elem_id="compare-list", js_on_load=script)
@@ -56,25 +59,27 @@ class Compare:
                 with gr.Row(elem_classes="ll-curves"):
                     self.sure = PlotlyView(height=260, label="reliability", elem_id="compare-sure")
                     self.hard = PlotlyView(height=260, label="accuracy under corruptions", elem_id="compare-hard")
-                self.flips = choices(elem_id="compare-flips")
+                self.flips = make_choices(elem_id="compare-flips")
         self.flip_note = gr.HTML(elem_id="compare-flip-note")
-        self.chosen = owner.kept(page.desk, "compare")
-        self.timer, self.seen = gr.Timer(PULSE, render=False), gr.State("")
-        page.later.append(self._render_outside)
-        page.follow(*self._following)
-        self._events(tab)
+        self.chosen = owner.make_browser_state(page.workspace, "compare")
+        self.timer, self.seen = gr.Timer(POLL_SECONDS, render=False), gr.State("")
+        page.delayed_wiring.append(self._render_outside)
+        page.add_follower(*self._world_follower)
+        self._wire_events(tab)
 
-    def _form(self) -> None:
+    def _build_form(self) -> None:
         with gr.Row(elem_classes="ll-bank", elem_id="compare-form"):
             self.classifiers = gr.Dropdown(
                 [], multiselect=True, label="classifiers", info="all against the first", elem_id="compare-who"
             )
-            rest = tuple(setting.name for setting in settings(Comparison) if setting.name not in FRONT)
+            rest = tuple(
+                setting.name for setting in list_settings(Comparison) if setting.name not in COMPARE_FRONT_KNOBS
+            )
             self.front = Form(Comparison, skip=rest, prefix="compare")
         with gr.Accordion("How it is measured", open=False, elem_id="compare-more"), gr.Row(elem_classes="ll-bank"):
             self.space = gr.Dropdown([], label="space", info="of the latent attack", elem_id="compare-space")
             self.judge = gr.Dropdown([], label="judge", info="of label preservation", elem_id="compare-judge")
-            self.folded = Form(Comparison, skip=(*FRONT, *OWN), prefix="compare")
+            self.folded = Form(Comparison, skip=(*COMPARE_FRONT_KNOBS, *COMPARE_OWN_KNOBS), prefix="compare")
         with gr.Row(elem_classes="ll-actions"):
             self.go = gr.Button("Compare", variant="primary", elem_id="compare-go", size="sm")
             self.note = gr.HTML(elem_id="compare-note")
@@ -84,125 +89,140 @@ class Compare:
         self.timer.render()
 
     @property
-    def _following(self) -> tuple[list[Any], Any]:
-        return [self.classifiers, self.space, self.judge], self.situated
+    def _world_follower(self) -> tuple[list[Any], Any]:
+        return [self.classifiers, self.space, self.judge], self.follow_world
 
-    def _events(self, tab: gr.Tab) -> None:
+    def _wire_events(self, tab: gr.Tab) -> None:
         page, knobs = self.page, [*self.front.widgets, *self.folded.widgets]
         looking = [page.owner, self.chosen]
         painted = [self.list, self.told, self.acts, self.table, self.sure, self.hard, self.flips]
         shown = [*painted, self.seen, self.timer]
-        self.timer.tick(self.poll, [*looking, self.seen], shown, **QUIET)
-        again: dict[str, Any] = {"fn": self.look, "inputs": looking, "outputs": shown, **QUIET}
-        tab.select(self.opened, [page.session, page.owner], [self.missing, *self._following[0], self.timer], **QUIET)
-        self.list.pick(self.pick, None, [self.chosen, self.note], **QUIET).then(**again)
-        self.acts.pick(self.act, looking, [self.note], **QUIET).then(**again)
+        self.timer.tick(self.poll_run, [*looking, self.seen], shown, **RUN_EVENT_OPTIONS)
+        again: dict[str, Any] = {"fn": self.repaint_run, "inputs": looking, "outputs": shown, **RUN_EVENT_OPTIONS}
+        tab.select(
+            self.open_tab,
+            [page.session, page.owner],
+            [self.missing, *self._world_follower[0], self.timer],
+            **RUN_EVENT_OPTIONS,
+        )
+        self.list.pick(self.pick_run, None, [self.chosen, self.note], **RUN_EVENT_OPTIONS).then(**again)
+        self.acts.pick(self.perform_action, looking, [self.note], **RUN_EVENT_OPTIONS).then(**again)
         asked = [page.session, page.owner, self.classifiers, self.space, self.judge, *knobs]
-        self.go.click(self.begin, asked, [self.chosen, self.note], **QUIET).then(**again)
+        self.go.click(self.start_comparison, asked, [self.chosen, self.note], **RUN_EVENT_OPTIONS).then(**again)
         to_bench = [self.chosen, page.owner]
-        on(page, [self.flips.pick], self.take, to_bench, self.flip_note, lambda: page.situation, picked)
+        connect_action(
+            page,
+            [self.flips.pick],
+            self.take_flip,
+            to_bench,
+            self.flip_note,
+            lambda: page.situation_follower,
+            read_event_key,
+        )
 
-    def situated(self, session: Session) -> list[Any]:
-        """The classifiers and spaces of the world; the one in use is compared first."""
-        names = self.desk.store.classifiers(session.world)
-        labels = labelled(names, {})
+    def follow_world(self, session: Session) -> list[Any]:
+        """Return the classifiers and spaces of the world; the one in use is compared first."""
+        names = self.workspace.store.list_classifiers(session.world)
+        labels = label_classifiers(names, {})
         first = [name for name in (session.classifier, *names) if name]
-        chosen = list(dict.fromkeys(first))[:FIRST]
-        spaces = self.desk.store.models(session.world)
-        shown = [(show.short(self.desk, name, session.world), name) for name in spaces]
+        chosen = list(dict.fromkeys(first))[:FIRST_CHOSEN_COUNT]
+        spaces = self.workspace.store.list_models(session.world)
+        shown = [(show.shorten_model_name(self.workspace, name, session.world), name) for name in spaces]
         return [
             gr.update(choices=labels, value=chosen),
-            gr.update(choices=[(AUTOMATIC, ""), *shown], value=""),
-            gr.update(choices=[(AUTOMATIC, ""), *labels], value=""),
+            gr.update(choices=[(AUTOMATIC_LABEL, ""), *shown], value=""),
+            gr.update(choices=[(AUTOMATIC_LABEL, ""), *labels], value=""),
         ]
 
     # what the events do; every value comes from a visitor
 
-    def opened(self, session: Session | None, token: Any) -> list[Any]:
-        """New runs are there to choose; what was chosen stays."""
-        if session is None or not owner.known(token):
+    def open_tab(self, session: Session | None, token: Any) -> list[Any]:
+        """Offer new runs to choose from; what was chosen stays."""
+        if session is None or not owner.has_token(token):
             return [gr.skip()] * 5
-        called = pages.called(self.runs.list(token))
-        names = gr.update(choices=labelled(self.desk.store.classifiers(session.world), called))
+        called = pages.name_run_classifiers(self.runs.list_runs(token))
+        names = gr.update(choices=label_classifiers(self.workspace.store.list_classifiers(session.world), called))
         said = ""
         try:
-            self.desk.dataset(session.world)
+            self.workspace.load_dataset(session.world)
         except UserError as error:
-            said = show.note(str(error))
+            said = show.draw_note(str(error))
         return [said, names, gr.skip(), gr.skip(), gr.Timer(active=True)]
 
-    def seen_by(self, token: str) -> list[Run]:
-        return [run for run in self.runs.list(token) if run.verb == "compare"]
+    def list_comparisons(self, token: str) -> list[Run]:
+        return [run for run in self.runs.list_runs(token) if run.verb == "compare"]
 
-    def chosen_run(self, token: Any, chosen: Any) -> Run | None:
-        found, wanted = self.seen_by(token), owner.chosen_of(chosen)["run"]
+    def find_chosen_run(self, token: Any, chosen: Any) -> Run | None:
+        found, wanted = self.list_comparisons(token), owner.read_run_choice(chosen)["run"]
         return next((run for run in found if run.id == wanted), found[0] if found else None)
 
-    def poll(self, token: Any, chosen: Any, seen: str) -> list[Any]:
-        if not owner.known(token):
+    def poll_run(self, token: Any, chosen: Any, seen: str) -> list[Any]:
+        if not owner.has_token(token):
             return [gr.skip()] * 9
-        found, run = self.seen_by(token), self.chosen_run(token, chosen)
+        found, run = self.list_comparisons(token), self.find_chosen_run(token, chosen)
         try:
-            cursor, board = self.reader.story(run.id, token) if run else ("", Board())
+            cursor, board = self.reader.read_run(run.id, token) if run else ("", ComparisonTable())
         except UserError:  # it was deleted meanwhile; the next tick has the list without it
             return [gr.skip()] * 9
-        mark, active = repr((found, cursor, run and run.id)), any(one.active for one in found)
+        mark, active = repr((found, cursor, run and run.id)), any(one.is_active for one in found)
         if mark == seen:
             return [*([gr.skip()] * 8), gr.skip() if active else gr.Timer(active=False)]
-        return [*self.paint(found, run, board, token), mark, gr.Timer(active=active)]
+        return [*self.paint_run(found, run, board, token), mark, gr.Timer(active=active)]
 
-    def paint(self, found: list[Run], run: Run | None, board: Board, token: str) -> list[Any]:
+    def paint_run(self, found: list[Run], run: Run | None, board: ComparisonTable, token: str) -> list[Any]:
         if run is None:
-            return [pages.listed(found, "", None, NONE), *[""] * 3, None, None, ""]
-        called = pages.called(self.runs.list(token))
-        log = self.runs.log(run.id, token) if run.state in ("failed", "interrupted") else ""
+            return [pages.draw_run_list(found, "", None, NO_COMPARISON_NOTE), *[""] * 3, None, None, ""]
+        called = pages.name_run_classifiers(self.runs.list_runs(token))
+        log = self.runs.read_log(run.id, token) if run.state in ("failed", "interrupted") else ""
         return [
-            pages.listed(found, run.id, None, NONE),
-            pages.headed(run, log),
-            pages.actions(run, saves=False),
-            boards.table(board, called),
-            boards.reliability(board, called),
-            boards.corruptions(board, called),
-            boards.flips(self.desk, board, called),
+            pages.draw_run_list(found, run.id, None, NO_COMPARISON_NOTE),
+            pages.draw_run_header(run, log),
+            pages.draw_run_actions(run, saves=False),
+            boards.draw_board_table(board, called),
+            boards.draw_board_reliability(board, called),
+            boards.draw_board_corruptions(board, called),
+            boards.draw_flips(self.workspace, board, called),
         ]
 
-    def look(self, token: Any, chosen: Any) -> list[Any]:
-        *values, _ = self.poll(token, chosen, "")
+    def repaint_run(self, token: Any, chosen: Any) -> list[Any]:
+        *values, _ = self.poll_run(token, chosen, "")
         return [*values, gr.Timer(active=True)]
 
-    def pick(self, event: gr.EventData) -> list[Any]:
+    def pick_run(self, event: gr.EventData) -> list[Any]:
         try:
-            return [{"run": picked(event).partition(":")[2], "beside": []}, ""]
+            return [{"run": read_event_key(event).partition(":")[2], "beside": []}, ""]
         except UserError as error:
-            return [gr.skip(), show.note(str(error))]
+            return [gr.skip(), show.draw_note(str(error))]
 
-    def act(self, event: gr.EventData, token: Any, chosen: Any) -> str:
+    def perform_action(self, event: gr.EventData, token: Any, chosen: Any) -> str:
         try:
-            run = self.chosen_run(token, chosen)
-            pages.act(self.runs, run.id if run else "", picked(event), token)
+            run = self.find_chosen_run(token, chosen)
+            pages.perform_run_action(self.runs, run.id if run else "", read_event_key(event), token)
         except UserError as error:
-            return show.note(str(error))
+            return show.draw_note(str(error))
         return ""
 
-    def begin(
+    def start_comparison(
         self, session: Session | None, token: Any, classifiers: Any, space: Any, judge: Any, *values: Any
     ) -> list[Any]:
         try:
             if session is None:
                 raise UserError("The page is not ready yet; wait for the pictures.")
-            wanted = self.wanted(session, classifiers, space, judge, values)
-            called = pages.called(self.runs.list(token))
-            name = " against ".join(boards.spoken(name, called) for name in wanted.classifiers[:2])
+            wanted = self.read_comparison(session, classifiers, space, judge, values)
+            called = pages.name_run_classifiers(self.runs.list_runs(token))
+            name = " against ".join(boards.name_classifier(name, called) for name in wanted.classifiers[:2])
             more = len(wanted.classifiers) - 2
-            run = self.runs.start("compare", to_json(wanted), (name + (f" +{more}" if more > 0 else ""))[:80], token)
+            run = self.runs.submit_run(
+                "compare", tool_to_json(wanted), (name + (f" +{more}" if more > 0 else ""))[:80], token
+            )
         except UserError as error:
-            return [gr.skip(), show.note(str(error))]
+            return [gr.skip(), show.draw_note(str(error))]
         return [{"run": run.id, "beside": []}, ""]
 
-    def wanted(self, session: Session, classifiers: Any, space: Any, judge: Any, values: Any) -> Comparison:
+    def read_comparison(self, session: Session, classifiers: Any, space: Any, judge: Any, values: Any) -> Comparison:
         front, folded = values[: len(self.front.widgets)], values[len(self.front.widgets) :]
         names = [setting.name for setting in self.folded.settings]
-        return self.front.read(
+        return self.front.read_tool(
             front,
             **dict(zip(names, folded, strict=True)),
             classifiers=classifiers or (),
@@ -211,18 +231,18 @@ class Compare:
             judge=judge or "",
         )
 
-    def take(self, session: Session, key: str, chosen: Any, token: Any) -> Session:
-        """A flipped image into the workbench."""
-        run = self.chosen_run(token, chosen)
+    def take_flip(self, session: Session, key: str, chosen: Any, token: Any) -> Session:
+        """Take a flipped image into the workbench."""
+        run = self.find_chosen_run(token, chosen)
         if run is None or not key[:9].isdecimal():
             raise UserError("There is no such image here; click one of those shown.")
         world = str(run.config["world"])
-        there = session if session.world == world else change_world(self.desk, session, world)
-        return put(self.desk, there, self.desk.row(world, int(key[:9])))
+        there = session if session.world == world else change_world(self.workspace, session, world)
+        return place_picture(self.workspace, there, self.workspace.load_row(world, int(key[:9])))
 
 
-NONE = "No comparison yet. Choose classifiers and compare them."
+NO_COMPARISON_NOTE = "No comparison yet. Choose classifiers and compare them."
 
 
-def labelled(names: Sequence[str], called: Mapping[str, str]) -> list[tuple[str, str]]:
-    return [(boards.spoken(name, called), name) for name in names]
+def label_classifiers(names: Sequence[str], called: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(boards.name_classifier(name, called), name) for name in names]

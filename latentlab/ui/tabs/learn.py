@@ -1,4 +1,4 @@
-"""Learn: four lessons that ask for a prediction, compute the answer, and lead to the tab where one can try it."""
+"""The tab Learn: four lessons that ask for a prediction, compute the answer, and lead to where one can try it."""
 
 from __future__ import annotations
 
@@ -8,44 +8,44 @@ import gradio as gr
 
 from latentlab.errors import UserError
 from latentlab.session import Session
-from latentlab.session.lessons import Lessons, Progress, remembered, turn
-from latentlab.session.subject import WORLD
+from latentlab.session.lessons import LessonAnswers, LessonProgress, apply_click, parse_progress
+from latentlab.session.subject import LESSON_WORLD
 from latentlab.ui import lesson
-from latentlab.ui.widgets import lesson_board, picked
-from latentlab.ui.wiring import Page, on, wired
+from latentlab.ui.widgets import make_lesson_board, read_event_key
+from latentlab.ui.wiring import Page, connect_action, connect_events
 
 TITLE, KEY = "Learn", "learn"
 TOOLS = ()
 
 
-def build(page: Page, tab: gr.Tab) -> None:
-    worlds, taught = page.desk.store.worlds, Lessons(page.desk)
-    start = Progress(world=WORLD if WORLD in worlds else page.desk.first_world)
+def build_learn_tab(page: Page, tab: gr.Tab) -> None:
+    worlds, taught = page.workspace.store.worlds, LessonAnswers(page.workspace)
+    start = LessonProgress(world=LESSON_WORLD if LESSON_WORLD in worlds else page.workspace.first_world)
     note = gr.HTML(elem_id="learn-note")
-    board = lesson_board(value=lesson.board(start, (), None, worlds), elem_id="learn-board")
+    board = make_lesson_board(value=lesson.draw_lessons(start, (), None, worlds), elem_id="learn-board")
     progress = gr.State(start)
 
-    def painted(now: Progress, refused: str = "") -> list[Any]:
-        answers = taught.answers(now)
-        found = taught.session(now) if answers else None
-        return [lesson.board(now, answers, found, worlds, refused), now]
+    def paint_board(now: LessonProgress, refused: str = "") -> list[Any]:
+        answers = taught.find_open_answers(now)
+        found = taught.open_session(now) if answers else None
+        return [lesson.draw_lessons(now, answers, found, worlds, refused), now]
 
-    def answered(event: gr.EventData, now: Progress) -> list[Any]:
+    def answer_click(event: gr.EventData, now: LessonProgress) -> list[Any]:
         try:
-            return painted(turn(now, picked(event), worlds))
+            return paint_board(apply_click(now, read_event_key(event), worlds))
         except UserError as error:
-            return painted(now, str(error))
+            return paint_board(now, str(error))
 
-    def back(event: gr.EventData) -> list[Any]:
-        """The lesson that this browser remembers, its answers computed again."""
+    def reopen_lesson(event: gr.EventData) -> list[Any]:
+        """Open the lesson that this browser remembers; its answers are computed again."""
         try:
-            return painted(remembered(picked(event), worlds))
+            return paint_board(parse_progress(read_event_key(event), worlds))
         except UserError as error:
-            return painted(start, str(error))
+            return paint_board(start, str(error))
 
-    def go(session: Session, now: Progress) -> Session:
-        return taught.attempt(session, now)
+    def attempt_move(session: Session, now: LessonProgress) -> Session:
+        return taught.start_attempt(session, now)
 
-    wired([board.pick], answered, [progress], [board, progress])
-    wired([board.back], back, [], [board, progress])
-    on(page, [board.go], go, [progress], note, lambda: page.situation, turn=True)
+    connect_events([board.pick], answer_click, [progress], [board, progress])
+    connect_events([board.back], reopen_lesson, [], [board, progress])
+    connect_action(page, [board.go], attempt_move, [progress], note, lambda: page.situation_follower, turn=True)

@@ -1,4 +1,4 @@
-"""Mix: a picture on its way to a partner, or with some parts borrowed; one pair, or many pictures at once."""
+"""The tab Mix: a picture on its way to a partner, or with some parts borrowed; one pair, or many pictures at once."""
 
 from __future__ import annotations
 
@@ -10,94 +10,103 @@ import gradio as gr
 
 from latentlab import session as verbs
 from latentlab.errors import UserError
-from latentlab.knobs import settings
+from latentlab.knobs import list_settings
 from latentlab.operators import Mix, Swap
 from latentlab.session import Session, sets
-from latentlab.session.sets import SIDE, K
+from latentlab.session.sets import GRID_SIDE, SET_SIZE
 from latentlab.ui import plan, show
-from latentlab.ui.form import Form, modes, step, touched, widget
-from latentlab.ui.inputs import Slide
-from latentlab.ui.widgets import paired, picked
-from latentlab.ui.wiring import Page, entered, kept, on, wired
+from latentlab.ui.form import Form, choose_slider_step, list_touch_events, make_knob_widget, make_mode_choice
+from latentlab.ui.inputs import UncheckedSlider
+from latentlab.ui.widgets import make_paired_choices, read_event_key
+from latentlab.ui.wiring import Page, connect_action, connect_events, keep_outputs, make_entry_action
 
 TITLE, KEY = "Mix", "mix"
 TOOLS = (Mix, Swap)
-OF_SETS = {"partner", "weight", "alpha", "k", "candidates", "distinct"}  # knobs that choose among many partners
-OF_PAIRS = {setting.name for setting in settings(Mix)} - OF_SETS
-BALL = {"steps", "epsilon", "norm", "step_size", "label"}  # of the adversary behind a swap
-LAM = next(setting for setting in settings(Mix) if setting.name == "lam")
-HINTS = {
+SET_KNOBS = {"partner", "weight", "alpha", "k", "candidates", "distinct"}  # knobs that choose among many partners
+PAIR_KNOBS = {setting.name for setting in list_settings(Mix)} - SET_KNOBS
+ADVERSARY_KNOBS = {"steps", "epsilon", "norm", "step_size", "label"}  # of the adversary behind a swap
+LAM_SETTING = next(setting for setting in list_settings(Mix) if setting.name == "lam")
+SCALE_HINTS = {
     "pair": "The partner is the second picture of the workbench: click it there, then choose what fills it.",
     "many": "A click on a picture takes it to the workbench, a mixed one with its partner and this move.",
 }
 
 
-def build(page: Page, tab: gr.Tab) -> None:
-    forms = Forms()
+def build_mix_tab(page: Page, tab: gr.Tab) -> None:
+    forms = MixForms()
     with gr.Row(elem_classes="ll-actions"):
         reset = gr.Button("Reset all", elem_id="mix-reset", size="sm")
         note = gr.HTML(elem_id="mix-note")
-    hint = gr.HTML(said("pair"))
-    many = paired(visible=False, elem_id="mix-many")
+    hint = gr.HTML(draw_scale_hint("pair"))
+    many = make_paired_choices(visible=False, elem_id="mix-many")
     drawn = gr.State(None)  # what the many pictures on the page were made from
 
-    def move(session: Session, *values: Any) -> Session:
-        return verbs.act(page.desk, session, forms.tool(values))
+    def apply_move(session: Session, *values: Any) -> Session:
+        return verbs.apply_move(page.workspace, session, forms.read_tool(values))
 
-    def first(session: Session, mode: str | None) -> Session:
-        return verbs.act(page.desk, session, Mix(partner="next") if mode == "mix" else Swap(partner="next"))
+    def reset_move(session: Session, mode: str | None) -> Session:
+        return verbs.apply_move(page.workspace, session, Mix(partner="next") if mode == "mix" else Swap(partner="next"))
 
-    def taken(session: Session, key: str, *values: Any) -> Session:
-        tool, names = forms.tool(values), key.split("|")
+    def take_clicked(session: Session, key: str, *values: Any) -> Session:
+        tool, names = forms.read_tool(values), key.split("|")
         if isinstance(tool, Mix) and len(names) > 2:
-            tool = replace(tool, lam=share(names.pop()))
-        return sets.take(page.desk, session, names, tool)
+            tool = replace(tool, lam=parse_share(names.pop()))
+        return sets.take_pictures(page.workspace, session, names, tool)
 
-    def draw(session: Session | None, before: Any, *values: Any) -> list[Any]:
+    def refresh_many(session: Session | None, before: Any, *values: Any) -> list[Any]:
         outputs = [many, drawn, note]
         if session is None or not forms.wants_many(values):
-            return kept(outputs)
+            return keep_outputs(outputs)
         try:
-            wish = forms.many(values)
+            wish = forms.read_many(values)
             now = (session.world, session.model, session.classifier, session.seed, session.selection, wish)
-            return kept(outputs) if now == before else [painted(page, session, *wish), now, ""]
+            return keep_outputs(outputs) if now == before else [draw_many(page, session, *wish), now, ""]
         except UserError as error:
-            return [gr.skip(), None, show.note(str(error))]
+            return [gr.skip(), None, show.draw_note(str(error))]
 
-    page.follow(*forms.shown)
-    forms.switch(hint, many)
-    on(page, touched(forms.moving), move, forms.all, note)
-    on(page, [tab.select], entered(TOOLS, move), forms.all, note)
-    on(page, [reset.click], first, [forms.mode], note, forms.shown)
-    on(page, [many.pick], taken, forms.all, note, lambda: page.situation, picked)
-    chosen = touched([forms.mode, forms.scale, *forms.among.widgets, forms.side])
-    wired([page.stage.settled_sets, tab.select, *chosen], draw, [page.session, drawn, *forms.all], [many, drawn, note])
+    page.add_follower(*forms.tool_follower)
+    forms.wire_visibility(hint, many)
+    connect_action(page, list_touch_events(forms.moving), apply_move, forms.all, note)
+    connect_action(page, [tab.select], make_entry_action(TOOLS, apply_move), forms.all, note)
+    connect_action(page, [reset.click], reset_move, [forms.mode], note, forms.tool_follower)
+    connect_action(page, [many.pick], take_clicked, forms.all, note, lambda: page.situation_follower, read_event_key)
+    chosen = list_touch_events([forms.mode, forms.scale, *forms.among.widgets, forms.side])
+    connect_events(
+        [page.stage.settled_sets, tab.select, *chosen],
+        refresh_many,
+        [page.session, drawn, *forms.all],
+        [many, drawn, note],
+    )
 
 
-class Forms:
+class MixForms:
     """The widgets of the tab, and the tools that their values describe."""
 
     def __init__(self) -> None:
         with gr.Row(elem_id="mix-choice"):
-            self.mode = modes({"mix": "part of the way", "swap": "borrow parts"}, KEY)
-            self.scale = modes({"pair": "one pair", "many": "many pictures"}, f"{KEY}-scale")
+            self.mode = make_mode_choice({"mix": "part of the way", "swap": "borrow parts"}, KEY)
+            self.scale = make_mode_choice({"pair": "one pair", "many": "many pictures"}, f"{KEY}-scale")
         with gr.Column(elem_id="mix-mix") as self.mixing:
             with gr.Row(elem_classes="ll-bank"):
-                self.mix = Form(Mix, skip=OF_SETS)
+                self.mix = Form(Mix, skip=SET_KNOBS)
             with gr.Column(visible=False, elem_id="mix-sets") as self.of_sets, gr.Row(elem_classes="ll-bank"):
-                self.among = Form(Mix, skip={*OF_PAIRS, "distinct"}, instead={"partner": pairs(), "k": size()})
+                self.among = Form(
+                    Mix,
+                    skip={*PAIR_KNOBS, "distinct"},
+                    instead={"partner": make_partner_choice(), "k": make_set_size_slider()},
+                )
         with gr.Column(visible=False, elem_id="mix-swap") as self.swapping:
             with gr.Row(elem_classes="ll-bank"):
-                self.parts = Form(Swap, skip={*OF_SETS, *BALL})
+                self.parts = Form(Swap, skip={*SET_KNOBS, *ADVERSARY_KNOBS})
             with gr.Column(elem_id="mix-ball") as self.ball, gr.Row(elem_classes="ll-bank"):
-                self.adversary = Form(Swap, skip={*OF_SETS, "parts"})
+                self.adversary = Form(Swap, skip={*SET_KNOBS, "parts"})
             with gr.Column(visible=False, elem_id="mix-grid") as self.of_grid, gr.Row(elem_classes="ll-bank"):
-                self.side = widget(SIDE, KEY)
+                self.side = make_knob_widget(GRID_SIDE, KEY)
         self.moving = [self.mode, self.scale, *self.mix.widgets, *self.parts.widgets, *self.adversary.widgets]
         self.all = [*self.moving, *self.among.widgets, self.side]
 
-    def _cut(self, values: Sequence[Any]) -> list[Sequence[Any]]:
-        """The values of each form, and of the grid's side."""
+    def _split_values(self, values: Sequence[Any]) -> list[Sequence[Any]]:
+        """Return the values of each form, and of the grid's side."""
         pieces, start = [], 2
         for form in (self.mix, self.parts, self.adversary, self.among):
             pieces.append(values[start : start + len(form.widgets)])
@@ -107,51 +116,51 @@ class Forms:
     def wants_many(self, values: Sequence[Any]) -> bool:
         return values[1] == "many"
 
-    def tool(self, values: Sequence[Any]) -> Mix | Swap:
-        """The move of one pair; among many a swap has no adversary."""
-        mix, parts, adversary, *_ = self._cut(values)
+    def read_tool(self, values: Sequence[Any]) -> Mix | Swap:
+        """Return the move of one pair; among many a swap has no adversary."""
+        mix, parts, adversary, *_ = self._split_values(values)
         if values[0] == "mix":
-            return self.mix.read(mix, partner="next")
-        plain: Swap = self.parts.read(parts, partner="next")
+            return self.mix.read_tool(mix, partner="next")
+        plain: Swap = self.parts.read_tool(parts, partner="next")
         if self.wants_many(values):
             return plain
-        return self.adversary.read(adversary, parts=plain.parts, partner="next")
+        return self.adversary.read_tool(adversary, parts=plain.parts, partner="next")
 
-    def many(self, values: Sequence[Any]) -> tuple[Mix | Swap, int]:
-        """What is done to many pictures, and to how many."""
-        mix, _, _, among, side = self._cut(values)
-        tool = self.tool(values)
+    def read_many(self, values: Sequence[Any]) -> tuple[Mix | Swap, int]:
+        """Return what is done to many pictures, and to how many."""
+        mix, _, _, among, side = self._split_values(values)
+        tool = self.read_tool(values)
         if isinstance(tool, Swap):
-            return tool, SIDE.check(side[0])
-        alone: Mix = self.mix.read(mix)
-        both: Mix = self.among.read(among, lam=alone.lam, path=alone.path, parts=alone.parts)
-        return both, K.check(both.k)
+            return tool, GRID_SIDE.check_value(side[0])
+        alone: Mix = self.mix.read_tool(mix)
+        both: Mix = self.among.read_tool(among, lam=alone.lam, path=alone.path, parts=alone.parts)
+        return both, SET_SIZE.check_value(both.k)
 
     @property
-    def shown(self) -> tuple[list[Any], Any]:
-        """What the widgets show of the session's tool; the choice of one or many stays."""
+    def tool_follower(self) -> tuple[list[Any], Any]:
+        """Return what the widgets show of the session's tool; the choice of one or many stays."""
         chosen = {Mix: "mix", Swap: "swap"}
         forms = (self.mix, self.parts, self.adversary)
 
-        def values(session: Session) -> list[Any]:
+        def show_tool(session: Session) -> list[Any]:
             mode = chosen.get(type(session.result.tool), gr.skip())
-            return [mode, *(value for form in forms for value in form.shown(session))]
+            return [mode, *(value for form in forms for value in form.show_tool(session))]
 
-        return [self.mode, *(one for form in forms for one in form.widgets)], values
+        return [self.mode, *(one for form in forms for one in form.widgets)], show_tool
 
-    def switch(self, hint: gr.HTML, many: gr.HTML) -> None:
-        """Only what belongs to the move and to one or many is seen."""
+    def wire_visibility(self, hint: gr.HTML, many: gr.HTML) -> None:
+        """Show only what belongs to the move and to one or many."""
         columns = [self.mixing, self.swapping, self.of_sets, self.ball, self.of_grid, many]
 
-        def run(mode: str, scale: str) -> list[Any]:
+        def update_visibility(mode: str, scale: str) -> list[Any]:
             all_of_them = scale == "many"
             seen = [mode == "mix", mode == "swap", all_of_them, not all_of_them, all_of_them, all_of_them]
-            return [*(gr.update(visible=one) for one in seen), said(scale)]
+            return [*(gr.update(visible=one) for one in seen), draw_scale_hint(scale)]
 
         both = [self.mode, self.scale]
         gr.on(
             [one.change for one in both],
-            run,
+            update_visibility,
             both,
             [*columns, hint],
             queue=False,
@@ -160,22 +169,22 @@ class Forms:
         )
 
 
-def pairs() -> gr.Radio:
-    """Two sets are always compared with random pairs; the others are a choice."""
+def make_partner_choice() -> gr.Radio:
+    """Return the choice of partners: two sets are always compared with random pairs, the others are a choice."""
     about = {"label": "partner", "info": "who is mixed with whom; random pairs stand beside it", "min_width": 150}
     return gr.Radio(["transport", "hardest"], value="transport", elem_id="mix-partner", render=False, **about)
 
 
-def size() -> Slide:
-    knob = K.knob
+def make_set_size_slider() -> UncheckedSlider:
+    knob = SET_SIZE.knob
     assert knob.low is not None
     assert knob.high is not None
-    return Slide(
+    return UncheckedSlider(
         knob.low,
         knob.high,
-        value=K.default,
-        step=step(K),
-        label=K.name,
+        value=SET_SIZE.default,
+        step=choose_slider_step(SET_SIZE),
+        label=SET_SIZE.name,
         info=knob.help,
         buttons=["reset"],
         elem_id="mix-k",
@@ -184,19 +193,21 @@ def size() -> Slide:
     )
 
 
-def said(scale: str) -> str:
-    return f'<p class="ll-quiet">{HINTS[scale]}</p>'
+def draw_scale_hint(scale: str) -> str:
+    return f'<p class="ll-quiet">{SCALE_HINTS[scale]}</p>'
 
 
-def share(word: str) -> float:
-    """λ as a picture's key says it: a visitor's word."""
+def parse_share(word: str) -> float:
+    """Read λ as a picture's key says it: a visitor's word."""
     try:
-        return LAM.check(float(word[:30]))
+        return LAM_SETTING.check_value(float(word[:30]))
     except ValueError as error:
         raise UserError("This picture does not say how it was mixed; click it again.") from error
 
 
-def painted(page: Page, session: Session, tool: Mix | Swap, count: int) -> str:
+def draw_many(page: Page, session: Session, tool: Mix | Swap, count: int) -> str:
     if isinstance(tool, Swap):
-        return plan.grid(session, sets.grid(page.desk, session, count, tool.parts), tool.parts)
-    return plan.pairings(session, sets.pair(page.desk, session, count, tool))
+        return plan.draw_style_grid(
+            session, sets.make_style_grid(page.workspace, session, count, tool.parts), tool.parts
+        )
+    return plan.draw_pairings(session, sets.pair_sets(page.workspace, session, count, tool))

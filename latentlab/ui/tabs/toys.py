@@ -1,4 +1,4 @@
-"""Toy room: sets in the plane, where one sees whether a mix stays on them."""
+"""The tab Toy room: sets in the plane, where one sees whether a mix stays on them."""
 
 from __future__ import annotations
 
@@ -7,56 +7,65 @@ from typing import Any
 import gradio as gr
 import torch
 
-from latentlab.chance import seeded
+from latentlab.chance import make_generator
 from latentlab.errors import UserError
 from latentlab.knobs import Knob, Setting
-from latentlab.toys import RULES, SETS, Cloud, Mixed, Toy, crossed, mix, off_support
+from latentlab.toys import (
+    MIXING_RULES,
+    TOY_SETS,
+    MixedPoints,
+    PointCloud,
+    ToySet,
+    count_crossing_pairs,
+    count_off_support,
+    mix_points,
+)
 from latentlab.ui import show
-from latentlab.ui.form import modes, number, touched, widget
-from latentlab.ui.markup import text
-from latentlab.ui.plot import PlotlyView, array
+from latentlab.ui.form import list_touch_events, make_knob_widget, make_mode_choice, make_number_box
+from latentlab.ui.markup import escape_text
+from latentlab.ui.plot import PlotlyView, encode_array
 from latentlab.ui.wiring import Page
 
 TITLE, KEY = "Toy room", "toys"
 TOOLS = ()
-POINTS = 600
-REACH = 1.7  # of the axes: all sets lie within
-K = Setting("k", int, 30, Knob("points in a batch of transport; 1 is mixup", 1, POINTS // 2))
-SEED = Setting("seed", int, 0, Knob("of the points and of every draw", 0, 10**6))
-SHARES = {"beta": "λ drawn evenly", "half": "λ = ½"}
-TITLES = {
+TOY_POINT_COUNT = 600
+AXIS_REACH = 1.7  # of the axes: all sets lie within
+MATCH_BATCH = Setting("k", int, 30, Knob("points in a batch of transport; 1 is mixup", 1, TOY_POINT_COUNT // 2))
+TOYS_SEED = Setting("seed", int, 0, Knob("of the points and of every draw", 0, 10**6))
+SHARE_LABELS = {"beta": "λ drawn evenly", "half": "λ = ½"}
+RULE_TITLES = {
     "mixup": "mixup: partners at random",
     "k-mixup": "k-mixup: the nearest match of two batches",
     "random": "batches of k, matched at random",
 }
-HINT = (
+TOYS_HINT = (
     "Two halves of the points are mixed with each other, point by point. With a larger k the match is between near "
     "points, and the mixes stay on the set; with batches alone, matched at random, they do not."
 )
 
 
-def build(page: Page, tab: gr.Tab) -> None:
-    """Widgets first, events last."""
+def build_toys_tab(page: Page, tab: gr.Tab) -> None:
+    """Build the tab: widgets come first, events last."""
     with gr.Row(elem_classes="ll-map-modes"):
-        which = modes({key: toy.title for key, toy in SETS.items()}, "toys")
-        share = modes(SHARES, "toys-share")
+        which = make_mode_choice({key: toy.title for key, toy in TOY_SETS.items()}, "toys")
+        share = make_mode_choice(SHARE_LABELS, "toys-share")
         lines = gr.Checkbox(False, label="show the pairs", elem_id="toys-pairs", container=False)
     with gr.Row(elem_classes="ll-bank"):
-        k, seed = widget(K, "toys"), number(SEED, "toys")
+        k, seed = make_knob_widget(MATCH_BATCH, "toys"), make_number_box(TOYS_SEED, "toys")
     note = gr.HTML(elem_id="toys-note")
     panels: list[tuple[PlotlyView, gr.HTML]] = []
     with gr.Row(elem_classes="ll-toys"):
-        for rule in RULES:
+        for rule in MIXING_RULES:
             with gr.Column(min_width=220):
-                gr.HTML(f'<h3 class="ll-heading">{text(TITLES[rule])}</h3>')
-                panels.append((PlotlyView(height=300, label=TITLES[rule], elem_id=f"toys-{rule}"), gr.HTML()))
-    gr.HTML(f'<p class="ll-quiet">{text(HINT)}</p>')
+                gr.HTML(f'<h3 class="ll-heading">{escape_text(RULE_TITLES[rule])}</h3>')
+                panels.append((PlotlyView(height=300, label=RULE_TITLES[rule], elem_id=f"toys-{rule}"), gr.HTML()))
+    gr.HTML(f'<p class="ll-quiet">{escape_text(TOYS_HINT)}</p>')
 
     controls = [which, share, lines, k, seed]
     outputs = [*(part for panel in panels for part in panel), note]
     gr.on(
-        [tab.select, *touched(controls)],
-        mixed,
+        [tab.select, *list_touch_events(controls)],
+        draw_toy_panels,
         controls,
         outputs,
         trigger_mode="always_last",
@@ -66,31 +75,35 @@ def build(page: Page, tab: gr.Tab) -> None:
     )
 
 
-def mixed(which: Any, share: Any, lines: Any, k: Any, seed: Any) -> list[Any]:
-    """The three panels and what went wrong."""
+def draw_toy_panels(which: Any, share: Any, lines: Any, k: Any, seed: Any) -> list[Any]:
+    """Return the three panels and what went wrong."""
     try:
-        toy, count, draw = SETS.get(which, SETS["ring"]), K.check(k), SEED.check(seed)
+        toy, count, draw = (
+            TOY_SETS.get(which, TOY_SETS["ring"]),
+            MATCH_BATCH.check_value(k),
+            TOYS_SEED.check_value(seed),
+        )
     except UserError as error:
-        return [*[gr.skip()] * (2 * len(RULES)), show.note(str(error))]
-    cloud = toy.sample(POINTS, seeded(draw))
+        return [*[gr.skip()] * (2 * len(MIXING_RULES)), show.draw_note(str(error))]
+    cloud = toy.sample(TOY_POINT_COUNT, make_generator(draw))
     shown: list[Any] = []
-    for rule in RULES:
-        found = mix(cloud.points, rule, count, seeded(draw + 1), 0.5 if share == "half" else None)
-        shown += [figure(toy, cloud, found, bool(lines)), words(toy, cloud, found)]
+    for rule in MIXING_RULES:
+        found = mix_points(cloud.points, rule, count, make_generator(draw + 1), 0.5 if share == "half" else None)
+        shown += [draw_toy_figure(toy, cloud, found, bool(lines)), describe_toy_mixes(toy, cloud, found)]
     return [*shown, ""]
 
 
-def figure(toy: Toy, cloud: Cloud, found: Mixed, pairs: bool) -> dict[str, Any]:
-    """The set in grey, the mixes that lie on it and those that do not; the pairs as faint lines."""
-    off = toy.beyond(found.points) > 1e-5
+def draw_toy_figure(toy: ToySet, cloud: PointCloud, found: MixedPoints, pairs: bool) -> dict[str, Any]:
+    """Draw the set in grey, the mixes that lie on it and those that do not; the pairs are faint lines."""
+    off = toy.measure_distance(found.points) > 1e-5
     data = [
-        dots("the set", cloud.points, "var(--ll-before)", 3, 0.45),
-        dots("on it", found.points[~off], "var(--ll-good)", 5, 0.9),
-        dots("off it", found.points[off], "var(--ll-bad)", 5, 0.9),
+        draw_dots("the set", cloud.points, "var(--ll-before)", 3, 0.45),
+        draw_dots("on it", found.points[~off], "var(--ll-good)", 5, 0.9),
+        draw_dots("off it", found.points[off], "var(--ll-bad)", 5, 0.9),
     ]
     if pairs:
-        data.insert(0, segments(cloud.points[found.pairs]))
-    axis = {"visible": False, "range": [-REACH, REACH], "fixedrange": True}
+        data.insert(0, draw_pair_segments(cloud.points[found.pairs]))
+    axis = {"visible": False, "range": [-AXIS_REACH, AXIS_REACH], "fixedrange": True}
     layout = {
         "xaxis": axis,
         "yaxis": {**axis, "scaleanchor": "x"},
@@ -101,38 +114,38 @@ def figure(toy: Toy, cloud: Cloud, found: Mixed, pairs: bool) -> dict[str, Any]:
     return {"data": data, "layout": layout, "config": {"displayModeBar": False}}
 
 
-def dots(label: str, points: torch.Tensor, colour: str, size: int, opacity: float) -> dict[str, Any]:
+def draw_dots(label: str, points: torch.Tensor, colour: str, size: int, opacity: float) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "markers",
         "name": label,
-        "x": array(points[:, 0]),
-        "y": array(points[:, 1]),
+        "x": encode_array(points[:, 0]),
+        "y": encode_array(points[:, 1]),
         "marker": {"size": size, "color": colour, "opacity": opacity},
         "hoverinfo": "skip",
     }
 
 
-def segments(ends: torch.Tensor) -> dict[str, Any]:
-    """A line a pair, as one curve with gaps."""
+def draw_pair_segments(ends: torch.Tensor) -> dict[str, Any]:
+    """Draw a line a pair, as one curve with gaps."""
     gaps = torch.full_like(ends[:, :1], torch.nan)
     whole = torch.cat([ends, gaps], 1).flatten(0, 1)
     return {
         "type": "scatter",
         "mode": "lines",
         "name": "pairs",
-        "x": array(whole[:, 0]),
-        "y": array(whole[:, 1]),
+        "x": encode_array(whole[:, 0]),
+        "y": encode_array(whole[:, 1]),
         "line": {"color": "var(--ll-before)", "width": 0.6},
         "opacity": 0.6,
         "hoverinfo": "skip",
     }
 
 
-def words(toy: Toy, cloud: Cloud, found: Mixed) -> str:
-    """How many mixes left the set, and how many pairs joined two of its clusters."""
-    count, off = len(found.points), off_support(toy, found.points)
-    left = f"<b>{off} of {count}</b> mixes fall off the {text(toy.title)}."
+def describe_toy_mixes(toy: ToySet, cloud: PointCloud, found: MixedPoints) -> str:
+    """Say how many mixes left the set, and how many pairs joined two of its clusters."""
+    count, off = len(found.points), count_off_support(toy, found.points)
+    left = f"<b>{off} of {count}</b> mixes fall off the {escape_text(toy.title)}."
     if toy.clusters == 1:
         return f'<p class="ll-toy">{left}</p>'
-    return f'<p class="ll-toy">{left} <span>{crossed(cloud.labels, found.pairs)} pairs cross.</span></p>'
+    return f'<p class="ll-toy">{left} <span>{count_crossing_pairs(cloud.labels, found.pairs)} pairs cross.</span></p>'

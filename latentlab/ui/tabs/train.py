@@ -1,4 +1,4 @@
-"""Train: a short run with exactly the move on the page, watched while it goes; it outlives the page."""
+"""The tab Train: a short run with exactly the move on the page, watched while it goes; it outlives the page."""
 
 from __future__ import annotations
 
@@ -7,64 +7,64 @@ from typing import Any
 import gradio as gr
 
 from latentlab.errors import UserError
-from latentlab.knobs import to_json
+from latentlab.knobs import tool_to_json
 from latentlab.runs import Runs
 from latentlab.session import Session
 from latentlab.session import training as verbs
-from latentlab.session.training import STEP
-from latentlab.training import check
+from latentlab.session.training import PREVIEW_STEP
+from latentlab.training import require_trainable
 from latentlab.ui import owner, show
 from latentlab.ui import runs as pages
-from latentlab.ui.form import number
+from latentlab.ui.form import make_number_box
 from latentlab.ui.plot import PlotlyView
-from latentlab.ui.watch import View, Watch, before
-from latentlab.ui.widgets import ASSETS, picked
-from latentlab.ui.wiring import QUEUE, Page, kept
-from latentlab.ui.wish import WishForm
+from latentlab.ui.watch import CurveView, RunMonitor, draw_batch_preview
+from latentlab.ui.widgets import ASSETS_FOLDER, read_event_key
+from latentlab.ui.wiring import TORCH_QUEUE, Page, keep_outputs
+from latentlab.ui.wish import RunFormWidgets
 
 TITLE, KEY = "Train", "train"
 TOOLS = ()
-OFF = "Training is switched off on this page. On a machine of your own, `latentlab app` has it."
-PULSE = 1.0  # seconds
-SMOOTH = 0.6
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+TRAINING_OFF_NOTE = "Training is switched off on this page. On a machine of your own, `latentlab app` has it."
+POLL_SECONDS = 1.0  # seconds
+FIRST_SMOOTHING = 0.6
+RUN_EVENT_OPTIONS: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
 
 
-def build(page: Page, tab: gr.Tab) -> None:
-    if page.desk.runs is None:
-        gr.HTML(f'<p class="ll-quiet">{OFF}</p>')
+def build_train_tab(page: Page, tab: gr.Tab) -> None:
+    if page.workspace.runs is None:
+        gr.HTML(f'<p class="ll-quiet">{TRAINING_OFF_NOTE}</p>')
         return
-    Train(page, tab, page.desk.runs)
+    TrainTab(page, tab, page.workspace.runs)
 
 
-class Train:
-    """The tab: widgets first, events last."""
+class TrainTab:
+    """The tab: widgets come first, events last."""
 
     def __init__(self, page: Page, tab: gr.Tab, runs: Runs) -> None:
-        self.page, self.desk, self.runs = page, page.desk, runs
-        self.watch = Watch(page.desk, runs)
+        self.page, self.workspace, self.runs = page, page.workspace, runs
+        self.watch = RunMonitor(page.workspace, runs)
         self.missing = gr.HTML(elem_id="train-missing")
-        self.form = WishForm(page.desk)
-        self._start_row()
+        self.form = RunFormWidgets(page.workspace)
+        self._build_start_row()
         self.batch = gr.HTML(elem_id="train-batch")
-        self._runs_row()
-        self.chosen = owner.kept(page.desk, "train")
-        self.timer = gr.Timer(PULSE, render=False)
+        self._build_runs_row()
+        self.chosen = owner.make_browser_state(page.workspace, "train")
+        self.timer = gr.Timer(POLL_SECONDS, render=False)
         self.seen, self.news = gr.State(""), gr.State("")
-        page.later.append(self._render_outside)
-        page.follow(self.form.following, self.form.situated)
-        self._events(tab)
+        page.delayed_wiring.append(self._render_outside)
+        page.add_follower(self.form.following_widgets, self.form.follow_world)
+        self._wire_events(tab)
 
-    def _start_row(self) -> None:
+    def _build_start_row(self) -> None:
         with gr.Row(elem_classes="ll-actions ll-go"):
             self.start = gr.Button("Start", variant="primary", elem_id="train-go", size="sm")
             self.twin = gr.Checkbox(False, label="start a baseline beside it", elem_id="train-twin")
             self.show = gr.Button("Show the batch", elem_id="train-show", size="sm")
-            self.step = number(STEP, "train")
+            self.step = make_number_box(PREVIEW_STEP, "train")
             self.note = gr.HTML(elem_id="train-note")
 
-    def _runs_row(self) -> None:
-        script = (ASSETS / "runs.js").read_text()
+    def _build_runs_row(self) -> None:
+        script = (ASSETS_FOLDER / "runs.js").read_text()
         with gr.Row(elem_id="train-runs"):
             with gr.Column(elem_id="train-side", min_width=220):
                 self.list = gr.HTML(elem_id="train-list", js_on_load=script)
@@ -76,128 +76,144 @@ class Train:
                     self.right = PlotlyView(height=260, label="accuracy", elem_id="train-right")
                 with gr.Row(elem_classes="ll-bank", elem_id="train-view"):
                     self.across = gr.Radio(["step", "time"], value="step", label="over", elem_id="train-across")
-                    self.weight = gr.Slider(0, 0.99, SMOOTH, step=0.01, label="smoothing", elem_id="train-smooth")
+                    self.weight = gr.Slider(
+                        0, 0.99, FIRST_SMOOTHING, step=0.01, label="smoothing", elem_id="train-smooth"
+                    )
                 self.now = gr.HTML(elem_id="train-now")
 
     def _render_outside(self) -> None:
-        """What must live while the tab is not open."""
+        """Render what must live while the tab is not open."""
         self.chosen.render()
         self.timer.render()
 
     @property
-    def painted(self) -> list[Any]:
+    def painted_widgets(self) -> list[Any]:
         return [self.list, self.told, self.acts, self.loss, self.right, self.now]
 
-    def _events(self, tab: gr.Tab) -> None:
+    def _wire_events(self, tab: gr.Tab) -> None:
         page, form = self.page, self.form
         looking = [page.owner, self.chosen, self.across, self.weight]
-        shown = [*self.painted, self.seen, self.timer, self.news]
-        self.timer.tick(self.poll, [*looking, self.seen], shown, **QUIET)
-        gr.on([self.across.change, self.weight.input], self.look, looking, shown, trigger_mode="always_last", **QUIET)
-        tab.select(self.opened, page.session, [self.missing, *form.following, self.timer], **QUIET)
-        self.list.pick(self.pick, [self.chosen], [self.chosen, self.note], **QUIET).then(
-            self.look, looking, shown, **QUIET
+        shown = [*self.painted_widgets, self.seen, self.timer, self.news]
+        self.timer.tick(self.poll_runs, [*looking, self.seen], shown, **RUN_EVENT_OPTIONS)
+        gr.on(
+            [self.across.change, self.weight.input],
+            self.repaint_runs,
+            looking,
+            shown,
+            trigger_mode="always_last",
+            **RUN_EVENT_OPTIONS,
         )
-        self.acts.pick(self.act, [page.owner, self.chosen], [self.note], **QUIET).then(
-            self.look, looking, shown, **QUIET
+        tab.select(
+            self.open_tab, page.session, [self.missing, *form.following_widgets, self.timer], **RUN_EVENT_OPTIONS
         )
-        starting = [page.session, page.owner, self.chosen, form.name, self.twin, form.seeds, *form.widgets]
-        self.start.click(self.begin, starting, [self.chosen, self.note], **(QUIET | QUEUE)).then(
-            self.look, looking, shown, **QUIET
+        self.list.pick(self.pick_run, [self.chosen], [self.chosen, self.note], **RUN_EVENT_OPTIONS).then(
+            self.repaint_runs, looking, shown, **RUN_EVENT_OPTIONS
+        )
+        self.acts.pick(self.perform_action, [page.owner, self.chosen], [self.note], **RUN_EVENT_OPTIONS).then(
+            self.repaint_runs, looking, shown, **RUN_EVENT_OPTIONS
+        )
+        starting = [page.session, page.owner, self.chosen, form.name, self.twin, form.seeds, *form.all_widgets]
+        self.start.click(self.start_runs, starting, [self.chosen, self.note], **(RUN_EVENT_OPTIONS | TORCH_QUEUE)).then(
+            self.repaint_runs, looking, shown, **RUN_EVENT_OPTIONS
         )
         gr.on(
             [self.show.click, self.step.submit],
-            self.preview,
-            [page.session, self.step, *form.widgets],
+            self.preview_batch,
+            [page.session, self.step, *form.all_widgets],
             [self.batch, self.note],
             api_visibility="private",
             show_progress="minimal",
-            **QUEUE,
+            **TORCH_QUEUE,
         )
-        page.later.append(self._renew)
+        page.delayed_wiring.append(self._offer_new_classifiers)
 
-    def _renew(self) -> None:
-        """A run that is finished is a classifier like any other, at once."""
-        outputs, values = self.page.names
-        self.news.change(lambda s: values(s) if s else kept(outputs), self.page.session, outputs, **QUIET)
+    def _offer_new_classifiers(self) -> None:
+        """Offer a classifier as soon as its run is finished: it is one like any other, at once."""
+        outputs, values = self.page.name_choices
+        self.news.change(
+            lambda s: values(s) if s else keep_outputs(outputs), self.page.session, outputs, **RUN_EVENT_OPTIONS
+        )
 
     # what the events do; every value comes from a visitor
 
-    def opened(self, session: Session | None) -> list[Any]:
+    def open_tab(self, session: Session | None) -> list[Any]:
         if session is None:
-            return [gr.skip()] * (2 + len(self.form.following))
+            return [gr.skip()] * (2 + len(self.form.following_widgets))
         try:
-            self.desk.dataset(session.world)
+            self.workspace.load_dataset(session.world)
         except UserError as error:
-            return [show.note(str(error)), *self.form.looked(session), gr.Timer(active=True)]
-        return ["", *self.form.looked(session), gr.Timer(active=True)]
+            return [show.draw_note(str(error)), *self.form.follow_view(session), gr.Timer(active=True)]
+        return ["", *self.form.follow_view(session), gr.Timer(active=True)]
 
-    def poll(self, token: Any, chosen: Any, across: Any, weight: Any, seen: str) -> list[Any]:
-        """Nothing new changes nothing; when no run is active there is nothing to wait for."""
-        nothing = [gr.skip()] * (len(self.painted) + 3)
-        if not owner.known(token):
+    def poll_runs(self, token: Any, chosen: Any, across: Any, weight: Any, seen: str) -> list[Any]:
+        """Paint what is new: nothing new changes nothing; when no run is active there is nothing to wait for."""
+        nothing = [gr.skip()] * (len(self.painted_widgets) + 3)
+        if not owner.has_token(token):
             return nothing
         try:
-            mark, values = self.watch.paint(token, owner.chosen_of(chosen), view(across, weight))
+            mark, values = self.watch.paint_runs(token, owner.read_run_choice(chosen), read_curve_view(across, weight))
         except UserError:  # a run was deleted meanwhile; the next tick has the list without it
             return nothing
-        active = any(run.active for run in self.runs.list(token))
-        news = " ".join(self.desk.store.cards)
+        active = any(run.is_active for run in self.runs.list_runs(token))
+        news = " ".join(self.workspace.store.cards)
         if mark == seen:
             return [*([gr.skip()] * len(values)), gr.skip(), gr.skip() if active else gr.Timer(active=False), news]
         return [*values, mark, gr.Timer(active=active), news]
 
-    def look(self, token: Any, chosen: Any, across: Any, weight: Any) -> list[Any]:
-        """Everything painted again, and the clock runs."""
-        *values, _, news = self.poll(token, chosen, across, weight, "")
+    def repaint_runs(self, token: Any, chosen: Any, across: Any, weight: Any) -> list[Any]:
+        """Paint everything again, and let the clock run."""
+        *values, _, news = self.poll_runs(token, chosen, across, weight, "")
         return [*values, gr.Timer(active=True), news]
 
-    def pick(self, event: gr.EventData, chosen: Any) -> list[Any]:
+    def pick_run(self, event: gr.EventData, chosen: Any) -> list[Any]:
         try:
-            kind, _, run = picked(event).partition(":")
+            kind, _, run = read_event_key(event).partition(":")
         except UserError as error:
-            return [gr.skip(), show.note(str(error))]
-        now = owner.chosen_of(chosen)
+            return [gr.skip(), show.draw_note(str(error))]
+        now = owner.read_run_choice(chosen)
         if kind == "run":
             return [{"run": run, "beside": now["beside"]}, ""]
         others = [name for name in now["beside"] if name != run]
         return [{"run": now["run"], "beside": others if run in now["beside"] else [*others, run]}, ""]
 
-    def act(self, event: gr.EventData, token: Any, chosen: Any) -> str:
+    def perform_action(self, event: gr.EventData, token: Any, chosen: Any) -> str:
         """Stop, save, resume or delete the chosen run."""
-        run = owner.chosen_of(chosen)["run"]
+        run = owner.read_run_choice(chosen)["run"]
         try:
-            run = run or next((found.id for found in self.watch.seen(token)), "")
-            pages.act(self.runs, run, picked(event), token)
+            run = run or next((found.id for found in self.watch.list_train_runs(token)), "")
+            pages.perform_run_action(self.runs, run, read_event_key(event), token)
         except UserError as error:
-            return show.note(str(error))
+            return show.draw_note(str(error))
         return ""
 
-    def begin(
+    def start_runs(
         self, session: Session | None, token: Any, chosen: Any, name: Any, twin: Any, seeds: Any, *values: Any
     ) -> list[Any]:
-        """The run, its seeds and its baselines into the queue; the first is chosen, the baseline drawn beside it."""
+        """Put the run, its seeds and its baselines into the queue.
+
+        The first is chosen, the baseline drawn beside it.
+        """
         try:
             if session is None:
                 raise UserError("The page is not ready yet; wait for the pictures.")
-            base = self.form.read(session, values)
-            check(base, self.desk.store)
-            called = str(name).strip() or self.form.caption(session, values)
-            family = verbs.family(base, verbs.seeds(seeds), bool(twin), called)
-            ids = [self.runs.start("train", to_json(one), title, token).id for title, one in family]
+            base = self.form.read_config(session, values)
+            require_trainable(base, self.workspace.store)
+            called = str(name).strip() or self.form.suggest_name(session, values)
+            family = verbs.plan_runs(base, verbs.parse_seeds(seeds), bool(twin), called)
+            ids = [self.runs.submit_run("train", tool_to_json(one), title, token).id for title, one in family]
         except UserError as error:
-            return [gr.skip(), show.note(str(error))]
+            return [gr.skip(), show.draw_note(str(error))]
         return [{"run": ids[0], "beside": ids[1:5]}, ""]
 
-    def preview(self, session: Session | None, step: Any, *values: Any) -> list[Any]:
+    def preview_batch(self, session: Session | None, step: Any, *values: Any) -> list[Any]:
         try:
             if session is None:
                 raise UserError("The page is not ready yet; wait for the pictures.")
-            return [before(self.desk, self.form.read(session, values), step), ""]
+            return [draw_batch_preview(self.workspace, self.form.read_config(session, values), step), ""]
         except UserError as error:
-            return [gr.skip(), show.note(str(error))]
+            return [gr.skip(), show.draw_note(str(error))]
 
 
-def view(across: Any, weight: Any) -> View:
+def read_curve_view(across: Any, weight: Any) -> CurveView:
     known = isinstance(weight, int | float) and 0 <= weight < 1
-    return View("time" if across == "time" else "step", float(weight) if known else SMOOTH)
+    return CurveView("time" if across == "time" else "step", float(weight) if known else FIRST_SMOOTHING)
