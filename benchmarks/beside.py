@@ -26,7 +26,7 @@ import torch
 
 from latentlab.operators import Shift
 from latentlab.runs import Runs, make_token
-from latentlab.runs.folder import RUN_PROGRAM
+from latentlab.runs.queue import RUN_PROGRAM
 from latentlab.session import Session, Workspace, apply_move, choose_networks, open_world
 from latentlab.store import Store
 

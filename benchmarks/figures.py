@@ -11,19 +11,19 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from latentlab import chance, data
+from latentlab import chance, datasets
 from latentlab.operators import METHODS, Adversary, calibrate_knob, measure_distance, rebuild_images
 from latentlab.store import Store
 from latentlab.types import Batch, Bench, Images, LatentModel
 
 
-def chunks(world: data.Dataset, count: int, size: int = 50) -> Iterator[tuple[Images, Tensor]]:
+def chunks(world: datasets.Dataset, count: int, size: int = 50) -> Iterator[tuple[Images, Tensor]]:
     for first in range(0, min(count, len(world.test)), size):
         yield world.test.take_batch(slice(first, min(first + size, count, len(world.test))))
 
 
 @torch.no_grad()
-def reconstruction(model: LatentModel, world: data.Dataset, count: int) -> tuple[float, float]:
+def reconstruction(model: LatentModel, world: datasets.Dataset, count: int) -> tuple[float, float]:
     """Mean PSNR in dB, with 8-bit images, and the largest error of any pixel before rounding."""
     ratios, worst = [], 0.0
     for images, _ in chunks(world, count):
@@ -45,7 +45,7 @@ def attack(attack: Adversary, bench: Bench, batch: Batch) -> tuple[float, float]
 
 def attacks(store: Store, name: str, count: int) -> None:
     """`adversarial-la` as published, and pixel PGD in the l2 ball that moves images equally far."""
-    world = data.load_world(name)
+    world = datasets.load_world(name)
     head = store.list_classifiers(name)[0]
     classifier = store.load(head)
     images, _ = world.test.take_batch(slice(0, count))
@@ -71,7 +71,7 @@ def main() -> None:
     options = parser.parse_args()
     store = Store()
     for name in options.worlds:
-        world = data.load_world(name)
+        world = datasets.load_world(name)
         print(f"{name}: {min(options.images, len(world.test))} test images")
         for model in store.list_models(name)[:-1]:
             ratio, worst = reconstruction(store.load(model), world, options.images)

@@ -14,17 +14,17 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from latentlab import chance, data
-from latentlab.fit.glow import GlowFitter, separate_kernels
-from latentlab.fit.scores import compute_bits_per_dim
-from latentlab.fit.state import TrainingProgress
-from latentlab.fit.updates import BatchOrder, iterate_updates
+from latentlab import chance, datasets
+from latentlab.training.fitters.glow import GlowFitter, separate_kernels
+from latentlab.training.resume_state import TrainingProgress
+from latentlab.training.scores import compute_bits_per_dim
+from latentlab.training.update_loop import BatchOrder, iterate_updates
 
 ADAM = 1.5e-3
 TEST = 1000  # images
 
 
-def fitter_of(world: data.Dataset, teacher: str) -> GlowFitter:
+def fitter_of(world: datasets.Dataset, teacher: str) -> GlowFitter:
     fitter = GlowFitter(world, "cpu")
     if teacher == "Adam":
         kernels, _ = separate_kernels(fitter.network)
@@ -35,7 +35,7 @@ def fitter_of(world: data.Dataset, teacher: str) -> GlowFitter:
     return fitter
 
 
-def after(world: data.Dataset, teacher: str, steps: int) -> float:
+def after(world: datasets.Dataset, teacher: str, steps: int) -> float:
     """Mean bits/dim of the averaged network on test images."""
     torch.manual_seed(0)
     fitter: Any = fitter_of(world, teacher)
@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--data", default="cifar10")
     args = parser.parse_args()
-    world = data.load_world(args.data)
+    world = datasets.load_world(args.data)
     for teacher in ("Adam", "Muon"):
         print(f"{teacher}: {after(world, teacher, args.steps):.3f} bits/dim after {args.steps} steps", flush=True)
 

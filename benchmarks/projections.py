@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from latentlab import data, spaces
+from latentlab import datasets, embeddings
 from latentlab.projections import PROJECTIONS, FittedProjection, find_nearest, measure_projection
 from latentlab.store import Store
 
@@ -28,12 +28,12 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--spaces", nargs="*", default=["cifar10-glow", "cifar10-vae", "cifar10-resnet"])
     options = parser.parse_args()
-    store, world = Store(device="cpu"), data.load_world(options.data)
+    store, world = Store(device="cpu"), datasets.load_world(options.data)
     images = world.test.take_batch(slice(0, options.count))[0]
     others = world.test.take_batch(slice(options.count, options.count + 200))[0]
     for name in options.spaces:
-        points = spaces.embed_images(store.load(name), images)
-        held_out = spaces.embed_images(store.load(name), others)
+        points = embeddings.embed_images(store.load(name), images)
+        held_out = embeddings.embed_images(store.load(name), others)
         print(
             f"{name}: {len(points)} points of {points.shape[1]} coordinates; of {len(held_out)} others the nearest is "
             f"{find_nearest(held_out, points).distances.mean():.2f} away"
@@ -41,7 +41,7 @@ def main() -> None:
         compare(points, held_out)
 
 
-def compare(points: spaces.Flat, held_out: spaces.Flat) -> None:
+def compare(points: embeddings.Flat, held_out: embeddings.Flat) -> None:
     print(
         f"  {'':8} {'first':>8} {'again':>8} {'of UMAP':>8}  trustworthiness  preserved  transform of {len(held_out)}"
     )

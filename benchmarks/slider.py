@@ -19,7 +19,7 @@ from latentlab import images
 from latentlab.operators import Shift
 from latentlab.session import Workspace
 from latentlab.store import Store
-from latentlab.ui import wiring
+from latentlab.ui import events
 
 PARTS: dict[str, tuple[Any, str]] = {  # what is shown and the function that it is the time of
     "the move in latent space": (Shift, "move"),
@@ -70,12 +70,12 @@ def clocks(spent: dict[str, float], moments: Moments) -> Iterator[None]:
         moments["made"] = 1000 * time.time()
         return done
 
-    verb, paint = wiring.time_action, wiring.Page.paint_session
+    verb, paint = events.time_action, events.Page.paint_session
     with ExitStack() as stack:
         for part, (owner, name) in PARTS.items():
             stack.enter_context(patch.object(owner, name, timed(getattr(owner, name), part)))
-        stack.enter_context(patch.object(wiring, "timed", begins))
-        stack.enter_context(patch.object(wiring.Page, "paint", painted))
+        stack.enter_context(patch.object(events, "timed", begins))
+        stack.enter_context(patch.object(events.Page, "paint", painted))
         yield
 
 
@@ -106,11 +106,12 @@ def main() -> None:
     parser.add_argument("--space", default="cifar10-glow")
     parser.add_argument("--times", type=int, default=20)
     args = parser.parse_args()
-    from latentlab.ui import build_page, guard, load_page_style
+    from latentlab.ui import build_page, load_page_style
+    from latentlab.ui.server import launch
 
-    guard.prepare_gradio()
+    launch.prepare_gradio()
     blocks = build_page(Store(device="cpu"))
-    address = guard.launch_page(blocks, prevent_thread_lock=True, quiet=True, **load_page_style())
+    address = launch.launch_page(blocks, prevent_thread_lock=True, quiet=True, **load_page_style())
     with view(address, args.space.partition("-")[0], args.space) as page:
         network, spent, moments = Network(page), {}, {}
         with clocks(spent, moments):

@@ -14,14 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from latentlab import chance, data, metrics
-from latentlab.data import Dataset
+from latentlab import chance, datasets, metrics
+from latentlab.datasets import Dataset
 from latentlab.errors import UserError
 from latentlab.knobs import Knob, tool, tool_from_json
 from latentlab.metrics import METRICS, Estimate, Metric
 from latentlab.models import Pixels
 from latentlab.models.networks import NetworkSource
-from latentlab.training import Config, RunEvent
+from latentlab.training.augmented import Config, RunEvent
 from latentlab.types import Batch, Bench, LatentModel
 
 METRIC_NAMES = tuple(METRICS)
@@ -141,7 +141,7 @@ def _prepare_input(config: Comparison, networks: NetworkSource) -> ComparisonInp
 
 def _load_world(config: Comparison, networks: NetworkSource) -> Dataset:
     """Load the data; where labels are attributes, with the one that the first classifier tells."""
-    world = data.load_world(config.world)
+    world = datasets.load_world(config.world)
     if not world.multilabel:
         return world
     classes = tuple(getattr(networks.load(config.classifiers[0]), "classes", ()))

@@ -9,13 +9,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from latentlab import chance, data, models
-from latentlab.data import Dataset
+from latentlab import chance, datasets, models
+from latentlab.datasets import Dataset
 from latentlab.errors import UserError
-from latentlab.fit import parallel
-from latentlab.fit.parallel import SINGLE_PROCESS, ProcessPlace
-from latentlab.fit.scores import SCORERS
 from latentlab.models import LATENT_KINDS, Airbench, Card, ResNet18, SmallResNet
+from latentlab.training import distributed
+from latentlab.training.distributed import SINGLE_PROCESS, ProcessPlace
+from latentlab.training.scores import SCORERS
 from latentlab.types import Flat, Images, LatentModel, Latents
 
 CARD_SHARE, CARD_SLACK = (
@@ -65,18 +65,18 @@ def evaluate_checkpoint(checkpoint: Path) -> Evaluation:
 
     Under torchrun every process measures its share of the images, and each has the figures of all.
     """
-    device = parallel.choose_device()
+    device = distributed.choose_device()
     card = models.read_card(checkpoint)
     world = _load_card_world(checkpoint, card)
     card, network = models.load_network(checkpoint, device)
-    place = parallel.join_processes(device)
+    place = distributed.join_processes(device)
     again = SCORERS[card.kind](network, world, place)
     if card.kind in LATENT_KINDS and (describe := _load_classifier(checkpoint, card, device)) is not None:
         assert isinstance(network, LatentModel)
         again |= measure_frechet_distances(network, describe, world, place=place) | measure_swaps(
             network, describe, world, place
         )
-    parallel.leave_processes()
+    distributed.leave_processes()
     names = dict.fromkeys([*card.scores, *again])
     figures = tuple(CardFigure(name, card.scores.get(name), again.get(name)) for name in names)
     return Evaluation(checkpoint, card.data, figures)
@@ -87,7 +87,7 @@ def _load_card_world(checkpoint: Path, card: Card) -> Dataset:
         raise UserError(
             f"The card of {checkpoint.name} names no data; only the figures of a fitted network can be measured."
         )
-    world = data.load_world(card.data)
+    world = datasets.load_world(card.data)
     if world.multilabel and not card.multilabel and card.classes:  # a run that learned one attribute as two classes
         world = world.select_attribute(card.classes[-1])
     if world.image_shape != card.image_shape or (card.classes and world.classes != card.classes):
@@ -132,7 +132,7 @@ def measure_frechet_distances(
         return model.decode(model.sample(len(few), chance.make_generator(int(few[0])))).clamp(0, 1)
 
     def describe_images(images: Callable[[Tensor], Images]) -> Flat:
-        return parallel.measure_rows(lambda few: extract_features(images(few)), count, place, width=width)
+        return distributed.measure_rows(lambda few: extract_features(images(few)), count, place, width=width)
 
     width = extract_features(world.test.take_batch([0])[0]).shape[1:]
     test = describe_images(lambda few: world.test.take_batch(few)[0])
@@ -174,7 +174,7 @@ def measure_swaps(
             1,
         ).float()
 
-    shares = parallel.measure_rows(
+    shares = distributed.measure_rows(
         compare_swapped, min(SWAPPED_IMAGES, len(world.test)), place, width=(len(SWAPPED_PART_GROUPS),)
     ).mean(0)
     what = "class" if column is None else "smile"

@@ -11,18 +11,18 @@ from typing import Any
 import pytest
 import torch
 
-from latentlab import data, models
+from latentlab import datasets, models
 from latentlab.chance import make_generator
 from latentlab.models import Card
 from latentlab.session import Workspace
 from latentlab.store import Store
 from latentlab.torchvision_schemas import import_torchvision
-from latentlab.ui import guard
+from latentlab.ui.server import launch
 
 ROOT = Path(__file__).parents[1]
 REAL = {"cifar10": "cifar-10-batches-py", "mnist": "MNIST/raw", "faces": "faces.npz"}
 
-guard.prepare_gradio()  # before a test imports gradio
+launch.prepare_gradio()  # before a test imports gradio
 import_torchvision()  # before torchmetrics and timm import it
 torch.set_num_threads(1)
 
@@ -62,7 +62,7 @@ def chromium() -> str | None:
 @pytest.fixture(scope="session")
 def small_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Untrained networks of the digits' size, with directions."""
-    folder, world = tmp_path_factory.mktemp("checkpoints"), data.load_world("digits")
+    folder, world = tmp_path_factory.mktemp("checkpoints"), datasets.load_world("digits")
     shape, images = world.image_shape, world.train.take_batch(slice(0, 64))[0]
     torch.manual_seed(0)
     made: dict[str, dict[str, Any]] = {

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from torch import Tensor
 
-from latentlab import data, models
+from latentlab import datasets, models
 from latentlab.evaluation import CardFigure, evaluate_checkpoint
-from latentlab.fit import scores
 from latentlab.models import Glow, StyleGAN2
+from latentlab.training import scores
 
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
 SHIPPED = {path.stem: models.read_card(path) for path in sorted(CHECKPOINTS.glob("*.safetensors"))}
@@ -44,7 +44,7 @@ def test_a_card_agrees(name: str, tmp_path: Path) -> None:
 def test_a_card_agrees_on_fewer_images(name: str) -> None:
     """`latentlab evaluate` takes all 10,000 of a flow, and all 32 that a StyleGAN2 optimises, a hundred steps each."""
     card, network = models.load_network(CHECKPOINTS / f"{name}.safetensors")
-    world = data.load_world(card.data)
+    world = datasets.load_world(card.data)
     if isinstance(network, Glow):
         assert near(scores.measure_bits(network, world, 400), card.scores["bits/dim"])
         worst = scores.measure_round_trip(network, world, 200).max().item()

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 
 import latentlab as ll
 from latentlab import knobs, models, recipe
-from latentlab.cli import VERB_MODULES, folder, main
+from latentlab.cli import VERBS, augment_folder, main
 from latentlab.images import read_png_recipe
 from latentlab.models import Card, SmallResNet
 from latentlab.operators import CORRUPTIONS, METHODS, OPERATORS, make_operator
@@ -60,7 +60,7 @@ def succeeds(capsys: pytest.CaptureFixture[str], *argv: object) -> str:
     return capsys.readouterr().out
 
 
-@pytest.mark.parametrize("argv", [["--help"], *([verb, "--help"] for verb in VERB_MODULES)])
+@pytest.mark.parametrize("argv", [["--help"], *([verb, "--help"] for verb in VERBS)])
 def test_every_verb_has_help(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(argv)
@@ -146,7 +146,7 @@ def test_augment_of_nothing_copies_bit_for_bit(
     checkpoints: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     succeeds(capsys, *augment(checkpoints, photos, tmp_path / "out", "--method", "reconstruct"))
-    for file in folder.find_pictures(photos).files:
+    for file in augment_folder.find_pictures(photos).files:
         assert np.array_equal(pixels(photos / file), pixels(tmp_path / "out" / file))
     with (tmp_path / "out" / "targets.csv").open() as file:
         rows = list(csv.reader(file))
@@ -163,7 +163,7 @@ def test_augment_writes_the_recipe_and_the_same_again(
     written = recipe.parse_recipe((tmp_path / "one" / "recipe.json").read_bytes())
     assert (written.operator, written.seed, written.classifier) == ("adversary", 3, "pets-resnet")
     assert (written.settings["epsilon"], written.settings["steps"]) == (0.5, 2)
-    for file in folder.find_pictures(photos).files:
+    for file in augment_folder.find_pictures(photos).files:
         one, two = tmp_path / "one" / file, tmp_path / "two" / file
         assert one.read_bytes() == two.read_bytes()
         assert not np.array_equal(pixels(one), pixels(photos / file))
@@ -194,7 +194,11 @@ def test_augment_skips_what_it_cannot_read(
 def test_names_that_would_meet_stay_apart(tmp_path: Path) -> None:
     for name in ("a.jpg", "a.png", "b.jpg"):
         Image.new("RGB", (4, 4)).save(tmp_path / name)
-    assert [str(path) for path in folder.find_pictures(tmp_path).name_outputs()] == ["a.jpg.png", "a.png", "b.png"]
+    assert [str(path) for path in augment_folder.find_pictures(tmp_path).name_outputs()] == [
+        "a.jpg.png",
+        "a.png",
+        "b.png",
+    ]
 
 
 def test_augment_refuses(checkpoints: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

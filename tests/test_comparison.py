@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from latentlab import data, metrics, models
+from latentlab import datasets, metrics, models
 from latentlab.cli import main
 from latentlab.comparison import Comparison, compare_classifiers
 from latentlab.errors import UserError
+from latentlab.runs.writer import RunDirectory
 from latentlab.store import Store
-from latentlab.training.directory import RunDirectory
 
 QUICK = {"world": "digits", "images": 40, "metrics": ("accuracy", "nll")}
 
@@ -57,7 +57,7 @@ def test_one_figure_a_classifier_and_metric(events, folder):
 
 def test_flips_and_differences_by_brute_force(events, folder):
     store, rows = Store(folder, "cpu"), of(events, "begin")[0]["rows"]
-    images, labels = data.load_world("digits").test.take_batch(rows)
+    images, labels = datasets.load_world("digits").test.take_batch(rows)
     first, second = (store.load(name)(images).argmax(1) == labels for name in ("digits-resnet", "digits-one"))
     flip = next(event for event in of(events, "flips") if event["second"] == "digits-one")
     assert flip["gained"] == [row for row, a, b in zip(rows, first, second, strict=True) if b and not a]

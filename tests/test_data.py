@@ -11,32 +11,32 @@ import pytest
 import torch
 from PIL import Image
 
-from latentlab import data
-from latentlab.data import Dataset
+from latentlab import datasets
+from latentlab.datasets import Dataset
 from latentlab.errors import UserError
 
 
 @pytest.fixture(scope="module")
 def digits() -> Dataset:
-    return data.load_world("digits")
+    return datasets.load_world("digits")
 
 
 def test_digits_are_whole_and_stratified(digits: Dataset) -> None:
     assert digits.image_shape == (3, 32, 32)
-    assert len(digits.train) // data.COLOURINGS_PER_DIGIT + len(digits.test) == 1797
+    assert len(digits.train) // datasets.COLOURINGS_PER_DIGIT + len(digits.test) == 1797
     assert torch.bincount(digits.test.labels).tolist() == [35, 36, 35, 36, 36, 36, 36, 35, 34, 36]
     assert digits.classes == tuple("0123456789")
 
 
 def test_digits_are_the_same_every_time(digits: Dataset) -> None:
-    again = data.make_digits_world()
+    again = datasets.make_digits_world()
     assert torch.equal(digits.train.images, again.train.images)
     assert torch.equal(digits.test.images, again.test.images)
 
 
 def test_colour_says_nothing_about_the_class_unless_biased(digits: Dataset) -> None:
     assert hue_distance(digits) > 0.15  # independent hues are 0.25 of the circle apart on average
-    biased = data.make_digits_world(bias=1.0)
+    biased = datasets.make_digits_world(bias=1.0)
     assert hue_distance(biased) < 0.05
     assert torch.equal(biased.train.labels, digits.train.labels)
 
@@ -69,21 +69,21 @@ def saved(folder: Path, **changes: np.ndarray) -> Path:
 
 
 def test_npz(tmp_path: Path) -> None:
-    world = data.load_world("mine", saved(tmp_path, names=np.array(["cat", "dog"])))
+    world = datasets.load_world("mine", saved(tmp_path, names=np.array(["cat", "dog"])))
     assert (world.classes, world.multilabel, world.image_shape) == (("cat", "dog"), False, (3, 32, 32))
     assert torch.equal(world.train.images[1, :, 5, 7], torch.from_numpy(arrays()["train_x"][1, 5, 7]))
 
 
 def test_npz_of_attributes(tmp_path: Path) -> None:
     marks = np.array([[0, 1, 1], [1, 0, 0], [0, 0, 1], [1, 1, 1]])
-    world = data.load_world("mine", saved(tmp_path, train_y=marks, test_y=marks[:2]))
+    world = datasets.load_world("mine", saved(tmp_path, train_y=marks, test_y=marks[:2]))
     assert (world.classes, world.multilabel) == (("0", "1", "2"), True)
     assert world.train.labels.tolist() == marks.tolist()
 
 
 def test_grey_28_becomes_colour_32(tmp_path: Path) -> None:
     small = arrays(size=28, channels=1)
-    world = data.load_world("mine", saved(tmp_path, train_x=small["train_x"], test_x=small["test_x"][..., 0]))
+    world = datasets.load_world("mine", saved(tmp_path, train_x=small["train_x"], test_x=small["test_x"][..., 0]))
     assert world.image_shape == (3, 32, 32)
     assert world.train.images[0, 2, 2, 3] == small["train_x"][0, 0, 1, 0]
     assert world.test.images[0, 1, 2, 3] == small["train_x"][0, 0, 1, 0]
@@ -107,33 +107,33 @@ def test_grey_28_becomes_colour_32(tmp_path: Path) -> None:
 )
 def test_wrong_arrays_are_refused(tmp_path: Path, change: dict[str, np.ndarray], says: str) -> None:
     with pytest.raises(UserError, match=says):
-        data.load_world("mine", saved(tmp_path, **change))
+        datasets.load_world("mine", saved(tmp_path, **change))
 
 
 @pytest.mark.parametrize("content", [b"", b"text", b"PK\x03\x04 cut short"])
 def test_a_file_that_is_no_npz_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "mine.npz").write_bytes(content)
     with pytest.raises(UserError, match="cannot be read"):
-        data.load_world("mine", tmp_path)
+        datasets.load_world("mine", tmp_path)
 
 
 @pytest.mark.parametrize("name", ["cifar10", "mnist", "faces", "birds"])
 def test_missing_data_say_how_to_get_them(tmp_path: Path, name: str) -> None:
     with pytest.raises(UserError, match=f"{name}.npz") as caught:
-        data.load_world(name, tmp_path)
+        datasets.load_world(name, tmp_path)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["../etc", "a/b", "", "x" * 100, "a\0b"])
 def test_a_path_is_no_name(tmp_path: Path, name: str) -> None:
     with pytest.raises(UserError, match="no name"):
-        data.load_world(name, tmp_path)
+        datasets.load_world(name, tmp_path)
 
 
 def test_an_incomplete_torchvision_folder_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "cifar-10-batches-py").mkdir()
     with pytest.raises(UserError, match="incomplete"):
-        data.load_world("cifar10", tmp_path)
+        datasets.load_world("cifar10", tmp_path)
 
 
 def picture(path: Path, colour: tuple[int, int, int], size: tuple[int, int] = (40, 50)) -> None:
@@ -145,7 +145,7 @@ def test_folders_with_two_halves(tmp_path: Path) -> None:
     for half in ("train", "test"):
         picture(tmp_path / "pets" / half / "cat" / "1.png", (200, 0, 0))
         picture(tmp_path / "pets" / half / "dog" / "2.png", (0, 100, 0))
-    world = data.load_world("pets", tmp_path)
+    world = datasets.load_world("pets", tmp_path)
     assert (world.classes, world.image_shape) == (("cat", "dog"), (3, 32, 32))
     assert world.train.images[:, :, 0, 0].tolist() == [[200, 0, 0], [0, 100, 0]]
     assert world.test.labels.tolist() == [0, 1]
@@ -156,7 +156,7 @@ def test_folders_are_split_by_the_hash_of_the_name(tmp_path: Path) -> None:
     for name in names:
         picture(tmp_path / "pets" / "cat" / name, (200, 0, 0), (70, 64))
         picture(tmp_path / "pets" / "dog" / name, (0, 100, 0), (70, 64))
-    world = data.load_world("pets", tmp_path)
+    world = datasets.load_world("pets", tmp_path)
     held_out = sum(hashlib.sha256(name.encode()).digest()[0] < 26 for name in names)
     assert (len(world.train), len(world.test)) == (2 * (60 - held_out), 2 * held_out)
     assert world.image_shape == (3, 64, 64)
@@ -167,18 +167,18 @@ def test_a_text_file_among_the_pictures_is_named(tmp_path: Path) -> None:
         picture(tmp_path / "pets" / half / "cat" / "1.png", (1, 2, 3))
     (tmp_path / "pets" / "train" / "cat" / "broken.png").write_text("no picture")
     with pytest.raises(UserError, match=r"broken\.png"):
-        data.load_world("pets", tmp_path)
+        datasets.load_world("pets", tmp_path)
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "pets" / "cat").mkdir(parents=True)
     with pytest.raises(UserError, match="folder per class"):
-        data.load_world("pets", tmp_path)
+        datasets.load_world("pets", tmp_path)
 
 
 @pytest.mark.data
 def test_cifar10(real_data: Callable[[str], Path]) -> None:
-    world = data.load_world("cifar10", real_data("cifar10"))
+    world = datasets.load_world("cifar10", real_data("cifar10"))
     assert torch.bincount(world.train.labels).tolist() == [5000] * 10
     assert torch.bincount(world.test.labels).tolist() == [1000] * 10
     mean = world.train.images.double().mean((0, 2, 3)) / 255
@@ -188,14 +188,14 @@ def test_cifar10(real_data: Callable[[str], Path]) -> None:
 
 @pytest.mark.data
 def test_mnist(real_data: Callable[[str], Path]) -> None:
-    world = data.load_world("mnist", real_data("mnist"))
+    world = datasets.load_world("mnist", real_data("mnist"))
     assert (len(world.train), len(world.test), world.image_shape) == (60_000, 10_000, (3, 32, 32))
     assert world.train.images[:, :, 2:-2, 2:-2].double().mean().item() / 255 == pytest.approx(0.1307, abs=1e-4)
 
 
 @pytest.mark.data
 def test_faces(real_data: Callable[[str], Path]) -> None:
-    world = data.load_world("faces", real_data("faces"))
+    world = datasets.load_world("faces", real_data("faces"))
     assert (len(world.train), len(world.test), world.image_shape) == (9000, 1000, (3, 64, 64))
     assert world.multilabel
     assert len(world.classes) == 40

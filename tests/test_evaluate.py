@@ -14,15 +14,16 @@ import torch
 from scipy.linalg import sqrtm
 from torch import Tensor
 
-from latentlab import chance, data, models
+from latentlab import chance, datasets, models
 from latentlab.cli import main
-from latentlab.data import Split
+from latentlab.datasets import Split
 from latentlab.evaluation import CARD_SHARE, CARD_SLACK, CardFigure, compute_frechet_distance, measure_swaps
-from latentlab.fit import FITTERS, loop, parallel
-from latentlab.fit.loop import FitPlan
-from latentlab.fit.parallel import SINGLE_PROCESS
-from latentlab.fit.scores import SCORERS
 from latentlab.models import Card
+from latentlab.training import distributed, fit_loop
+from latentlab.training.distributed import SINGLE_PROCESS
+from latentlab.training.fit import FITTERS
+from latentlab.training.fit_loop import FitPlan
+from latentlab.training.scores import SCORERS
 
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
 
@@ -60,7 +61,7 @@ def test_what_swaps_keep_is_counted() -> None:
     found = {}
     for kind in ("stylegan2", "vae"):
         model = models.load_network(CHECKPOINTS / f"digits-{kind}.safetensors")[1]
-        found[kind] = measure_swaps(model, classifier, data.load_world("digits"))
+        found[kind] = measure_swaps(model, classifier, datasets.load_world("digits"))
     print(found)
     fine, coarse = found["stylegan2"].values()
     assert list(found["stylegan2"]) == [f"class kept when {group} parts are swapped" for group in ("fine", "coarse")]
@@ -112,10 +113,10 @@ def test_what_is_fitted_is_measured() -> None:
 
 @pytest.mark.parametrize("kind", ["glow", "vae", "stylegan2", "resnet"])
 def test_a_fit_writes_what_its_file_gives_again(kind: str, tmp_path: Path) -> None:
-    whole = data.load_world("digits")
+    whole = datasets.load_world("digits")
     world = replace(whole, train=first(whole.train, 300), test=first(whole.test, 4))
     plan = FitPlan(kind, tmp_path / "net.safetensors", None, 2, 8, 0, "cpu", "a test")
-    card = loop.fit_network(plan, FITTERS[kind](world, "cpu"), world)
+    card = fit_loop.fit_network(plan, FITTERS[kind](world, "cpu"), world)
     again = SCORERS[kind](models.load_network(plan.out)[1], world)
     assert all(CardFigure(name, value, again[name]).agrees for name, value in card.scores.items())
     assert card.scores.keys() == again.keys()
@@ -140,7 +141,7 @@ def test_frechet_distance_of_correlated_features_against_scipy() -> None:
 
 def test_few_images_do_not_break_the_distance() -> None:
     """Fewer than features: the covariances are singular."""
-    images = data.load_world("digits").test.images[:20].float().flatten(1)[:, :50]
+    images = datasets.load_world("digits").test.images[:20].float().flatten(1)[:, :50]
     assert compute_frechet_distance(images, images + 1) == pytest.approx(50, rel=1e-3)
 
 
@@ -174,10 +175,10 @@ def test_every_image_is_measured_by_one_process_in_the_same_company(
         hands.append(rows.tolist())
         return 1 + rows.float()
 
-    whole, alone = parallel.measure_rows(measure, 25, SINGLE_PROCESS, size=4), sorted(hands)
+    whole, alone = distributed.measure_rows(measure, 25, SINGLE_PROCESS, size=4), sorted(hands)
     assert whole.tolist() == list(range(1, 26))
     hands.clear()
-    monkeypatch.setattr(parallel.dist, "all_reduce", lambda values: None)
-    parts = [parallel.measure_rows(measure, 25, (rank, processes), size=4) for rank in range(processes)]
+    monkeypatch.setattr(distributed.dist, "all_reduce", lambda values: None)
+    parts = [distributed.measure_rows(measure, 25, (rank, processes), size=4) for rank in range(processes)]
     assert sorted(hands) == alone
     assert torch.equal(sum(parts, torch.zeros(25)), whole)

@@ -11,11 +11,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from latentlab import data
+from latentlab import datasets
 from latentlab.errors import UserError
 from latentlab.explainers import EXPLAINERS, GradCAM, IntegratedGradients, Occlusion, Saliency
-from latentlab.models import AttributeClassifier, foreign
-from latentlab.models.classifiers import ResNet18, SmallResNet
+from latentlab.models import AttributeClassifier
+from latentlab.models.classifiers import external
+from latentlab.models.classifiers.resnet import ResNet18, SmallResNet
 from latentlab.store import Store
 
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
@@ -173,12 +174,12 @@ def test_a_square_that_does_not_fit_is_refused(knobs: dict[str, int], pictures: 
 def _of_every_kind() -> dict[str, nn.Module]:
     shape, names = (3, 32, 32), ("a", "b", "c", "d")
     resnet = ResNet18(shape, names, width=8)
-    brought = foreign.build_architecture("torchvision:vgg11_bn", CLASSES)
+    brought = external.build_architecture("torchvision:vgg11_bn", CLASSES)
     return {
         "small": SmallResNet(shape, names, widths=(8, 8, 16)),
         "resnet18": resnet,
         "attribute": AttributeClassifier(resnet, 1),
-        "brought": foreign.wrap_classifier(brought, names, (0.5,) * 3, (0.2,) * 3, (3, 64, 64)),
+        "brought": external.wrap_classifier(brought, names, (0.5,) * 3, (0.2,) * 3, (3, 64, 64)),
     }
 
 
@@ -195,7 +196,7 @@ def test_grad_cam_finds_the_last_map_of_every_kind_of_classifier(kind: str) -> N
 
 def test_integrated_gradients_miss_less_than_a_twentieth_on_the_digits() -> None:
     net = Store(CHECKPOINTS, "cpu").load("digits-resnet")
-    pictures, _ = data.load_world("digits").test.take_batch(slice(0, 16))
+    pictures, _ = datasets.load_world("digits").test.take_batch(slice(0, 16))
     gap = IntegratedGradients().explain_images(pictures, net, net(pictures).argmax(1)).completeness_gap
     assert gap is not None
     assert float(gap.max()) < 0.05

@@ -10,7 +10,7 @@ import pytest
 import torch
 from playwright.sync_api import sync_playwright
 
-from latentlab import data
+from latentlab import datasets
 from latentlab.cli import main
 from latentlab.cli.project import write_projection_page
 from latentlab.projections import PCA
@@ -31,7 +31,7 @@ def test_coordinates_of_any_space_are_a_row_an_image(
     said = run(capsys, small_world, space, "--out", out, "--method", "pca", "--count", 40)
     assert "40 points by pca; trustworthiness" in said
     rows = list(csv.DictReader(out.open(encoding="utf-8")))
-    test = data.load_world("digits").test
+    test = datasets.load_world("digits").test
     assert [row["label"] for row in rows] == [str(int(label)) for label in test.labels[:40]]
     assert list(rows[0]) == ["row", "label", "x", "y"]
 

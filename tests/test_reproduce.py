@@ -5,11 +5,11 @@ import json
 import pytest
 import torch
 
-from latentlab import data
+from latentlab import datasets
 from latentlab.cli import main, reproduce
 from latentlab.operators import make_operator, measure_distance, rebuild_images
+from latentlab.runs.writer import RunDirectory
 from latentlab.store import Store
-from latentlab.training.directory import RunDirectory
 from latentlab.types import Batch
 
 METHODS = "standard,mixup,pixel-pgd,reconstruct"
@@ -46,7 +46,7 @@ def test_every_method_travels_the_same_distance(done, small_world):
     assert arms["standard"]["augmentations"] == []
     (mixup,) = arms["mixup"]["augmentations"]
     store = Store(small_world, "cpu")
-    images, labels = data.load_world("digits").train.take_batch(slice(0, 32))
+    images, labels = datasets.load_world("digits").train.take_batch(slice(0, 32))
     batch, bench = Batch(images, torch.eye(10)[labels]), store.bench("digits-pixels")
     far = measure_distance(
         make_operator("mixup", mixup["settings"])(batch, bench).images, rebuild_images(batch, bench)

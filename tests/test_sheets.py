@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from latentlab import data, models, sheets
+from latentlab import datasets, models, sheets
 from latentlab.cli import main
 from latentlab.sheets import LABEL_MARGIN, SHEET_COLUMNS, TILE_PIXELS
 from latentlab.types import Images
@@ -20,7 +20,7 @@ WIDTH = LABEL_MARGIN + SHEET_COLUMNS * TILE_PIXELS
 
 @pytest.fixture(scope="module")
 def originals() -> Images:
-    return data.load_world("digits").test.take_batch(slice(0, SHEET_COLUMNS))[0]
+    return datasets.load_world("digits").test.take_batch(slice(0, SHEET_COLUMNS))[0]
 
 
 @pytest.mark.parametrize(("kind", "rows", "rows_without"), [("glow", 9, 7), ("vae", 7, 5), ("stylegan2", 9, 7)])

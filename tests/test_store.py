@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from latentlab import models
 from latentlab.errors import UserError
 from latentlab.models import AttributeClassifier, Card, Pixels, SmallResNet
-from latentlab.models import header as headers
+from latentlab.models import safetensors_header as headers
 from latentlab.store import Store
 from latentlab.torchvision_schemas import import_torchvision
 from latentlab.types import Latents

@@ -17,7 +17,7 @@ from latentlab import chance
 from latentlab.models import Glow, Pixels, ResNet18, StyleGAN2, make_fast_form
 from latentlab.models.modules import use_channels_last
 from latentlab.models.precision import autocast_bf16
-from latentlab.models.style_layers import RELU_GAIN, StyledConv, blur_features
+from latentlab.models.stylegan2.layers import RELU_GAIN, StyledConv, blur_features
 from latentlab.operators import METHODS, match_points
 from latentlab.projections import PCA, PaCMAP
 from latentlab.types import Batch, Bench

@@ -1,7 +1,6 @@
 """`latentlab VERB` does what the page does, and what goes before it, without a page.
 
-Each verb is a module with HELP, `add_VERB_flags(parser, argv)` and `run_VERB(args)`; what is heavy is imported when it
-runs. A person's mistake is one line on stderr and exit code 2; a verb that checks something may end with another code.
+Each verb is a module and a row of `VERBS`; what is heavy is imported when it runs. A person's mistake is one line on stderr and exit code 2; a verb that checks something may end with another code.
 """
 
 from __future__ import annotations
@@ -9,8 +8,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
-from types import ModuleType
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NoReturn
 
 from latentlab.cli import (
@@ -29,19 +28,29 @@ from latentlab.cli import (
 )
 from latentlab.errors import UserError
 
-VERB_MODULES: dict[str, ModuleType] = {
-    "app": app,
-    "list": listing,
-    "data": data,
-    "fit": fit,
-    "train": train,
-    "compare": compare,
-    "reproduce": reproduce,
-    "evaluate": evaluate,
-    "augment": augment,
-    "project": project,
-    "benchmark": benchmark,
-    "convert": convert,
+
+@dataclass(frozen=True)
+class Verb:
+    """A verb has a line of help, flags of its own, and something to do with them."""
+
+    help: str
+    add_flags: Callable[[argparse.ArgumentParser, Sequence[str]], None]
+    run: Callable[[argparse.Namespace], int | None]
+
+
+VERBS: dict[str, Verb] = {
+    "app": Verb(app.HELP, app.add_app_flags, app.run_app),
+    "list": Verb(listing.HELP, listing.add_list_flags, listing.run_list),
+    "data": Verb(data.HELP, data.add_data_flags, data.run_data),
+    "fit": Verb(fit.HELP, fit.add_fit_flags, fit.run_fit),
+    "train": Verb(train.HELP, train.add_train_flags, train.run_train),
+    "compare": Verb(compare.HELP, compare.add_compare_flags, compare.run_compare),
+    "reproduce": Verb(reproduce.HELP, reproduce.add_reproduce_flags, reproduce.run_reproduce),
+    "evaluate": Verb(evaluate.HELP, evaluate.add_evaluate_flags, evaluate.run_evaluate),
+    "augment": Verb(augment.HELP, augment.add_augment_flags, augment.run_augment),
+    "project": Verb(project.HELP, project.add_project_flags, project.run_project),
+    "benchmark": Verb(benchmark.HELP, benchmark.add_benchmark_flags, benchmark.run_benchmark),
+    "convert": Verb(convert.HELP, convert.add_convert_flags, convert.run_convert),
 }
 
 
@@ -74,9 +83,9 @@ def build_parser(argv: Sequence[str]) -> VerbParser:
         "latentlab", description="See what a latent-space augmentation does before paying for the training."
     )
     verbs = whole.add_subparsers(title="verbs", metavar="VERB", required=True, parser_class=VerbParser)
-    for name, verb in VERB_MODULES.items():
-        one = verbs.add_parser(name, help=verb.HELP, description=verb.HELP)
+    for name, verb in VERBS.items():
+        one = verbs.add_parser(name, help=verb.help, description=verb.help)
         one.set_defaults(run=verb.run)
         if argv[:1] == [name]:
-            verb.flags(one, argv[1:])
+            verb.add_flags(one, argv[1:])
     return whole

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from latentlab.cli import bring
+from latentlab.cli import classifier_flags
 from latentlab.errors import UserError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def add_app_flags(parser: argparse.ArgumentParser, argv: Sequence[str] = ()) -> 
         "'sbatch --wrap {command}', 'srun {*command}'; the machines share the folder of the runs",
     )
     parser.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
-    bring.add_classifier_flags(parser)
+    classifier_flags.add_classifier_flags(parser)
 
 
 def run_app(args: argparse.Namespace) -> None:
@@ -59,7 +59,7 @@ def run_app(args: argparse.Namespace) -> None:
 
         folder = "" if args.demo else args.runs
         store = Store(args.checkpoints, args.device, folder or None)
-        bring.choose_classifier(store, args)
+        classifier_flags.choose_classifier(store, args)
         page = build_app_page(store, open_runs(folder, args.launcher, args.checkpoints, args.device))
     serve_app(page, inbrowser=args.open, **options)
 
@@ -117,15 +117,15 @@ def build_app_page(store: Store, runs: Runs | None) -> gr.Blocks:
         raise UserError(
             f"{store.folder} holds no checkpoint; give --checkpoints DIR, or make one with `latentlab fit`."
         )
-    from latentlab.ui import guard
+    from latentlab.ui import build_page
+    from latentlab.ui.server.launch import prepare_gradio
 
-    guard.prepare_gradio()
-    from latentlab import ui
-
-    return ui.build_page(store, runs)
+    prepare_gradio()
+    return build_page(store, runs)
 
 
 def serve_app(page: gr.Blocks, **options: Any) -> str:
-    from latentlab.ui import guard, load_page_style
+    from latentlab.ui import load_page_style
+    from latentlab.ui.server.launch import launch_page
 
-    return guard.launch_page(page, **load_page_style(), **options)
+    return launch_page(page, **load_page_style(), **options)

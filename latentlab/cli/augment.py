@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from latentlab.cli import bring
+from latentlab.cli import classifier_flags
 
 if TYPE_CHECKING:
     from latentlab.knobs import Setting
@@ -33,7 +33,7 @@ def add_augment_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> N
     parser.add_argument("--checkpoints", default="checkpoints", metavar="DIR", help="folder of the networks")
     parser.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
     parser.add_argument("--json", action="store_true", help="say what was done as JSON")
-    bring.add_classifier_flags(parser)
+    classifier_flags.add_classifier_flags(parser)
     _add_named_knobs(parser, argv)
     parser.epilog = f"operators: {', '.join([*OPERATORS, *CORRUPTIONS])}. methods: {', '.join(METHODS)}."
 
@@ -98,14 +98,14 @@ def _choose_tool_name(args: argparse.Namespace) -> str | None:
 
 
 def run_augment(args: argparse.Namespace) -> None:
-    from latentlab.cli import folder
+    from latentlab.cli import augment_folder
     from latentlab.knobs import tool_to_json
     from latentlab.operators import make_operator
     from latentlab.recipe import Recipe
     from latentlab.store import Store
 
     store = Store(args.checkpoints, args.device)
-    classifier = bring.choose_classifier(store, args)
+    classifier = classifier_flags.choose_classifier(store, args)
     recipe = Recipe(
         model=args.model,
         model_digest=store.digest(args.model),
@@ -115,7 +115,7 @@ def run_augment(args: argparse.Namespace) -> None:
         settings=tool_to_json(make_operator(_choose_tool_name(args) or "", collect_knobs(args))),
         seed=args.seed,
     )
-    done, skipped = folder.augment_folder(args.source, args.out, recipe, store, args.batch)
+    done, skipped = augment_folder.augment_folder(args.source, args.out, recipe, store, args.batch)
     if args.json:
         print(
             json.dumps(

@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from latentlab.cli import child
+from latentlab.cli import exec
 from latentlab.cli.augment import add_knob_flags, collect_knobs
 
 if TYPE_CHECKING:
-    from latentlab.training import RunEvent
-    from latentlab.training.directory import RunDirectory
+    from latentlab.runs.writer import RunDirectory
+    from latentlab.training.augmented import RunEvent
 
 HELP = "measure classifiers and runs on the same test images: every figure with its interval"
 COMPARE_EXPLICIT_KNOBS = ("classifiers", "world")  # knobs whose flags are written out here
@@ -26,7 +26,7 @@ def add_compare_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> N
     parser.add_argument("--run", dest="folder", type=Path, metavar="DIR", help="do what config.json in DIR says")
     parser.add_argument("--data", metavar="WORLD", default="digits", help="whose test images (default: digits)")
     parser.add_argument("--json", action="store_true", help="print the events for a program")
-    child.add_store_flags(parser)
+    exec.add_store_flags(parser)
     add_knob_flags(parser, Comparison, skip=COMPARE_EXPLICIT_KNOBS)
 
 
@@ -39,7 +39,7 @@ def run_compare(args: argparse.Namespace) -> int:
         return _run_in_directory(args, show)
     knobs = collect_knobs(args)
     config = tool_from_json(Comparison, {"classifiers": args.names, "world": args.data, **knobs})
-    for event in compare_classifiers(config, child.open_store(args)):
+    for event in compare_classifiers(config, exec.open_store(args)):
         show(event)
     return 0
 
@@ -47,7 +47,7 @@ def run_compare(args: argparse.Namespace) -> int:
 def _run_in_directory(args: argparse.Namespace, show: Callable[[RunEvent], None]) -> int:
     from latentlab.comparison import Comparison, compare_classifiers
     from latentlab.knobs import tool_from_json
-    from latentlab.training.directory import RunDirectory
+    from latentlab.runs.writer import RunDirectory
 
     directory = RunDirectory.open_at(args.folder)
     config = tool_from_json(Comparison, directory.read_config("compare"))
@@ -55,8 +55,8 @@ def _run_in_directory(args: argparse.Namespace, show: Callable[[RunEvent], None]
         print(f"{directory.path} is finished already.")
         return 0
     done = _find_done_metrics(directory)
-    return child.follow_run(
-        directory, lambda asked: compare_classifiers(config, child.open_store(args), done, asked), show
+    return exec.follow_run(
+        directory, lambda asked: compare_classifiers(config, exec.open_store(args), done, asked), show
     )
 
 

@@ -15,7 +15,7 @@ def add_convert_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> N
 
 
 def run_convert(args: argparse.Namespace) -> None:
-    from latentlab.models.convert import convert_stylegan2
+    from latentlab.models.stylegan2.convert import convert_stylegan2
 
     convert_stylegan2(args.source, args.out)
     print(args.out)

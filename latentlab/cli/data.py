@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from latentlab.errors import UserError
 
 if TYPE_CHECKING:
-    from latentlab.data import Dataset
+    from latentlab.datasets import Dataset
 
 HELP = "show, download or check the data sets"
 NPZ_LAYOUT = (
@@ -28,10 +28,10 @@ def add_data_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None
 
 
 def run_data(args: argparse.Namespace) -> None:
-    from latentlab import data
+    from latentlab import datasets
 
     if args.name is None:
-        found = {name: _collect_if_there(name, args.folder) for name in data.WORLD_NAMES}
+        found = {name: _collect_if_there(name, args.folder) for name in datasets.WORLD_NAMES}
         print(
             json.dumps(found, indent=1)
             if args.json
@@ -44,24 +44,24 @@ def run_data(args: argparse.Namespace) -> None:
 
 def _load_world(args: argparse.Namespace) -> Dataset:
     """Load the world of this name; one that can be downloaded is, unless it shall only be checked."""
-    from latentlab import data
+    from latentlab import datasets
 
     try:
-        return data.load_world(args.name, args.folder)
+        return datasets.load_world(args.name, args.folder)
     except UserError as error:
         if args.name == "faces":
             raise UserError(f"{error} It holds {NPZ_LAYOUT}; of CelebA 64×64 images and the 40 attributes.") from error
-        if args.check or args.name not in data.TORCHVISION_LAYOUTS:
+        if args.check or args.name not in datasets.TORCHVISION_LAYOUTS:
             raise
-    data.download_world(args.name, args.folder)
-    return data.load_world(args.name, args.folder)
+    datasets.download_world(args.name, args.folder)
+    return datasets.load_world(args.name, args.folder)
 
 
 def _collect_if_there(name: str, folder: Path | None) -> dict[str, Any]:
-    from latentlab import data
+    from latentlab import datasets
 
     try:
-        return _collect_facts(data.load_world(name, folder))
+        return _collect_facts(datasets.load_world(name, folder))
     except UserError as error:
         return {"missing": str(error)}
 

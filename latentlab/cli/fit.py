@@ -25,7 +25,7 @@ def add_fit_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
 
 
 def run_fit(args: argparse.Namespace) -> None:
-    from latentlab.fit import fit
+    from latentlab.training.fit import fit
 
     names = ("minutes", "steps", "batch", "seed", "device", "parent", "eye")
     card = fit(args.kind, args.data, args.out, **{name: getattr(args, name) for name in names})

@@ -67,10 +67,10 @@ def _write_sheets(store: Store, folder: Path) -> None:
 
 
 def _load_originals(world: str, count: int) -> Images | None:
-    from latentlab import data
+    from latentlab import datasets
 
     try:
-        return data.load_world(world).test.take_batch(slice(0, count))[0]
+        return datasets.load_world(world).test.take_batch(slice(0, count))[0]
     except UserError as error:
         print(f"latentlab: no originals on the sheets of {world}: {error}", file=sys.stderr)
         return None

@@ -17,7 +17,7 @@ from latentlab.errors import UserError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from latentlab.data import Dataset
+    from latentlab.datasets import Dataset
     from latentlab.projections import FittedProjection, Projection, ProjectionQuality
     from latentlab.types import Images, ImageShape
 
@@ -59,16 +59,16 @@ def _add_method_knobs(parser: argparse.ArgumentParser, argv: Sequence[str]) -> N
 
 
 def run_project(args: argparse.Namespace) -> None:
-    from latentlab import data, spaces
+    from latentlab import datasets, embeddings
     from latentlab.projections import measure_projection
     from latentlab.store import Store
 
     _check_output(args.out)
     store = Store(args.checkpoints, args.device)
     network = store.load(args.space)
-    world = data.load_world(args.data or store.card(args.space).data)
+    world = datasets.load_world(args.data or store.card(args.space).data)
     images, labels = _load_images(world, args.split, args.count, network.image_shape)
-    points = spaces.embed_images(network, images)
+    points = embeddings.embed_images(network, images)
     fitted = _make_projection(args).fit(points)
     figures = measure_projection(points, fitted.coordinates, min(QUALITY_NEIGHBOURS, (len(points) - 1) // 2))
     names = _name_labels(world, labels, args.space)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from latentlab.cli import child
+from latentlab.cli import exec
 from latentlab.errors import UserError
 
 if TYPE_CHECKING:
     from latentlab.store import Store
-    from latentlab.training import Config
+    from latentlab.training.augmented import Config
     from latentlab.types import Batch
 
 HELP = "do a paper's experiment again: low-data"
@@ -98,7 +98,7 @@ def run_reproduce(args: argparse.Namespace) -> int:
 
 def _build_config(args: argparse.Namespace, arm: dict[str, Any], seed: int) -> Config:
     from latentlab.knobs import tool_from_json
-    from latentlab.training import Config
+    from latentlab.training.augmented import Config
 
     asked = {"network": args.network, "epochs": args.epochs, "steps": args.steps}
     if args.steps and args.epochs is None:
@@ -163,10 +163,10 @@ def _find_changed_knobs(method: str, operator: Any) -> dict[str, Any]:
 def _load_batch(args: argparse.Namespace, store: Store) -> Batch:
     from torch.nn.functional import one_hot
 
-    from latentlab import chance, data
+    from latentlab import chance, datasets
     from latentlab.types import Batch
 
-    world = data.load_world(args.data)
+    world = datasets.load_world(args.data)
     if world.multilabel:
         raise UserError(f"{world.name} has attributes, not classes; choose digits or cifar10.")
     images, labels = world.train.take_batch(chance.draw_permutation(len(world.train), chance.make_generator(0))[:32])
@@ -176,8 +176,8 @@ def _load_batch(args: argparse.Namespace, store: Store) -> Batch:
 def _train_cell(path: Path, config: Config, store: Store, quiet: bool) -> tuple[int, dict[str, float]]:
     """Train one run in a directory of its own: a finished one is only read, a half-done one goes on."""
     from latentlab.knobs import tool_to_json
-    from latentlab.training import train_classifier
-    from latentlab.training.directory import RunDirectory
+    from latentlab.runs.writer import RunDirectory
+    from latentlab.training.augmented import train_classifier
 
     directory, order = (
         RunDirectory.open_at(path),
@@ -192,7 +192,7 @@ def _train_cell(path: Path, config: Config, store: Store, quiet: bool) -> tuple[
     if not directory.is_finished:
         if not quiet:
             print(f"{path.name} …", flush=True)
-        code = child.follow_run(
+        code = exec.follow_run(
             directory, lambda asked: train_classifier(config, store, directory.files, asked), lambda event: None
         )
     last = (directory.read_events() or [{}])[-1]

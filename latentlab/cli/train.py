@@ -9,21 +9,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from latentlab.cli import child
+from latentlab.cli import exec
 from latentlab.cli.augment import add_knob_flags, collect_knobs
 from latentlab.cli.torchrun import is_first_process
 from latentlab.errors import UserError
 
 if TYPE_CHECKING:
-    from latentlab.training import Config, RunEvent
-    from latentlab.training.directory import RunDirectory
+    from latentlab.runs.writer import RunDirectory
+    from latentlab.training.augmented import Config, RunEvent
 
 HELP = "train a classifier with augmentations; the same command goes on where it was stopped, also under torchrun"
 TRAIN_EXPLICIT_KNOBS = ("world", "augmentations", "rows")  # knobs whose flags are written out here
 
 
 def add_train_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
-    from latentlab.training import Config
+    from latentlab.training.augmented import Config
 
     parser.add_argument(
         "--run",
@@ -44,14 +44,14 @@ def add_train_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> Non
     )
     parser.add_argument("--rows", type=_parse_rows, default=(), metavar="N,N,…", help="training images to learn from")
     parser.add_argument("--json", action="store_true", help="print the events for a program")
-    child.add_store_flags(parser)
+    exec.add_store_flags(parser)
     add_knob_flags(parser, Config, skip=TRAIN_EXPLICIT_KNOBS)
 
 
 def run_train(args: argparse.Namespace) -> int:
     from latentlab.knobs import tool_from_json
-    from latentlab.training import Config
-    from latentlab.training.directory import RunDirectory
+    from latentlab.runs.writer import RunDirectory
+    from latentlab.training.augmented import Config
 
     if args.folder:
         directory = RunDirectory.open_at(args.folder)
@@ -63,18 +63,18 @@ def run_train(args: argparse.Namespace) -> int:
     if directory.is_finished and (args.folder or args.out.exists()):
         print(f"{directory.path} is finished already; its classifier is {directory.files.out}.")
         return 0
-    return child.follow_run(directory, _make_event_source(config, directory, args), _make_printer(args.json))
+    return exec.follow_run(directory, _make_event_source(config, directory, args), _make_printer(args.json))
 
 
 def _make_event_source(config: Config, directory: RunDirectory, args: argparse.Namespace) -> Any:
-    from latentlab.training import train_classifier
+    from latentlab.training.augmented import train_classifier
 
-    return lambda asked: train_classifier(config, child.open_store(args), directory.files, asked)
+    return lambda asked: train_classifier(config, exec.open_store(args), directory.files, asked)
 
 
 def _build_config(args: argparse.Namespace) -> Config:
     from latentlab.knobs import tool_from_json
-    from latentlab.training import Config
+    from latentlab.training.augmented import Config
 
     knobs = collect_knobs(args)
     if {"steps", "minutes"} & set(knobs) and "epochs" not in knobs:

@@ -5,7 +5,9 @@ It is a tool: knobs in the object, images and bench in the call. `bench.model` i
 
 from __future__ import annotations
 
-from latentlab.metrics.hard import (
+from latentlab.metrics.clean import ECE, NLL, Accuracy
+from latentlab.metrics.intervals import METRIC_CHUNK, Estimate, Metric, estimate_mean, estimate_share, mark_correct
+from latentlab.metrics.robustness import (
     FGSM,
     PGD,
     Corrupted,
@@ -15,8 +17,6 @@ from latentlab.metrics.hard import (
     corrupt_in_turn,
     estimate_preserved,
 )
-from latentlab.metrics.measuring import METRIC_CHUNK, Estimate, Metric, estimate_mean, estimate_share, mark_correct
-from latentlab.metrics.plain import ECE, NLL, Accuracy
 
 __all__ = [
     "ECE",

@@ -9,16 +9,16 @@ from torch import nn
 
 from latentlab.errors import UserError
 from latentlab.models import checkpoint
-from latentlab.models.airbench import Airbench
 from latentlab.models.checkpoint import DIRECTION_PREFIX, Card, digest_file, read_card
-from latentlab.models.classifiers import AttributeClassifier, NormalisedClassifier, ResNet18, SmallResNet
-from latentlab.models.fast import make_fast_form
-from latentlab.models.folded import FoldedGlow
-from latentlab.models.folded_classifier import FoldedClassifier
-from latentlab.models.glow import Glow
+from latentlab.models.classifiers.airbench import Airbench
+from latentlab.models.classifiers.inference import FoldedClassifier
+from latentlab.models.classifiers.resnet import AttributeClassifier, NormalisedClassifier, ResNet18, SmallResNet
+from latentlab.models.glow.flow import Glow
+from latentlab.models.glow.inference import FoldedGlow
+from latentlab.models.inference_form import make_fast_form
 from latentlab.models.modules import use_channels_last
 from latentlab.models.pixels import Pixels
-from latentlab.models.stylegan2 import StyleGAN2
+from latentlab.models.stylegan2.generator import StyleGAN2
 from latentlab.models.vae import MMDVAE
 from latentlab.types import DirectedModel
 

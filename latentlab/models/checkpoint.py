@@ -17,7 +17,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from latentlab.errors import UserError
-from latentlab.models.header import read_header
+from latentlab.models.safetensors_header import read_header
 from latentlab.types import ImageShape
 
 MAX_CHECKPOINT_BYTES = 2**31

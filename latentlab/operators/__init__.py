@@ -8,15 +8,15 @@ from typing import Any
 from latentlab.errors import UserError
 from latentlab.knobs import tool_from_json, tool_to_json
 from latentlab.operators.adversary import Adversary, AttackStep
-from latentlab.operators.calibrate import calibrate_knob
-from latentlab.operators.classic import CutMix, Standard
+from latentlab.operators.attack_checks import check_attack
+from latentlab.operators.calibration import calibrate_knob
 from latentlab.operators.corruptions import CORRUPTIONS, Corruption
-from latentlab.operators.doubts import check_attack
-from latentlab.operators.matching import match_points
+from latentlab.operators.latent_operator import LatentOperator, decode, encode, measure_distance, rebuild_images
 from latentlab.operators.methods import METHODS, Method
 from latentlab.operators.mix import Mix, slerp
-from latentlab.operators.move import LatentOperator, decode, encode, measure_distance, rebuild_images
 from latentlab.operators.noise import Noise
+from latentlab.operators.pairing import match_points
+from latentlab.operators.pixel_augmentations import CutMix, Standard
 from latentlab.operators.shift import Shift
 from latentlab.operators.swap import Swap
 from latentlab.types import Operator

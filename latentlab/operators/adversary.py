@@ -15,8 +15,8 @@ from torch.nn.functional import normalize
 from latentlab.chance import draw_uniform
 from latentlab.errors import UserError
 from latentlab.knobs import Knob, tool
-from latentlab.operators.move import LatentOperator, decode, encode, measure_distance
-from latentlab.operators.scoring import compute_logits, compute_losses, compute_margins
+from latentlab.operators.classification import compute_logits, compute_losses, compute_margins
+from latentlab.operators.latent_operator import LatentOperator, decode, encode, measure_distance
 from latentlab.transfer import send_to_device
 from latentlab.types import PART_GROUPS, Batch, Bench, BoundedModel, Flat, Images, LatentModel, Latents, Logits, Targets
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from latentlab.operators.adversary import Adversary
-from latentlab.operators.classic import CutMix, Standard
 from latentlab.operators.mix import Mix
 from latentlab.operators.noise import Noise
+from latentlab.operators.pixel_augmentations import CutMix, Standard
 from latentlab.operators.swap import Swap
 from latentlab.types import Operator
 

@@ -8,8 +8,8 @@ import torch
 
 from latentlab.chance import draw_beta
 from latentlab.knobs import Knob, tool
-from latentlab.operators.move import LatentOperator
-from latentlab.operators.partners import pair_at_random, pair_by_transport, pair_with_hardest, pair_with_next
+from latentlab.operators.latent_operator import LatentOperator
+from latentlab.operators.pairing import pair_at_random, pair_by_transport, pair_with_hardest, pair_with_next
 from latentlab.types import PART_GROUPS, Batch, Bench, Flat, Labels, Latents, Targets
 
 

@@ -8,7 +8,7 @@ import torch
 
 from latentlab.chance import draw_normal
 from latentlab.knobs import Knob, tool
-from latentlab.operators.move import LatentOperator
+from latentlab.operators.latent_operator import LatentOperator
 from latentlab.transfer import send_to_device
 from latentlab.types import PART_GROUPS, Batch, Bench, Flat, Latents, Targets
 

@@ -14,7 +14,7 @@ from torch.nn.functional import normalize
 from latentlab.chance import draw_normal, make_generator
 from latentlab.errors import UserError
 from latentlab.knobs import Knob, tool
-from latentlab.operators.move import LatentOperator
+from latentlab.operators.latent_operator import LatentOperator
 from latentlab.types import PART_GROUPS, Batch, Bench, DirectedModel, Flat, LatentModel, Latents, Targets
 
 MAX_FACTOR = 100  # factor of a direction in a sum

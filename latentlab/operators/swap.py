@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from latentlab.knobs import Knob, tool
 from latentlab.operators.adversary import Adversary
-from latentlab.operators.move import LatentOperator
-from latentlab.operators.partners import TryPartners, pair_at_random, pair_with_hardest, pair_with_next
+from latentlab.operators.latent_operator import LatentOperator
+from latentlab.operators.pairing import TryPartners, pair_at_random, pair_with_hardest, pair_with_next
 from latentlab.types import PART_GROUPS, Batch, Bench, Labels, Latents, Targets
 
 

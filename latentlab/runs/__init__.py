@@ -16,9 +16,9 @@ comes from a machine that this one cannot see (a launcher's) lives as long as it
 """
 
 from latentlab.runs.files import EventTail
-from latentlab.runs.folder import Runs
 from latentlab.runs.limits import Limits
 from latentlab.runs.owner import make_token
+from latentlab.runs.queue import Runs
 from latentlab.runs.run import RUN_STATES, Run
 
 __all__ = ["RUN_STATES", "EventTail", "Limits", "Run", "Runs", "make_token"]

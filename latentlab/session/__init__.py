@@ -1,21 +1,22 @@
 """A visitor's session: small frozen values, and the verbs that make the next one."""
 
-from latentlab.session.animation import ANIMATION_FORMATS, export_animation, name_animation
-from latentlab.session.attack import trace_attack, trace_control
-from latentlab.session.bundle import export_zip, name_zip
-from latentlab.session.choice import load_selected_picture, parse_rows, pick_picture, select_rows
-from latentlab.session.desk import (
-    DIRECTION_SLIDERS,
-    DRAW_SETTING,
-    INDEX_SETTING,
-    REFINE_STEPS,
-    SEED_SETTING,
-    TEMPERATURE_SETTING,
-    Workspace,
+from latentlab.session.actions import (
+    apply_move,
+    apply_moves,
+    change_seed,
+    change_world,
+    choose_networks,
+    crop_photo,
+    move_latents,
+    move_once,
+    open_world,
+    place_picture,
+    rebuild_input,
+    receive_photo,
 )
-from latentlab.session.elsewhere import SpaceResult, compare_spaces
-from latentlab.session.heat import PartChange, measure_latent_change
-from latentlab.session.keep import (
+from latentlab.session.attack.trace import trace_attack, trace_control
+from latentlab.session.export.animation import ANIMATION_FORMATS, export_animation, name_animation
+from latentlab.session.export.png import (
     export_png,
     make_recipe,
     name_operator,
@@ -24,12 +25,23 @@ from latentlab.session.keep import (
     restore_png,
     restore_recipe,
 )
-from latentlab.session.lines import export_python
-from latentlab.session.link import make_link, open_link, report_left_out
-from latentlab.session.past import HISTORY_LENGTH, find_current_entry, go_back, remember_view
-from latentlab.session.path import MovePath, PathPredictions, find_move_path, move_along_path, predict_path
-from latentlab.session.pin import pin_picture, remove_pin, take_pinned
-from latentlab.session.refine import refine_encoding, use_plain_encoding
+from latentlab.session.export.python import export_python
+from latentlab.session.export.url import make_link, open_link, report_left_out
+from latentlab.session.export.zip import export_zip, name_zip
+from latentlab.session.history import HISTORY_LENGTH, find_current_entry, go_back, remember_view
+from latentlab.session.latent_change import PartChange, measure_latent_change
+from latentlab.session.paths import MovePath, PathPredictions, find_move_path, move_along_path, predict_path
+from latentlab.session.pictures import (
+    load_selected_picture,
+    parse_rows,
+    pick_picture,
+    pin_picture,
+    remove_pin,
+    select_rows,
+    take_pinned,
+)
+from latentlab.session.refinement import refine_encoding, use_plain_encoding
+from latentlab.session.space_comparison import SpaceResult, compare_spaces
 from latentlab.session.state import (
     AttackTrace,
     HistoryEntry,
@@ -43,19 +55,14 @@ from latentlab.session.state import (
     Selection,
     Session,
 )
-from latentlab.session.verbs import (
-    apply_move,
-    apply_moves,
-    change_seed,
-    change_world,
-    choose_networks,
-    crop_photo,
-    move_latents,
-    move_once,
-    open_world,
-    place_picture,
-    rebuild_input,
-    receive_photo,
+from latentlab.session.workspace import (
+    DIRECTION_SLIDERS,
+    DRAW_SETTING,
+    INDEX_SETTING,
+    REFINE_STEPS,
+    SEED_SETTING,
+    TEMPERATURE_SETTING,
+    Workspace,
 )
 
 __all__ = [

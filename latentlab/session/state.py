@@ -9,7 +9,7 @@ from typing import Literal
 from PIL import Image
 
 from latentlab.images import CropBox
-from latentlab.operators.move import LatentOperator
+from latentlab.operators.latent_operator import LatentOperator
 from latentlab.types import Images
 
 

@@ -1,4 +1,4 @@
-"""The page. Gradio is imported when it is first built, after `guard.prepare_gradio` has set up for it."""
+"""The page. Gradio is imported when it is first built, after `server.launch.prepare_gradio` has set up for it."""
 
 from __future__ import annotations
 

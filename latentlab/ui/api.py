@@ -17,9 +17,9 @@ from latentlab.errors import UserError
 from latentlab.knobs import tool_from_json
 from latentlab.operators import OPERATORS, Mix, Swap
 from latentlab.session import SEED_SETTING, Session, Workspace
+from latentlab.ui.events import TORCH_QUEUE
 from latentlab.ui.form import Form, to_knob_value
 from latentlab.ui.inputs import FileDrop
-from latentlab.ui.wiring import TORCH_QUEUE
 
 
 def add_endpoints(workspace: Workspace) -> None:

@@ -11,13 +11,33 @@ import gradio as gr
 from latentlab.runs import Runs
 from latentlab.session import Session, Workspace, apply_move, change_world, choose_networks, open_link
 from latentlab.store import Store
-from latentlab.ui import api, away, owner, show, widgets, workbench
-from latentlab.ui.closer import DetailsPanel
-from latentlab.ui.tabs import attack, compare, explain, explore, learn, mix, toys, train
-from latentlab.ui.tabs import map as atlas
-from latentlab.ui.wiring import TORCH_QUEUE, Page, connect_action, time_action
+from latentlab.ui import api, components, run_owner
+from latentlab.ui.events import TORCH_QUEUE, Page, connect_action, time_action
+from latentlab.ui.stage import export_menu
+from latentlab.ui.stage.details import DetailsPanel
+from latentlab.ui.stage.view import draw_note, shorten_model_name, spell_name
+from latentlab.ui.tabs.attack import tab as attack_tab
+from latentlab.ui.tabs.compare import tab as compare_tab
+from latentlab.ui.tabs.explain import tab as explain_tab
+from latentlab.ui.tabs.explore import tab as explore_tab
+from latentlab.ui.tabs.learn import tab as learn_tab
+from latentlab.ui.tabs.map import tab as map_tab
+from latentlab.ui.tabs.mix import tab as mix_tab
+from latentlab.ui.tabs.toys import tab as toys_tab
+from latentlab.ui.tabs.train import tab as train_tab
+from latentlab.ui.workbench import panel
 
-TABS = (explore, mix, attack, explain, atlas, train, compare, toys, learn)
+TABS = {
+    explore_tab: explore_tab.build_explore_tab,
+    mix_tab: mix_tab.build_mix_tab,
+    attack_tab: attack_tab.build_attack_tab,
+    explain_tab: explain_tab.build_explain_tab,
+    map_tab: map_tab.build_map_tab,
+    train_tab: train_tab.build_train_tab,
+    compare_tab: compare_tab.build_compare_tab,
+    toys_tab: toys_tab.build_toys_tab,
+    learn_tab: learn_tab.build_learn_tab,
+}
 SKIP_LINK = '<a class="ll-button ll-skip" href="#tabs">To the controls</a>'
 
 
@@ -28,23 +48,23 @@ def lay_out_page(store: Store, runs: Runs | None = None) -> gr.Blocks:
         page = Page(
             workspace,
             session=gr.State(None),
-            stage=widgets.make_stage(elem_id="stage", render=False),
+            stage=components.make_stage(elem_id="stage", render=False),
             status=gr.HTML(elem_id="status", render=False),
-            models=widgets.make_choices(elem_id="models", render=False),
-            slots=widgets.make_choices(elem_id="slots", render=False),
-            filmstrip=widgets.make_choices(elem_id="film", render=False),
-            export_menu=widgets.make_export_menu(elem_id="away", render=False),
-            history=widgets.make_choices(elem_id="past", elem_classes="ll-examples", render=False),
-            selection=widgets.make_choices(elem_id="chosen", render=False),
+            models=components.make_choices(elem_id="models", render=False),
+            slots=components.make_choices(elem_id="slots", render=False),
+            filmstrip=components.make_choices(elem_id="film", render=False),
+            export_menu=components.make_export_menu(elem_id="away", render=False),
+            history=components.make_choices(elem_id="past", elem_classes="ll-examples", render=False),
+            selection=components.make_choices(elem_id="chosen", render=False),
             file=gr.DownloadButton("The file", elem_id="file", render=False),
-            owner=owner.make_browser_state(workspace, "owner"),
+            owner=run_owner.make_browser_state(workspace, "owner"),
             tabs=gr.Tabs(elem_id="tabs", render=False),
         )
-        widgets.make_server_status(elem_id="alive")
+        components.make_server_status(elem_id="alive")
         note = build_header(page)
         with gr.Row(elem_id="desk"):
             with gr.Column(elem_id="side", min_width=280):
-                workbench.build_workbench(page)
+                panel.build_workbench(page)
             with gr.Column(elem_id="main", min_width=320):
                 page.stage.render()
                 details = DetailsPanel(page)
@@ -53,7 +73,7 @@ def lay_out_page(store: Store, runs: Runs | None = None) -> gr.Blocks:
         details.wire_events(note)
         page.finish_wiring()
         wire_first_view(page, blocks, note)
-        owner.issue_token_on_load(page.owner, blocks)
+        run_owner.issue_token_on_load(page.owner, blocks)
     clear_progress_marks(blocks)
     return blocks
 
@@ -82,13 +102,13 @@ def wire_first_view(page: Page, blocks: gr.Blocks, note: gr.HTML) -> None:
             gr.Tabs(selected=key) if part is page.tabs else value
             for part, value in zip(outputs, values(again), strict=True)
         ]
-        return [*page.paint_session(replace(again, notice=session.notice)), *followed, show.draw_note(session.notice)]
+        return [*page.paint_session(replace(again, notice=session.notice)), *followed, draw_note(session.notice)]
 
     blocks.load(
         open_first_view,
         None,
         [*page.always_outputs, *outputs, note],
-        js=(widgets.ASSETS_FOLDER / "first.js").read_text(),
+        js=(components.ASSETS_FOLDER / "first.js").read_text(),
         show_progress="hidden",
         api_visibility="private",
         **TORCH_QUEUE,
@@ -107,7 +127,7 @@ def build_header(page: Page) -> gr.HTML:
             for label in ("world", "space", "classifier")
         )
         page.export_menu.render()
-        save = away.place_file_offers(page, away.ZIP_KIND, elem_id="pack")
+        save = export_menu.place_file_offers(page, export_menu.ZIP_KIND, elem_id="pack")
         page.file.render()
         page.status.render()
         dark = gr.Button("◐", elem_id="dark", size="sm", min_width=36)
@@ -140,8 +160,8 @@ def ignore_same_name(field: str, verb: Callable[[Session, str], Session]) -> Cal
 def update_name_choices(workspace: Workspace, session: Session) -> list[Any]:
     """Return what the three dropdowns offer and show: the worlds, and the world's spaces and classifiers."""
     store, world = workspace.store, session.world
-    spaces = [(show.shorten_model_name(workspace, name, world), name) for name in store.list_models(world)]
-    classifiers = [(show.spell_name(name.removeprefix(f"{world}-")), name) for name in store.list_classifiers(world)]
+    spaces = [(shorten_model_name(workspace, name, world), name) for name in store.list_models(world)]
+    classifiers = [(spell_name(name.removeprefix(f"{world}-")), name) for name in store.list_classifiers(world)]
     return [
         gr.update(choices=list(store.worlds), value=world),
         gr.update(choices=spaces, value=session.model),
@@ -150,12 +170,12 @@ def update_name_choices(workspace: Workspace, session: Session) -> list[Any]:
 
 
 def build_tabs(page: Page) -> None:
-    keep = (widgets.ASSETS_FOLDER / "tab.js").read_text()
+    keep = (components.ASSETS_FOLDER / "tab.js").read_text()
     page.tabs.render()
     with page.tabs:
-        for module in TABS:
+        for module, build in TABS.items():
             with gr.Tab(module.TITLE, id=module.KEY) as tab:
-                module.build(page, tab)
+                build(page, tab)
             tab.select(None, js=f"() => ({keep})({module.KEY!r})", api_visibility="private")
     page.steady_parts.append((page.tabs, find_tool_tab))
     page.add_follower([page.tabs], lambda session: [gr.Tabs(selected=find_tool_tab(session))])
@@ -168,4 +188,4 @@ def find_tab_key(key: str | None) -> str | None:
 
 def find_tool_tab(session: Session) -> str:
     """Return the key of the tab that has the session's tool; where none has it, the first tab's."""
-    return next((module.KEY for module in TABS if isinstance(session.result.tool, module.TOOLS)), explore.KEY)
+    return next((module.KEY for module in TABS if isinstance(session.result.tool, module.TOOLS)), explore_tab.KEY)

@@ -7,7 +7,7 @@ from typing import Any
 from gradio.themes import Base
 from gradio.themes.utils import colors, sizes
 
-from latentlab.ui.widgets import ASSETS_FOLDER
+from latentlab.ui.components import ASSETS_FOLDER
 
 FONT_FAMILY = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "DejaVu Sans", "sans-serif")
 MONO_FAMILY = ("ui-monospace", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")

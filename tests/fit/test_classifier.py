@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import torch
 
-from latentlab import chance, data
-from latentlab.data import Split
-from latentlab.fit.classifier import apply_mixup, compute_label_loss, recompute_batch_norms
+from latentlab import chance, datasets
+from latentlab.datasets import Split
 from latentlab.models import SmallResNet
+from latentlab.training.fitters.classifier import apply_mixup, compute_label_loss, recompute_batch_norms
 
 
 def test_statistics_are_those_of_the_weights_that_are_shipped():
-    world = data.load_world("digits")
+    world = datasets.load_world("digits")
     world = replace(world, train=Split(world.train.images[:400], world.train.labels[:400]))
     torch.manual_seed(0)
     network = SmallResNet(world.image_shape, world.classes, widths=(8, 8, 8)).eval()

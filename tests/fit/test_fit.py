@@ -13,13 +13,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from latentlab import chance, data, models
-from latentlab.data import Split
+from latentlab import chance, datasets, models
+from latentlab.datasets import Split
 from latentlab.errors import UserError
-from latentlab.fit import FITTERS, fit, loop, state
-from latentlab.fit.directions import find_label_directions, find_principal_directions
-from latentlab.fit.loop import FitPlan
-from latentlab.fit.updates import BatchOrder
+from latentlab.training import fit_loop, resume_state
+from latentlab.training.fit import FITTERS, fit
+from latentlab.training.fit_loop import FitPlan
+from latentlab.training.named_directions import find_label_directions, find_principal_directions
+from latentlab.training.update_loop import BatchOrder
 
 SCRIPT = """
 import sys, torch
@@ -37,7 +38,7 @@ loop.run(plan, FITTERS[sys.argv[3]](world, "cpu"), world)
 @pytest.fixture(scope="module")
 def digits():
     """A few of them: these tests are about the loop."""
-    world = data.load_world("digits")
+    world = datasets.load_world("digits")
     train, test = Split(*rows(world.train, 500)), Split(*rows(world.test, 40))
     return replace(world, train=train, test=test)
 
@@ -50,9 +51,11 @@ def plan(out: Path, steps: int, kind: str = "resnet") -> FitPlan:
     return FitPlan(kind, out, None, steps, 16, 0, "cpu", "a test")
 
 
-def run(out: Path, steps: int, world: data.Dataset, kind: str = "resnet", parent: Path | None = None) -> models.Card:
+def run(
+    out: Path, steps: int, world: datasets.Dataset, kind: str = "resnet", parent: Path | None = None
+) -> models.Card:
     torch.manual_seed(0)
-    return loop.fit_network(replace(plan(out, steps, kind), parent=parent), FITTERS[kind](world, "cpu"), world)
+    return fit_loop.fit_network(replace(plan(out, steps, kind), parent=parent), FITTERS[kind](world, "cpu"), world)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in FITTERS if kind != "resnet18"])
@@ -176,13 +179,21 @@ def test_divergence_is_one_clear_line_and_keeps_the_state(tmp_path, digits):
     fitter = FITTERS["resnet"](digits, "cpu")
     out = tmp_path / "net.safetensors"
     everything = torch.nn.ModuleDict({"fit": fitter.modules, "average": fitter.network})
-    state.save_resume_state(out.with_suffix(".resume"), state.TrainingProgress(), everything, fitter.optimisers)
+    resume_state.save_resume_state(
+        out.with_suffix(".resume"), resume_state.TrainingProgress(), everything, fitter.optimisers
+    )
     kept = out.with_suffix(".resume").read_bytes()
     with torch.no_grad():
         fitter.network.head.weight.fill_(float("nan"))
     with pytest.raises(UserError, match="diverged at step 1"):
-        loop._learn_until_done(
-            plan(out, 3), fitter, everything, state.TrainingProgress(), digits, out.with_suffix(".resume"), (0, 1)
+        fit_loop._learn_until_done(
+            plan(out, 3),
+            fitter,
+            everything,
+            resume_state.TrainingProgress(),
+            digits,
+            out.with_suffix(".resume"),
+            (0, 1),
         )
     assert out.with_suffix(".resume").read_bytes() == kept
 
@@ -191,11 +202,11 @@ def test_divergence_is_one_clear_line_and_keeps_the_state(tmp_path, digits):
 def test_a_full_disk_is_one_clear_line_and_keeps_the_state(tmp_path, digits):
     fitter = FITTERS["resnet"](digits, "cpu")
     resume = tmp_path / "net.resume"
-    state.save_resume_state(resume, state.TrainingProgress(1), fitter.modules, fitter.optimisers)
+    resume_state.save_resume_state(resume, resume_state.TrainingProgress(1), fitter.modules, fitter.optimisers)
     kept = resume.read_bytes()
     resume.with_name(f"net.resume.{os.getpid()}.part").symlink_to("/dev/full")
     with pytest.raises(UserError, match="disk is full"):
-        state.save_resume_state(resume, state.TrainingProgress(2), fitter.modules, fitter.optimisers)
+        resume_state.save_resume_state(resume, resume_state.TrainingProgress(2), fitter.modules, fitter.optimisers)
     assert resume.read_bytes() == kept
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from latentlab.fit.muon import Muon, orthogonalise_update
+from latentlab.training.muon import Muon, orthogonalise_update
 
 
 def test_an_update_turns_and_hardly_stretches():

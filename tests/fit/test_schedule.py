@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from latentlab import chance
-from latentlab.fit.schedule import crop_randomly, flip_randomly, schedule_cosine, turn_randomly
+from latentlab.training.schedule import crop_randomly, flip_randomly, schedule_cosine, turn_randomly
 from latentlab.types import Images
 
 

@@ -3,21 +3,21 @@
 import pytest
 import torch
 
-from latentlab import chance, data
-from latentlab.fit.diffaugment import DiffAugment, cut_out_square, recolour_images, translate_images
-from latentlab.fit.eye import ProjectedDiscriminator
-from latentlab.fit.stylegan2 import StyleGAN2Fitter
+from latentlab import chance, datasets
 from latentlab.models import ResNet18, SmallResNet
+from latentlab.training.fitters.diffaugment import DiffAugment, cut_out_square, recolour_images, translate_images
+from latentlab.training.fitters.projected_discriminator import ProjectedDiscriminator
+from latentlab.training.fitters.stylegan2 import StyleGAN2Fitter
 
 
 @pytest.fixture(scope="module")
 def fitter() -> StyleGAN2Fitter:
     torch.manual_seed(0)
-    return StyleGAN2Fitter(data.load_world("digits"), "cpu")
+    return StyleGAN2Fitter(datasets.load_world("digits"), "cpu")
 
 
 def test_steps_move_every_network_and_report_finite_terms(fitter):
-    world = data.load_world("digits")
+    world = datasets.load_world("digits")
     images, labels = world.train.take_batch(slice(0, 8))
     fitter.begin(images)
     before = {name: tensor.clone() for name, tensor in fitter.modules.state_dict().items()}
@@ -32,7 +32,7 @@ def test_steps_move_every_network_and_report_finite_terms(fitter):
 
 def test_the_encoder_learns_to_rebuild():
     torch.manual_seed(0)
-    world = data.load_world("digits")
+    world = datasets.load_world("digits")
     fitter = StyleGAN2Fitter(world, "cpu")
     images, labels = world.train.take_batch(slice(0, 16))
     fitter.begin(images)
@@ -99,7 +99,7 @@ def test_the_eye_has_a_logit_for_each_place_and_leaves_its_classifier_alone():
 
 def test_with_an_eye_its_heads_learn_too_and_what_is_rebuilt_looks_more_alike():
     torch.manual_seed(0)
-    world = data.load_world("digits")
+    world = datasets.load_world("digits")
     fitter = StyleGAN2Fitter(world, "cpu")
     looking = eye()
     fitter.attach_eye(looking)

@@ -90,7 +90,7 @@ def test_an_address_opens_the_view_that_it_named(shipped: Workspace, operator: s
 
 def test_verbs_and_their_flags(golden: Golden) -> None:
     flags: dict[str, list[str]] = {}
-    for verb in cli.VERB_MODULES:
+    for verb in cli.VERBS:
         subs = next(a for a in cli.build_parser([verb])._actions if isinstance(a, argparse._SubParsersAction))
         flags[verb] = sorted(
             name for action in subs.choices[verb]._actions for name in action.option_strings or [action.dest]

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 
 from latentlab import models
 from latentlab.errors import UserError
-from latentlab.models.convert import convert_stylegan2
-from latentlab.models.stylegan2 import StyleGAN2
+from latentlab.models.stylegan2.convert import convert_stylegan2
+from latentlab.models.stylegan2.generator import StyleGAN2
 
 CHANNELS, STYLE, MLP = (16, 16, 8), 12, 3
 

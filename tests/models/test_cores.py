@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from latentlab import chance
-from latentlab.models.cores import map_on_cores, split_batch
+from latentlab.threads import map_on_cores, split_batch
 
 
 @pytest.fixture(params=[1, 2, 3])

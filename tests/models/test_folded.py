@@ -5,10 +5,11 @@ import torch
 from torch.nn.functional import conv2d, cosine_similarity
 
 from latentlab import chance
-from latentlab.models import FoldedGlow, Glow, make_fast_form, products
-from latentlab.models.bits import mask_gradient, pack_relu_mask
+from latentlab.models import FoldedGlow, Glow, make_fast_form
+from latentlab.models.glow import conv_matmul
+from latentlab.models.glow.conv_matmul import gather_windows, sum_overlaps
+from latentlab.models.glow.relu_mask import mask_gradient, pack_relu_mask
 from latentlab.models.precision import gains_from_bf16
-from latentlab.models.products import gather_windows, sum_overlaps
 from latentlab.store import Store
 from latentlab.types import LatentModel
 
@@ -84,9 +85,9 @@ def test_a_packed_product_is_the_public_one(rng, monkeypatch):
     x = torch.randn(2, 3, 3, 6, generator=rng).bfloat16()
     weight, bias = torch.randn(8, 6, generator=rng), torch.randn(8, generator=rng)
     expected = (x.double() @ weight.bfloat16().double().t() + bias.bfloat16().double()).relu()
-    for packs in {products.CAN_PACK, False}:
-        monkeypatch.setattr(products, "PACKS", packs)
-        product = products.MatrixProduct(weight, bias, torch.bfloat16, relu=True)
+    for packs in {conv_matmul.CAN_PACK, False}:
+        monkeypatch.setattr(conv_matmul, "PACKS", packs)
+        product = conv_matmul.MatrixProduct(weight, bias, torch.bfloat16, relu=True)
         assert (product.packed is not None) == (packs and gains_from_bf16("cpu"))
         assert torch.allclose(product(x).double(), expected, rtol=0.02, atol=0.02)
         leaf = x.float().requires_grad_()

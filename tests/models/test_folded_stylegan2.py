@@ -6,7 +6,7 @@ from torch.nn.functional import cosine_similarity
 
 from latentlab import chance
 from latentlab.models import StyleGAN2
-from latentlab.models.folded_stylegan2 import fold_stylegan2
+from latentlab.models.stylegan2.inference import fold_stylegan2
 from latentlab.store import Store
 
 

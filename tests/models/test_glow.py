@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from latentlab import chance, data, models
+from latentlab import chance, datasets, models
 from latentlab.models import Glow
-from latentlab.models.states import apply_logit, squeeze_pixels
+from latentlab.models.glow.squeeze import apply_logit, squeeze_pixels
 from latentlab.types import DensityModel, DirectedModel
 
 CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
@@ -35,7 +35,7 @@ def test_round_trip_over_the_whole_range_of_grey():
 @pytest.mark.data
 def test_round_trip_of_real_test_images(real_data, capsys):
     model = glow(32, 3)
-    images, _ = data.load_world("cifar10", real_data("cifar10")).test.take_batch(slice(0, 64))
+    images, _ = datasets.load_world("cifar10", real_data("cifar10")).test.take_batch(slice(0, 64))
     error = (model.decode(model.encode(images)) - images).abs().max().item()
     with capsys.disabled():
         print(f"\nGlow round trip on 64 CIFAR-10 test images, random weights: {error:.1e}")

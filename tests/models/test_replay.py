@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from latentlab import chance
 from latentlab.models import FoldedGlow, Glow, ResNet18, make_fast_form
-from latentlab.models.replay import MAX_RECORDINGS, REHEARSALS, ReplayedFunction
+from latentlab.models.cuda_graphs import MAX_RECORDINGS, REHEARSALS, ReplayedFunction
 from latentlab.operators import METHODS
 from latentlab.transfer import send_to_device
 from latentlab.types import Batch, Bench

@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 
 from latentlab import chance, models
-from latentlab.models.discriminator import Discriminator, measure_batch_deviation
-from latentlab.models.style_layers import ModulatedConv, ToImage, make_blur_kernel, upsample_image
-from latentlab.models.stylegan2 import StyleGAN2
+from latentlab.models.stylegan2.discriminator import Discriminator, measure_batch_deviation
+from latentlab.models.stylegan2.generator import StyleGAN2
+from latentlab.models.stylegan2.layers import ModulatedConv, ToImage, make_blur_kernel, upsample_image
 from latentlab.types import DirectedModel, LatentModel, Latents, RefinableModel
 
 CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"

@@ -11,7 +11,7 @@ from torch import nn
 
 from latentlab.errors import UserError
 from latentlab.operators import Adversary, Noise, encode, measure_distance
-from latentlab.operators.scoring import compute_logits, compute_losses, compute_margins, hold_eval_mode
+from latentlab.operators.classification import compute_logits, compute_losses, compute_margins, hold_eval_mode
 from latentlab.types import Batch
 
 BUDGETS = [("l2", 0.5), ("l2", 4.0), ("linf", 8 / 255), ("linf", 0.5)]

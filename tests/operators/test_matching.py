@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latentlab.operators import match_points
-from latentlab.operators.partners import pair_at_random, pair_by_transport
+from latentlab.operators.pairing import pair_at_random, pair_by_transport
 
 
 def points(count: int, size: int, seed: int) -> torch.Tensor:

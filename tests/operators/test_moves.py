@@ -9,7 +9,7 @@ import torch
 
 from latentlab.errors import UserError
 from latentlab.operators import METHODS, CutMix, Mix, Noise, Shift, Standard, Swap, encode, rebuild_images, slerp
-from latentlab.operators.scoring import compute_latent_losses
+from latentlab.operators.classification import compute_latent_losses
 from latentlab.types import Batch, Latents
 
 

@@ -21,7 +21,7 @@ from latentlab import models
 from latentlab.errors import UserError
 from latentlab.models import Card, SmallResNet, read_card
 from latentlab.runs import Limits, Runs, files, process
-from latentlab.runs.folder import RUN_PROGRAM
+from latentlab.runs.queue import RUN_PROGRAM
 from latentlab.runs.run import read_child
 from latentlab.store import Store
 

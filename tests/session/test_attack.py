@@ -14,14 +14,26 @@ from torch import Tensor, nn
 from latentlab.errors import UserError
 from latentlab.operators import METHODS, Adversary, decode
 from latentlab.session import Session, Workspace, apply_move, choose_networks, open_world, trace_attack
-from latentlab.session.attack import apply_preset, ask_witness, choose_witness, find_preset, match_preset, show_step
-from latentlab.session.desk import round_levels
+from latentlab.session.attack.success_curve import (
+    ATTACK_CHUNK,
+    _number_labels,
+    compute_wilson_interval,
+    measure_success,
+)
+from latentlab.session.attack.trace import (
+    apply_preset,
+    ask_witness,
+    choose_witness,
+    find_preset,
+    match_preset,
+    show_step,
+)
 from latentlab.session.state import Selection
-from latentlab.session.success import ATTACK_CHUNK, _number_labels, compute_wilson_interval, measure_success
+from latentlab.session.workspace import round_levels
 from latentlab.store import Store
 from latentlab.types import Batch
-from latentlab.ui.chase import write_attack_verdict
-from latentlab.ui.tabs.attack import pace_states
+from latentlab.ui.tabs.attack.figures import write_attack_verdict
+from latentlab.ui.tabs.attack.tab import pace_states
 
 TOOL = Adversary(epsilon=2.0, steps=4)
 COUNT = 10  # images; more than one chunk

@@ -9,8 +9,8 @@ from latentlab.errors import UserError
 from latentlab.explainers import IntegratedGradients, Saliency
 from latentlab.operators import Noise
 from latentlab.session import Session, Workspace, apply_move, choose_networks, open_world
-from latentlab.session.explain import explain_pair, is_still_current
-from latentlab.ui.attributions import HEAT_COLOURS, colour_heat_map
+from latentlab.session.explanation import explain_pair, is_still_current
+from latentlab.ui.tabs.explain.view import HEAT_COLOURS, colour_heat_map
 
 
 @pytest.fixture

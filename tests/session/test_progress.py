@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latentlab.session.board import ComparisonTable, Flips, TableFigure, apply_events
-from latentlab.session.board import find_clear_best as first
-from latentlab.session.progress import RunProgress, add_events
+from latentlab.session.runs.comparison import ComparisonTable, Flips, TableFigure, apply_events
+from latentlab.session.runs.comparison import find_clear_best as first
+from latentlab.session.runs.progress import RunProgress, add_events
 
 BEGIN = {"event": "begin", "step": 0, "seconds": 0.0, "steps": 40, "classes": ["a", "b"]}
 END = {"event": "end", "step": 30, "seconds": 3.0, "state": "stopped", "cause": "Stopped by hand."}

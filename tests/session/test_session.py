@@ -29,9 +29,9 @@ from latentlab.session import (
     restore_png,
     trace_attack,
 )
-from latentlab.session.desk import ResultCache
-from latentlab.session.keep import INPUT_KEY
-from latentlab.session.verbs import find_true_class
+from latentlab.session.actions import find_true_class
+from latentlab.session.export.png import INPUT_KEY
+from latentlab.session.workspace import ResultCache
 from latentlab.store import Store
 
 

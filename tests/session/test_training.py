@@ -11,7 +11,7 @@ import torch
 from latentlab.errors import UserError
 from latentlab.operators import Noise
 from latentlab.session import Selection, Session, Workspace, apply_move, choose_networks, open_world
-from latentlab.session.training import (
+from latentlab.session.runs.training import (
     MAX_NAME_LETTERS,
     RunForm,
     make_budget,
@@ -20,7 +20,7 @@ from latentlab.session.training import (
     plan_runs,
     preview_run_batch,
 )
-from latentlab.training import Augmentation, make_update_batch
+from latentlab.training.augmented import Augmentation, make_update_batch
 
 
 @pytest.fixture(scope="module")

@@ -47,8 +47,8 @@ from latentlab.session import (
     trace_attack,
     use_plain_encoding,
 )
-from latentlab.session.path import UsualBits, measure_usual_bits
-from latentlab.ui.course import draw_manifold_note
+from latentlab.session.paths import UsualBits, measure_usual_bits
+from latentlab.ui.stage.path_plot import draw_manifold_note
 
 
 @pytest.fixture

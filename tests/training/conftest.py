@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from latentlab.knobs import tool_from_json
+from latentlab.runs.writer import RunDirectory
 from latentlab.store import Store
-from latentlab.training import Config, train_classifier
-from latentlab.training.directory import RunDirectory
+from latentlab.training.augmented import Config, train_classifier
 
 QUICK = {"fraction": 0.05, "epochs": 0, "steps": 4, "batch": 8}
 

@@ -17,10 +17,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from latentlab.cli import main
-from latentlab.training import loop
-from latentlab.training.directory import RunDirectory
+from latentlab.runs.writer import RunDirectory
+from latentlab.training.augmented import train_loop
 
-HEAVY = ["latentlab.cli.train", "latentlab.store", "latentlab.training", "sklearn.datasets", "torch._dynamo"]
+HEAVY = ["latentlab.cli.train", "latentlab.store", "latentlab.training.augmented", "sklearn.datasets", "torch._dynamo"]
 HASTE = 0.1  # seconds between states, in place of five
 
 
@@ -35,7 +35,7 @@ def hasty(words: list[str], log: Path) -> ForkServerProcess:
 
 def _hasty(words: list[str], log: Path) -> None:
     os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
-    loop.STATE_SECONDS = HASTE
+    train_loop.STATE_SECONDS = HASTE
     sys.exit(main(words))
 
 

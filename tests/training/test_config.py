@@ -9,8 +9,8 @@ from latentlab import knobs
 from latentlab.cli import build_parser
 from latentlab.cli.train import _build_config
 from latentlab.errors import UserError
-from latentlab.training import Augmentation, Config, format_train_command, make_update_batch
-from latentlab.training.learner import SCHEDULES
+from latentlab.training.augmented import Augmentation, Config, format_train_command, make_update_batch
+from latentlab.training.augmented.learner import SCHEDULES
 
 MOVES = (Augmentation("mixup"), Augmentation("noise", {"epsilon": 5.0}, "digits-glow", 0.5))
 

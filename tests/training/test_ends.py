@@ -15,7 +15,7 @@ from training.processes import hasty, reached, same, told, wait_for
 
 from latentlab import models
 from latentlab.cli import main
-from latentlab.training.directory import RunDirectory
+from latentlab.runs.writer import RunDirectory
 
 KILLS, LIFE = 20, 1.5  # kills, and seconds at most before each
 BRISK = {"parent": "digits-resnet", "augmentations": [{"method": "mixup"}, {"method": "contrast"}]}

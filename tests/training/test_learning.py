@@ -10,15 +10,15 @@ from safetensors.torch import load_file
 from torch.nn.functional import cross_entropy, log_softmax
 
 from latentlab import chance, models
-from latentlab.data import Dataset, Split
-from latentlab.fit.updates import iterate_updates
+from latentlab.datasets import Dataset, Split
 from latentlab.models import Card
 from latentlab.operators import METHODS
 from latentlab.store import Store
-from latentlab.training import make_update_batch
-from latentlab.training.learner import Learner, adapts_to_classifier
-from latentlab.training.run import RunFiles, TrainingProgress, TrainingRun
-from latentlab.training.task import _make_child, prepare_task
+from latentlab.training.augmented import make_update_batch
+from latentlab.training.augmented.learner import Learner, adapts_to_classifier
+from latentlab.training.augmented.run_state import RunFiles, TrainingProgress, TrainingRun
+from latentlab.training.augmented.task import _make_child, prepare_task
+from latentlab.training.update_loop import iterate_updates
 
 ADAPTIVE = {"adversarial-la", "advmix", "pixel-pgd"}
 

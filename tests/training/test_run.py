@@ -11,10 +11,10 @@ from safetensors.torch import load_file
 from training.processes import same, told
 
 from latentlab import models
-from latentlab.cli import child, main
+from latentlab.cli import exec, main
 from latentlab.errors import UserError
-from latentlab.training import INTERRUPT_REQUEST, SAVE_REQUEST, STOP_REQUEST, train_classifier
-from latentlab.training.directory import RunDirectory
+from latentlab.runs.writer import RunDirectory
+from latentlab.training.augmented import INTERRUPT_REQUEST, SAVE_REQUEST, STOP_REQUEST, train_classifier
 
 
 def asked_at(step: int, what: str):
@@ -157,9 +157,9 @@ def test_a_cause_is_the_last_line(order, words, capsys):
 def test_no_memory_is_a_cause_that_says_what_to_do():
     with pytest.raises(RuntimeError, match="allocate") as caught:
         torch.empty(2**60)
-    assert "smaller batch" in child.describe_failure(caught.value)
-    assert "smaller batch" in child.describe_failure(torch.OutOfMemoryError("CUDA out of memory"))
-    assert child.describe_failure(RuntimeError("odd")) == "It broke off: RuntimeError, odd."
+    assert "smaller batch" in exec.describe_failure(caught.value)
+    assert "smaller batch" in exec.describe_failure(torch.OutOfMemoryError("CUDA out of memory"))
+    assert exec.describe_failure(RuntimeError("odd")) == "It broke off: RuntimeError, odd."
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

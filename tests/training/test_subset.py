@@ -5,15 +5,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from latentlab import chance, data
-from latentlab.data import Dataset, Split
+from latentlab import chance, datasets
+from latentlab.datasets import Dataset, Split
 from latentlab.errors import UserError
-from latentlab.training.subset import split_rows, stratify_rows
+from latentlab.training.augmented.subset import split_rows, stratify_rows
 
 
 @pytest.fixture(scope="module")
 def digits():
-    return data.load_world("digits")
+    return datasets.load_world("digits")
 
 
 def test_every_class_keeps_its_share():

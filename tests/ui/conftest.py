@@ -10,7 +10,8 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from latentlab.store import Store
-from latentlab.ui import build_page, guard, load_page_style
+from latentlab.ui import build_page, load_page_style
+from latentlab.ui.server import launch
 
 BROWSER = [
     "--headless",
@@ -29,9 +30,9 @@ CUT_OFF = ("AbortError", "Connection errored out")  # what Gradio says of a requ
 @pytest.fixture(scope="session")
 def served(small_world: Path) -> Iterator[str]:
     """The address of a page behind the guard."""
-    guard.prepare_gradio()
+    launch.prepare_gradio()
     page = build_page(Store(small_world, "cpu"))
-    yield guard.launch_page(page, prevent_thread_lock=True, quiet=True, **load_page_style())
+    yield launch.launch_page(page, prevent_thread_lock=True, quiet=True, **load_page_style())
     page.close()
 
 

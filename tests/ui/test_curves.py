@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latentlab.ui.curves import (
+from latentlab.ui.tabs.train.curves import (
     Curve,
     draw_accuracies,
     draw_accuracy_bars,

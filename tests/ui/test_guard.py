@@ -15,7 +15,7 @@ from gradio_client import Client, handle_file
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from latentlab.errors import UserError
-from latentlab.ui import gate, guard
+from latentlab.ui.server import launch, middleware
 
 ROOT = Path(__file__).parents[2]
 MB = 1_000_000
@@ -24,7 +24,7 @@ EVIL = "http://evil.example"
 
 
 def small_page() -> gr.Blocks:
-    guard.prepare_gradio()
+    launch.prepare_gradio()
     with gr.Blocks() as page:
         name, hello = gr.Textbox(elem_id="name"), gr.Textbox(elem_id="hello")
         gr.Button("Greet", elem_id="greet").click(lambda n: f"Hello {n}", name, hello, api_name="greet")
@@ -39,7 +39,7 @@ def serve() -> Iterator[Callable[..., str]]:
 
     def start(page: gr.Blocks | None = None, **options: Any) -> str:
         pages.append(page or small_page())
-        return guard.launch_page(pages[-1], prevent_thread_lock=True, quiet=True, **options).rstrip("/")
+        return launch.launch_page(pages[-1], prevent_thread_lock=True, quiet=True, **options).rstrip("/")
 
     yield start
     for page in pages:
@@ -71,7 +71,7 @@ def locked(serve: Callable[..., str], locked_page: gr.Blocks) -> str:
 
 def test_by_default_only_this_machine_is_served_and_nothing_is_shared(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("GRADIO_SHARE", "true")
-    options = guard.build_launch_options()
+    options = launch.build_launch_options()
     assert options["server_name"] == "127.0.0.1"
     assert options["share"] is False
 
@@ -79,19 +79,19 @@ def test_by_default_only_this_machine_is_served_and_nothing_is_shared(monkeypatc
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "lab.example.org", ""])
 def test_any_other_host_needs_a_login(host: str):
     with pytest.raises(UserError, match="needs a login"):
-        guard.build_launch_options(host)
-    assert guard.build_launch_options(host, login=LOGIN)["auth"] == [("anna", "a long password")]
+        launch.build_launch_options(host)
+    assert launch.build_launch_options(host, login=LOGIN)["auth"] == [("anna", "a long password")]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost", "::1"])
 def test_loopback_needs_none(host: str):
-    assert guard.build_launch_options(host)["auth"] is None
+    assert launch.build_launch_options(host)["auth"] is None
 
 
 @pytest.mark.parametrize("login", ["", "anna", "anna:", ":secret"])
 def test_a_login_has_a_name_and_a_password(login: str):
     with pytest.raises(UserError, match="name:password"):
-        guard.build_launch_options(login=login)
+        launch.build_launch_options(login=login)
 
 
 def test_a_taken_port_is_one_clear_line(serve: Callable[..., str], url: str):
@@ -135,7 +135,7 @@ def test_a_foreign_host_name_is_refused(url: str, host: str):
 
 
 def test_names_may_be_added():
-    assert "lab.example.org" in guard.list_host_names("127.0.0.1", ["lab.example.org"])
+    assert "lab.example.org" in launch.list_host_names("127.0.0.1", ["lab.example.org"])
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
@@ -178,7 +178,7 @@ def test_a_link_from_elsewhere_opens_the_page_but_embeds_nothing(url: str):
 @pytest.mark.parametrize("headers", [{}, {"Sec-Fetch-Site": "cross-site"}, {"Host": "evil.example"}])
 def test_every_answer_carries_the_headers(url: str, path: str, headers: dict[str, str]):
     answer = httpx.get(url + path, headers=headers)
-    assert {name: answer.headers[name] for name in gate.SECURITY_HEADERS} == gate.SECURITY_HEADERS
+    assert {name: answer.headers[name] for name in middleware.SECURITY_HEADERS} == middleware.SECURITY_HEADERS
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json", "/monitoring/summary"])
@@ -194,7 +194,7 @@ def test_without_the_cookie_every_route_but_a_few_is_closed(locked: str, locked_
     assert len(routes) > 70
     for method, path in routes:
         filled = re.sub(r"{[^}]*}", "x", path)
-        if not gate.is_open_path(filled):
+        if not middleware.is_open_path(filled):
             answer = httpx.request(method, locked + filled, cookies={"access-token-x": "guess"})
             assert answer.status_code == 401, (method, path)
 
@@ -228,7 +228,7 @@ def test_guessing_is_throttled_even_from_many_addresses(serve: Callable[..., str
             ).status_code
 
         assert attempt("a long password") == 200
-        assert [attempt(guess) for guess in range(gate.WRONG_LOGINS)] == [400] * gate.WRONG_LOGINS
+        assert [attempt(guess) for guess in range(middleware.WRONG_LOGINS)] == [400] * middleware.WRONG_LOGINS
         assert attempt("wrong") == 429
         assert attempt("a long password") == 429
         forged = [attempt(guess, f"10.0.0.{guess}") for guess in range(250)]
@@ -236,7 +236,7 @@ def test_guessing_is_throttled_even_from_many_addresses(serve: Callable[..., str
 
 
 def test_a_throttle_forgets_after_a_minute():
-    throttle = gate.LoginThrottle(2)
+    throttle = middleware.LoginThrottle(2)
     throttle.add_mark("a", 0.0)
     throttle.add_mark("a", 30.0)
     assert throttle.is_full("a", 59.0)
@@ -250,13 +250,13 @@ def test_a_throttle_forgets_after_a_minute():
 
 
 def test_a_declared_body_over_the_limit_is_refused(locked: str):
-    assert httpx.post(f"{locked}/login", content=b"x" * (guard.MAX_DEMO_BODY_BYTES + 1)).status_code == 413
+    assert httpx.post(f"{locked}/login", content=b"x" * (launch.MAX_DEMO_BODY_BYTES + 1)).status_code == 413
 
 
 @pytest.fixture(scope="module")
 def narrow(serve: Callable[..., str]) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(guard, "BODY_BYTES", MB)
+        patch.setattr(launch, "BODY_BYTES", MB)
         yield serve()
 
 

@@ -16,11 +16,12 @@ from playwright.sync_api import Page, sync_playwright
 from ui.conftest import BROWSER, own
 
 from latentlab.errors import UserError
-from latentlab.session.shades import PointValues
-from latentlab.ui import guard, load_page_style
-from latentlab.ui.chart import draw_line_segments, find_point_rows, group_points
-from latentlab.ui.plot import PlotlyView, encode_array, find_plotly_script, read_event_points
-from latentlab.ui.tabs.toys import draw_toy_panels
+from latentlab.session.map.coloring import PointValues
+from latentlab.ui import load_page_style
+from latentlab.ui.plotly_view import PlotlyView, encode_array, find_plotly_script, read_event_points
+from latentlab.ui.server import launch
+from latentlab.ui.tabs.map.figure import draw_line_segments, find_point_rows, group_points
+from latentlab.ui.tabs.toys.tab import draw_toy_panels
 
 PLOT = "document.querySelector('#map-plot .ll-figure')"
 
@@ -85,10 +86,10 @@ def test_a_k_beyond_the_points_is_one_line() -> None:
 
 
 def test_the_script_of_the_plots_is_served_after_the_login_and_not_before() -> None:
-    guard.prepare_gradio()
+    launch.prepare_gradio()
     with gr.Blocks() as demo:
         PlotlyView()
-    url = guard.launch_page(demo, login="ada:lovelace", prevent_thread_lock=True, quiet=True)
+    url = launch.launch_page(demo, login="ada:lovelace", prevent_thread_lock=True, quiet=True)
     with httpx.Client(base_url=url, timeout=60) as client:
         assert client.get(f"gradio_api/file={find_plotly_script()}").status_code == 401
         client.post("login", data={"username": "ada", "password": "lovelace"}).raise_for_status()
@@ -115,13 +116,13 @@ def plots(chromium: str | None) -> Iterator[Any]:
         return f"lasso {len(read_event_points(event))}"
 
     tell.__annotations__["event"] = gr.EventData  # Gradio reads it to fill the argument
-    guard.prepare_gradio()
+    launch.prepare_gradio()
     with gr.Blocks(fill_width=True) as demo:
         view, new = PlotlyView(value=figure(0), height=400, elem_id="map-plot"), gr.Button("new", elem_id="new")
         said = gr.Textbox(elem_id="said")
         new.click(lambda: figure(1), None, view)
         view.select(tell, None, said)
-    url = guard.launch_page(demo, prevent_thread_lock=True, quiet=True, **load_page_style())
+    url = launch.launch_page(demo, prevent_thread_lock=True, quiet=True, **load_page_style())
     complaints: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER)

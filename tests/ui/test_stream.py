@@ -10,7 +10,7 @@ import gradio as gr
 import httpx
 import pytest
 
-from latentlab.ui import guard, stream
+from latentlab.ui.server import event_stream, launch
 
 BROWSER = {"sec-fetch-site": "same-origin"}
 LATE = 0.1  # s that a busy browser takes to hear what has arrived
@@ -18,11 +18,11 @@ LATE = 0.1  # s that a busy browser takes to hear what has arrived
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    guard.prepare_gradio()
+    launch.prepare_gradio()
     with gr.Blocks() as page:
         name, hello = gr.Textbox(), gr.Textbox()
         gr.Button().click(lambda name: f"Hello {name}", name, hello)
-    yield guard.launch_page(page, prevent_thread_lock=True, quiet=True).rstrip("/") + "/gradio_api/queue"
+    yield launch.launch_page(page, prevent_thread_lock=True, quiet=True).rstrip("/") + "/gradio_api/queue"
     page.close()
 
 
@@ -34,7 +34,7 @@ def event(session: str, name: str = "Anna") -> dict[str, Any]:
 def test_a_browser_gets_the_answer_without_the_talk_of_the_queue(
     url: str, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(stream, "IDLE", 0.1)
+    monkeypatch.setattr(event_stream, "IDLE", 0.1)
     session = f"quiet-{len(headers)}"
     httpx.post(f"{url}/join", json=event(session), headers=headers).raise_for_status()
     text = httpx.get(f"{url}/data?session_hash={session}", headers=headers).text
@@ -48,7 +48,7 @@ def test_a_browser_gets_the_answer_without_the_talk_of_the_queue(
 def test_the_stream_of_a_browser_carries_answer_after_answer(
     url: str, headers: dict[str, str], answers: int, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(stream, "IDLE", 2.0)
+    monkeypatch.setattr(event_stream, "IDLE", 2.0)
     session, heard = f"many-{len(headers)}", 0
 
     def ask() -> None:
@@ -97,7 +97,7 @@ class Tab:
 
 def test_no_event_is_lost_when_it_is_asked_for_as_its_stream_ends(url: str, monkeypatch: pytest.MonkeyPatch):
     """Without the gate the second waits for ever: it is asked for before the end of the first stream is heard."""
-    monkeypatch.setattr(stream, "IDLE", 0.2)
+    monkeypatch.setattr(event_stream, "IDLE", 0.2)
 
     async def rounds() -> tuple[list[str], int]:
         async with httpx.AsyncClient(headers=BROWSER) as client:

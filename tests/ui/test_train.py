@@ -12,7 +12,8 @@ from ui.hand import caption
 
 from latentlab.runs import Runs
 from latentlab.store import Store
-from latentlab.ui import build_page, guard, load_page_style
+from latentlab.ui import build_page, load_page_style
+from latentlab.ui.server import launch
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -22,9 +23,9 @@ def trained(small_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """The address of a page that may train, on a runs folder of its own."""
     folder = tmp_path_factory.mktemp("runs")
     runs = Runs(folder, flags=("--checkpoints", str(small_world)))
-    guard.prepare_gradio()
+    launch.prepare_gradio()
     page = build_page(Store(small_world, "cpu", runs=folder), runs=runs)
-    yield guard.launch_page(page, prevent_thread_lock=True, quiet=True, **load_page_style())
+    yield launch.launch_page(page, prevent_thread_lock=True, quiet=True, **load_page_style())
     page.close()
 
 

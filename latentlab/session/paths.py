@@ -1,0 +1,115 @@
+"""The path that a move lies on, and what the networks say along it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import torch
+
+from latentlab.errors import UserError
+from latentlab.operators import LatentOperator, Mix, Noise, Shift
+from latentlab.session.actions import apply_move, apply_moves
+from latentlab.session.state import Prediction, Session
+from latentlab.session.workspace import Workspace
+
+MAX_NOISE_EPSILON = 100.0  # ε of a noise
+USUAL_IMAGES = 64  # test images that say how many bits are usual
+USUAL_SHARE = 0.90  # of them lie inside the usual range
+
+
+@dataclass(frozen=True, eq=False)
+class MovePath:
+    """One knob of a move taken further and back: `move_at(t)` is the move at t, `here` is where the session stands."""
+
+    kind: str  # σ, ε, λ, or × for several directions at once
+    marks: tuple[float, ...]
+    here: float
+    move_at: Callable[[float], LatentOperator]
+
+
+def find_move_path(tool: LatentOperator) -> MovePath | None:
+    """Return the path that a move lies on; None for a move with no number to walk along."""
+    match tool:
+        case Shift():
+            several = "*" in tool.direction
+            reach = (-1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5) if several else (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
+            return MovePath("×" if several else "σ", reach, tool.amount, lambda t: replace(tool, amount=t))
+        case Noise():
+            whole = min(tool.epsilon or 1.0, MAX_NOISE_EPSILON / 3)
+            marks = tuple(whole * t for t in (0, 0.25, 0.5, 1, 1.5, 2, 3))
+            return MovePath("ε", marks, tool.epsilon, lambda t: replace(tool, epsilon=t))
+        case Mix():
+            marks = tuple(t / 8 for t in range(8, -1, -1))
+            return MovePath("λ", marks, tool.lam, lambda t: replace(tool, lam=t, weight="fixed"))
+    return None
+
+
+def move_along_path(workspace: Workspace, session: Session, place: float) -> Session:
+    """Make the same move at another place of its path."""
+    path = find_move_path(session.result.tool)
+    if path is None:
+        raise UserError("This move has no path to walk along; choose a direction, noise or a mix.")
+    low, high = min(path.marks), max(path.marks)
+    if not (math.isfinite(place) and low <= place <= high):
+        raise UserError(f"The place is {place:g}; the path goes from {low:g} to {high:g}.")
+    return apply_move(workspace, session, path.move_at(place))
+
+
+@dataclass(frozen=True, eq=False)
+class UsualBits:
+    """Bits per dimension that are usual: the central range of so many pictures of this kind."""
+
+    low: float
+    high: float
+    words: str
+
+
+@dataclass(frozen=True, eq=False)
+class PathPredictions:
+    """What the networks say at each place of a path."""
+
+    places: tuple[float, ...]
+    predictions: tuple[Prediction, ...]
+    usual: UsualBits | None
+
+
+def list_path_places(path: MovePath) -> list[float]:
+    """List the marks, the middles between them and the place where the session stands, rising."""
+    middles = [(a + b) / 2 for a, b in pairwise(path.marks)]
+    inside = [path.here] if min(path.marks) <= path.here <= max(path.marks) else []
+    return sorted({round(place, 6) for place in (*path.marks, *middles, *inside)})
+
+
+def predict_path(workspace: Workspace, session: Session, path: MovePath) -> PathPredictions:
+    places = list_path_places(path)
+    results = apply_moves(workspace, session, [path.move_at(place) for place in places])
+    return PathPredictions(
+        tuple(places), tuple(done.prediction for done in results), measure_usual_bits(workspace, session.world)
+    )
+
+
+def measure_usual_bits(workspace: Workspace, world: str) -> UsualBits | None:
+    """Return the central 90 % of test images under the world's flow; where data are missing, the range of the
+    examples.
+    """
+    flow = workspace.find_density_model(world)
+    if flow is None:
+        return None
+
+    def measure_range() -> UsualBits:
+        try:
+            pictures, share = workspace.load_rows(world, "test", range(USUAL_IMAGES))[0], USUAL_SHARE
+            words = f"the central {USUAL_SHARE:.0%} of {USUAL_IMAGES} test images".replace("%", " %")
+        except UserError:
+            examples = workspace.list_examples(world)
+            pictures, share = torch.cat([example.image for example in examples]), 1.0
+            words = f"the range of the {len(examples)} examples, as the test images are missing"
+        bits = torch.tensor(workspace.measure_bits(flow, pictures))
+        edge = (1 - share) / 2
+        low, high = bits.quantile(torch.tensor([edge, 1 - edge])).tolist()
+        return UsualBits(low, high, words)
+
+    return workspace.recall_result(("usual", world, workspace.store.digest(flow)), measure_range)

@@ -1,0 +1,304 @@
+"""What the process holds for all its visitors: the networks, and a bounded memory of what they have computed."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from threading import RLock
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from latentlab import datasets, images
+from latentlab.chance import make_generator
+from latentlab.errors import UserError
+from latentlab.images import ImageTensor
+from latentlab.knobs import Knob, Setting
+from latentlab.operators.latent_operator import decode, encode
+from latentlab.runs import Runs
+from latentlab.session.state import Picture, PictureSource, Prediction, Reconstruction
+from latentlab.store import Store
+from latentlab.types import DensityModel, DirectedModel, Images, Latents, RefinableModel
+
+EXAMPLES_FOLDER = Path(__file__).parents[2] / "assets" / "examples"
+EXAMPLE_COUNT = 8
+DENSITY_BATCH_SIZE = 16
+CACHE_SIZE = 512  # encodings and pictures of 64 pixels: some tens of MB
+PREFERRED_WORLDS = ("faces", "cifar10", "digits")
+DIRECTION_SLIDERS = 8  # directions that have a slider of their own
+COMPONENT_SLIDERS = 4  # of them principal components, where there are others
+KNOWN_ATTRIBUTES = ("Smiling", "Male", "Young", "Eyeglasses", "Blond_Hair")  # attributes that are seen at once
+SEED_SETTING = Setting("seed", int, 0, Knob("of every random draw of a move", 0, 2**31 - 1))
+DRAW_SETTING = Setting("draw", int, 100, Knob("seed of a sample from the prior", 0, 2**31 - 1))
+TEMPERATURE_SETTING = Setting("temperature", float, 0.7, Knob("1: the prior as it is; less: safer", 0, 1.5))
+INDEX_SETTING = Setting("test image", int, 0, Knob("its number in the data set", 0, 10**6))
+REFINE_STEPS = 100  # steps of optimisation that improve an encoding
+BEST_DRAWING_KINDS = ("stylegan2", "glow", "vae")
+
+
+class ResultCache:
+    """A cache of the last results by key. One thread computes while others wait, so that nothing is computed twice."""
+
+    def __init__(self, size: int = CACHE_SIZE) -> None:
+        self._size, self._lock = size, RLock()
+        self._kept: OrderedDict[Hashable, Any] = OrderedDict()
+
+    def find_or_make(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = make()
+            self._kept.move_to_end(key)
+            while len(self._kept) > self._size:
+                self._kept.popitem(last=False)
+            return self._kept[key]
+
+
+class Workspace:
+    """The store with a memory keyed by content: a network's digest and the bytes of a picture."""
+
+    def __init__(self, store: Store, examples: Path = EXAMPLES_FOLDER, runs: Runs | None = None) -> None:
+        self._store, self.runs = store, runs  # without runs, nobody trains here
+        self._threads = torch.get_num_threads()
+        self._examples = examples
+        self._memory = ResultCache()
+        self._worlds = ResultCache(2)
+
+    @property
+    def store(self) -> Store:
+        """Return the store to compute with: as many threads are used as the runs beside the page leave.
+
+        Who asks for networks is about to compute. Threads wait for each other, and one that shares its core with a
+        run makes all of them late at every step.
+        """
+        return self._limit_threads(spare=0)
+
+    def _load_network(self, name: str, pictures: int) -> Any:
+        """Load a network for so many pictures.
+
+        For one picture, a core is left to the browser of the same machine: a thread that shares its core with it
+        makes the other wait, and the picture comes later than from a single one.
+        """
+        return self._limit_threads(spare=1 if pictures == 1 else 0).load(name)
+
+    def _limit_threads(self, spare: int) -> Store:
+        """Return the store, to compute with all threads but those that the runs have taken, and so many more."""
+        threads = max(1, self._threads - spare - (self.runs.taken if self.runs else 0))
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
+        return self._store
+
+    @property
+    def first_world(self) -> str:
+        worlds = self.store.worlds
+        if not worlds:
+            raise UserError(f"There are no checkpoints in {self.store.folder}; make one with `latentlab fit`.")
+        known = [world for world in PREFERRED_WORLDS if world in worlds] or list(worlds)
+        return next((world for world in known if self.store.list_classifiers(world)), known[0])
+
+    @property
+    def latent_names(self) -> list[str]:
+        return [name for world in self.store.worlds for name in self.store.list_models(world)]
+
+    def list_directions(self, name: str) -> list[str]:
+        """List a model's directions: some principal components, then names that people know, then the rest."""
+        network = self.store.load(name)
+        names = list(network.directions) if isinstance(network, DirectedModel) else []
+        components = sorted((n for n in names if re.fullmatch(r"pc\d+", n)), key=lambda n: int(n[2:]))
+        others = [n for n in KNOWN_ATTRIBUTES if n in names] + [
+            n for n in names if n not in {*components, *KNOWN_ATTRIBUTES}
+        ]
+        count = max(COMPONENT_SLIDERS, DIRECTION_SLIDERS - len(others))
+        return [*components[:count], *others, *components[count:]]
+
+    def encode_pictures(self, name: str, pictures: Images, refined: bool = False) -> Latents:
+        """Return the encoding, on the store's device, improved where it is asked for; once per picture and network."""
+        key = ("latents", self.store.digest(name), _hash_pictures(pictures), refined)
+        return self.recall_result(key, lambda: self._run_encoder(name, pictures, REFINE_STEPS if refined else 0))
+
+    @torch.no_grad()
+    def _run_encoder(self, name: str, pictures: Images, refine: int) -> Latents:
+        pictures = pictures.to(self.store.device)
+        return encode(self._load_network(name, len(pictures)), pictures, refine)
+
+    def refine_latents(self, name: str, pictures: Images) -> Iterator[Latents]:
+        """Yield the improved encoding step by step; the last one is remembered."""
+        model = self.store.load(name)
+        if not isinstance(model, RefinableModel):
+            raise UserError("This space's encoding cannot be refined; choose a StyleGAN2.")
+        step = start = self.encode_pictures(name, pictures)
+        for step in model.refine_stepwise(pictures.to(self.store.device), start, REFINE_STEPS):
+            yield step
+        self.recall_result(("latents", self.store.digest(name), _hash_pictures(pictures), True), lambda: step)
+
+    @torch.no_grad()
+    def decode_latents(self, name: str, latents: Latents) -> Images:
+        """Decode to images of 256 levels on the CPU: what is shown is what is classified and saved."""
+        return round_levels(decode(self._load_network(name, len(latents)), latents))
+
+    def rebuild_pictures(self, name: str, pictures: Images, refined: bool = False) -> Reconstruction:
+        def compute_reconstruction() -> Reconstruction:
+            image = self.decode_latents(name, self.encode_pictures(name, pictures, refined))
+            return Reconstruction(image, measure_psnr(image, pictures))
+
+        return self.recall_result(
+            ("rebuilt", self.store.digest(name), _hash_pictures(pictures), refined), compute_reconstruction
+        )
+
+    def predict_picture(self, world: str, classifier: str, picture: Images) -> Prediction:
+        """Return the classifier's probabilities and the flow's bits per dimension; empty where there is none."""
+        return Prediction(
+            self._classify_picture(classifier, picture) if classifier else (), self._recall_bits(world, picture)
+        )
+
+    def _classify_picture(self, classifier: str, picture: Images) -> tuple[float, ...]:
+        @torch.no_grad()
+        def compute_probabilities() -> tuple[float, ...]:
+            there = picture.to(self.store.device)
+            return tuple(self._load_network(classifier, 1)(there)[0].softmax(0).tolist())
+
+        return self.recall_result(
+            ("classes", classifier, self.store.digest(classifier), _hash_pictures(picture)), compute_probabilities
+        )
+
+    def _recall_bits(self, world: str, picture: Images) -> float | None:
+        name = self.find_density_model(world)
+        if name is None:
+            return None
+        return self.recall_result(
+            ("bits", self.store.digest(name), _hash_pictures(picture)), lambda: self.measure_bits(name, picture)[0]
+        )
+
+    def find_density_model(self, world: str) -> str | None:
+        """Return the name of the world's first model that knows how likely an image is."""
+        flows = (name for name in self.store.list_models(world) if self.store.card(name).kind == "glow")
+        return next((name for name in flows if isinstance(self.store.load(name), DensityModel)), None)
+
+    @torch.no_grad()
+    def measure_bits(self, name: str, pictures: Images) -> list[float]:
+        """Return −log₂ p(x) / D of 256-level images under a model with a density."""
+        pictures = pictures.to(self.store.device)
+        flow = self._load_network(name, len(pictures))
+        nats = torch.cat([flow.log_prob(few) for few in pictures.split(DENSITY_BATCH_SIZE)])
+        return (-nats / torch.tensor(2.0).log() / pictures[0].numel()).tolist()
+
+    def list_examples(self, world: str) -> list[Picture]:
+        """List the project's own samples of a world; where none are shipped, they are drawn from its model."""
+        return self.recall_result(("examples", world), lambda: self._load_examples(world) or self._draw_examples(world))
+
+    def _load_examples(self, world: str) -> list[Picture]:
+        shape = self.store.find_image_shape(world)
+        files = sorted(self._examples.glob(f"{world}-*.png"))[:EXAMPLE_COUNT]
+        pictures = [images.fit_to(images.read(file.read_bytes()), shape) for file in files]
+        return [make_picture(picture, f"example {n}", f"example {n}") for n, picture in enumerate(pictures, 1)]
+
+    def _draw_examples(self, world: str) -> list[Picture]:
+        model = self.choose_drawing_model(world)
+        drawn = [self.draw_sample(model, seed, TEMPERATURE_SETTING.default) for seed in range(EXAMPLE_COUNT)]
+        return [replace(picture, name=f"example {number}") for number, picture in enumerate(drawn, 1)]
+
+    def choose_drawing_model(self, world: str) -> str:
+        """Choose the model whose samples look best."""
+        kinds = {
+            self.store.card(name).kind: name for name in reversed(self.store.list_models(world)) if self.can_load(name)
+        }
+        name = next((kinds[kind] for kind in BEST_DRAWING_KINDS if kind in kinds), None)
+        if name is None:
+            raise UserError(f"The world {world} has no model to draw from; upload a picture instead.")
+        return name
+
+    def can_load(self, name: str) -> bool:
+        """Say whether the file holds what its card says."""
+        try:
+            self.store.load(name)
+        except UserError:
+            return False
+        return True
+
+    @torch.no_grad()
+    def draw_sample(self, model: str, seed: int, temperature: float) -> Picture:
+        """Draw a sample of the prior, its latents scaled by the temperature (truncation, for a StyleGAN2)."""
+        latents = self.store.load(model).sample(1, make_generator(seed)).map(lambda part: part * temperature)
+        kind = self.store.card(model).kind
+        origin = f"drawn from {kind}, seed {seed}, T {temperature:g}"
+        return Picture(self.decode_latents(model, latents), origin, name=f"drawn {model} {seed} {temperature!r}")
+
+    def load_row(self, world: str, index: int, source: Literal["test", "train"] = "test") -> Picture:
+        """Load one of the data set's images, with its true classes."""
+        split = getattr(self.load_dataset(world), source)
+        if not 0 <= index < len(split):
+            raise UserError(f"index is {index}; the {source} images of {world} are numbered 0 to {len(split) - 1}.")
+        pictures, labels = split.batch([index])
+        names, label = self.load_dataset(world).classes, labels[0]
+        true = [names[int(label)]] if label.ndim == 0 else [name for name, on in zip(names, label, strict=True) if on]
+        return Picture(
+            self._check_shape(world, pictures), f"{world} {source} {index}", frozenset(true), f"{source} {index}"
+        )
+
+    def load_rows(self, world: str, source: PictureSource, rows: Sequence[int]) -> tuple[Images, Tensor | None]:
+        """Load many at once: images and labels of the data set's rows, or samples of the model and no labels."""
+        if source == "drawn":
+            model = self.choose_drawing_model(world)
+            return torch.cat([self.draw_sample(model, seed, TEMPERATURE_SETTING.default).image for seed in rows]), None
+        split = getattr(self.load_dataset(world), source)
+        if bad := [row for row in rows if not 0 <= row < len(split)]:
+            raise UserError(f"row is {bad[0]}; the {source} images of {world} are numbered 0 to {len(split) - 1}.")
+        pictures, labels = split.batch(list(rows))
+        return self._check_shape(world, pictures), labels
+
+    def find_picture(self, world: str, name: str) -> Picture:
+        """Return an example, a sample or a row of the data set by its name, which may be a stranger's word."""
+        match name.split(" "):
+            case ["example", place] if place.isdecimal() and 0 < int(place[:9]) <= len(self.list_examples(world)):
+                return self.list_examples(world)[int(place[:9]) - 1]
+            case ["test" | "train" as source, index]:
+                return self.load_row(world, INDEX_SETTING.check_value(_parse_number(index)), source)
+            case ["drawn", model, seed, heat] if model in self.store.list_models(world):
+                return self.draw_sample(
+                    model,
+                    DRAW_SETTING.check_value(_parse_number(seed)),
+                    TEMPERATURE_SETTING.check_value(_parse_number(heat)),
+                )
+        raise UserError(f"There is no picture {name[:60]!r} here; copy the address from LatentLab again.")
+
+    def load_dataset(self, world: str) -> datasets.Dataset:
+        return self._worlds.find_or_make(world, lambda: datasets.load_world(world))
+
+    def _check_shape(self, world: str, pictures: Images) -> Images:
+        assert tuple(pictures.shape[1:]) == tuple(self.store.find_image_shape(world)), (
+            "data and checkpoints agree in size"
+        )
+        return pictures
+
+    def recall_result(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """Return what `make` gives; it is asked once."""
+        return self._memory.find_or_make(key, make)
+
+
+def make_picture(picture: ImageTensor, origin: str, name: str = "") -> Picture:
+    return Picture(round_levels(picture[None]), origin, name=name)
+
+
+def _parse_number(word: str) -> float | str:
+    """Return the number that a word spells, else the word, for a setting to refuse."""
+    return float(word) if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,20})?(e-[0-9]{1,2})?", word) else word
+
+
+def round_levels(pictures: Images) -> Images:
+    """Round pictures to 256 levels, on the CPU."""
+    return ((pictures.detach().cpu().float() * 255).round() / 255).clamp(0, 1)
+
+
+def measure_psnr(a: Images, b: Images) -> float:
+    """Return the peak signal-to-noise ratio in dB; infinite for equal images."""
+    error = (a - b).square().mean()
+    return float("inf") if error == 0 else float(-10 * error.log10())
+
+
+def _hash_pictures(pictures: Tensor) -> str:
+    plain = pictures.detach().cpu().contiguous()
+    return hashlib.blake2b(plain.numpy().tobytes() + str(tuple(plain.shape)).encode(), digest_size=16).hexdigest()

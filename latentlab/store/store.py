@@ -1,0 +1,289 @@
+"""This module holds the store: checkpoints on disk; networks loaded once, under one lock, on one device."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+import torch
+from torch import nn
+
+from latentlab import models
+from latentlab.chance import make_generator
+from latentlab.datasets import WORLD_NAMES
+from latentlab.errors import UserError
+from latentlab.models import AttributeClassifier, Card, Pixels
+from latentlab.models.classifiers import external
+from latentlab.store.listing import (
+    CHECKPOINT_NAME,
+    RUN_CHECKPOINT_NAME,
+    CheckpointEntry,
+    list_checkpoints,
+    list_run_checkpoints,
+    read_stamps,
+)
+from latentlab.types import Bench, ImageShape, LatentModel
+
+FIRST_ATTRIBUTE = "Smiling"  # people recognise it, and it is the one most evenly split
+BROUGHT_KIND, PIXELS_KIND = "brought", "pixels"
+
+
+class Store:
+    """Names to networks: a file's stem, `WORLD-pixels`, `NAME:Attribute`, `run-ID`, or one that was added.
+
+    `runs` is the directory of the runs: the classifiers that they have learned come and go with them.
+    """
+
+    def __init__(
+        self, folder: str | Path = "checkpoints", device: str | None = None, runs: str | Path | None = None
+    ) -> None:
+        self.folder = Path(folder)
+        self.runs = None if runs is None else Path(runs)
+        self.device = _choose_device(device)
+        self.broken: dict[str, str] = {}
+        self._entries: dict[str, CheckpointEntry] = {}
+        self._added: dict[str, tuple[Card, Any]] = {}
+        self._loaded: dict[str, Any] = {}
+        self._fast: dict[str, tuple[Any, Any]] = {}  # a network and its fast form
+        self._digests: dict[str, str] = {}
+        self._ran: dict[str, tuple[int, int]] = {}
+        self._lock = RLock()
+        self.rescan_folders()
+
+    def rescan_folders(self) -> None:
+        """Look at the folders again and forget networks whose file has changed."""
+        ran = list_run_checkpoints(self.runs)
+        seen = read_stamps(ran)  # first, so that what changes from here on is noticed
+        entries, broken = list_checkpoints(
+            {path.stem: path for path in sorted(self.folder.glob("*.safetensors"))} | ran
+        )
+        with self._lock:
+            self._ran = seen
+            stale = {name for name, entry in self._entries.items() if entries.get(name) != entry}
+            self._loaded = {name: net for name, net in self._loaded.items() if name.partition(":")[0] not in stale}
+            self._digests = {name: digest for name, digest in self._digests.items() if name not in stale}
+            self._entries, self.broken = entries, broken
+
+    def _notice_runs(self) -> None:
+        """Look at the folders again where runs have ended or were deleted while we looked elsewhere."""
+        if self.runs is not None and read_stamps(list_run_checkpoints(self.runs)) != self._ran:
+            self.rescan_folders()
+
+    @property
+    def cards(self) -> dict[str, Card]:
+        """Return the card of every checkpoint and every added network; no weight is read."""
+        self._notice_runs()
+        return {name: entry.card for name, entry in self._entries.items()} | {n: c for n, (c, _) in self._added.items()}
+
+    @property
+    def worlds(self) -> tuple[str, ...]:
+        """Return the names of the worlds that have a checkpoint, the known ones first."""
+        found = {
+            infer_world(name, entry.card)
+            for name, entry in self._entries.items()
+            if not RUN_CHECKPOINT_NAME.fullmatch(name)
+        }
+        return (*(world for world in WORLD_NAMES if world in found), *sorted(found - set(WORLD_NAMES)))
+
+    def list_models(self, world: str) -> list[str]:
+        """List the latent models of a world, pixels last; then those added that take images of its shape."""
+        shape = self.find_image_shape(world)
+        own = self._list_networks(world, latent=True)
+        added = [
+            name for name, (card, net) in self._added.items() if is_latent_model(net) and card.image_shape == shape
+        ]
+        return [*own, f"{world}-{PIXELS_KIND}", *added]
+
+    def list_classifiers(self, world: str) -> list[str]:
+        """List the classifiers of a world: its own, a multi-label one as its attributes; those of its runs, the newest
+        first; then those brought.
+        """
+        self._notice_runs()
+        own = [
+            head
+            for name in self._list_networks(world, latent=False)
+            for head in _list_heads(name, self._entries[name].card)
+        ]
+        return [*own, *(name for name, (_, net) in self._added.items() if not is_latent_model(net))]
+
+    def _list_networks(self, world: str, latent: bool) -> list[str]:
+        order = list(models.NETWORK_CLASSES)
+        names = [
+            name
+            for name, entry in self._entries.items()
+            if infer_world(name, entry.card) == world and (entry.card.kind in models.LATENT_KINDS) == latent
+        ]
+        shipped = [name for name in names if not RUN_CHECKPOINT_NAME.fullmatch(name)]
+        learned = sorted((name for name in names if RUN_CHECKPOINT_NAME.fullmatch(name)), reverse=True)
+        return [*sorted(shipped, key=lambda name: (order.index(self._entries[name].card.kind), name)), *learned]
+
+    def find_image_shape(self, world: str) -> ImageShape:
+        """Return the image shape of the world's first checkpoint."""
+        for name, entry in self._entries.items():
+            if infer_world(name, entry.card) == world:
+                return entry.card.image_shape
+        raise UserError(
+            f"There is no world {world[:60]!r} in {self.folder}; there are {', '.join(self.worlds) or 'none'}."
+        )
+
+    def card(self, name: str) -> Card:
+        """Return the card of a checkpoint, an added network, a head (its network's) or a world's pixels."""
+        base = name.partition(":")[0]
+        if base in self._added:
+            return self._added[base][0]
+        if base not in self._entries and base.removesuffix(f"-{PIXELS_KIND}") in self.worlds:
+            world = base.removesuffix(f"-{PIXELS_KIND}")
+            shape = self.find_image_shape(world)
+            return Card(PIXELS_KIND, {"image_shape": shape}, shape, data=world)
+        return self._find_entry(base).card
+
+    def _find_entry(self, name: str) -> CheckpointEntry:
+        if name not in self._entries:
+            self.rescan_folders()
+        if name in self.broken:
+            raise UserError(self.broken[name])
+        if name not in self._entries:
+            raise UserError(
+                f"There is no network {name[:60]!r}; there are {', '.join(self.cards) or 'none'} in {self.folder}."
+            )
+        return self._entries[name]
+
+    def load(self, name: str) -> Any:
+        """Load this latent model or classifier: eval mode, frozen, on the store's device, one object for all."""
+        if (network := self._loaded.get(name)) is not None:
+            return network
+        with self._lock:
+            if name not in self._loaded:
+                self._loaded[name] = self._read_network(name)
+            return self._loaded[name]
+
+    def load_fast(self, name: str) -> Any:
+        """Return the fast form of the same network, for where some grey levels, or a turn of a gradient by some
+        degrees, do not matter.
+        """
+        network = self.load(name)
+        with self._lock:
+            known, fast = self._fast.get(name, (None, None))
+            if known is not network:
+                fast = models.make_fast_form(network)
+                self._fast[name] = network, fast
+            return fast
+
+    def _read_network(self, name: str) -> Any:
+        base, _, attribute = name.partition(":")
+        card = self.card(base)
+        if attribute:
+            if not card.multilabel or attribute not in card.classes:
+                raise UserError(
+                    f"{base} has no attribute {attribute[:60]!r}; choose one of those listed for its world."
+                )
+            return AttributeClassifier(self.load(base), card.classes.index(attribute)).eval()
+        if base in self._added:
+            return self._added[base][1]
+        if card.kind == PIXELS_KIND:
+            return Pixels(card.image_shape)
+        return models.load_network(self._find_entry(base).path, self.device)[1]
+
+    def digest(self, name: str) -> str:
+        """Return 16 hex digits that change with the weights: of the file, or of the tensors of an added network."""
+        base = name.partition(":")[0]
+        with self._lock:
+            if base not in self._digests:
+                self._digests[base] = self._hash_weights(base)
+            return self._digests[base]
+
+    def _hash_weights(self, base: str) -> str:
+        if base in self._added:
+            return _digest_state(self._added[base][1])
+        return PIXELS_KIND if self.card(base).kind == PIXELS_KIND else models.digest_file(self._find_entry(base).path)
+
+    def bench(self, model: str, classifier: str | None = None, seed: int = 0, fast: bool = False) -> Bench:
+        """Return what an operator needs, by name; `fast` where a few grey levels do not matter."""
+        get = self.load_fast if fast else self.load
+        return Bench(get(model), get(classifier) if classifier else None, make_generator(seed))
+
+    def add(
+        self,
+        name: str,
+        network: Any,
+        classes: Sequence[str] = (),
+        mean: Sequence[float] = (0.0, 0.0, 0.0),
+        std: Sequence[float] = (1.0, 1.0, 1.0),
+        image_shape: ImageShape | None = None,
+    ) -> None:
+        """Add one's own classifier (an nn.Module of normalised images) or latent model, after one pass through it.
+
+        A classifier is copied, so what is shown stays as it is while the original is trained on.
+        """
+        if is_latent_model(network):
+            self._register_network(name, external.check_latent_model(network))
+        elif isinstance(network, nn.Module):
+            shape = image_shape or getattr(network, "image_shape", None) or (3, 32, 32)
+            names = classes or getattr(network, "classes", ())
+            self._register_network(name, external.wrap_classifier(network, names, mean, std, shape))
+        else:
+            raise UserError(
+                f"{name} is {type(network).__name__}; give an nn.Module that classifies, or a latent model."
+            )
+
+    def bring_classifier(
+        self,
+        path: Path,
+        architecture: str,
+        classes: Sequence[str],
+        mean: Sequence[float],
+        std: Sequence[float],
+        size: int,
+    ) -> str:
+        """Add a classifier from a safetensors file of a torchvision or timm architecture, named by the file's stem."""
+        self._register_network(
+            path.stem, external.load_external_classifier(path, architecture, classes, mean, std, size)
+        )
+        return path.stem
+
+    def _register_network(self, name: str, network: Any) -> None:
+        """Put a network on the device and add it by replacing the dictionary: others may be walking through it."""
+        if not CHECKPOINT_NAME.fullmatch(name):
+            raise UserError(f"{name[:60]!r} is no name for a network; use letters, digits, . + - and _, at most 64.")
+        shape, classes = tuple(network.image_shape), tuple(getattr(network, "classes", ()))
+        placed = network.to(self.device) if isinstance(network, nn.Module) else network
+        with self._lock:
+            if name in self._entries or name in self._added:
+                raise UserError(f"There is already a network {name}; choose another name.")
+            self._added = self._added | {name: (Card(BROUGHT_KIND, {}, shape, classes=classes), placed)}
+
+
+def is_latent_model(network: Any) -> bool:
+    return isinstance(network, LatentModel)
+
+
+def infer_world(name: str, card: Card) -> str:
+    """Return the data set that the card names; where it names none, what stands before the first dash."""
+    return card.data if CHECKPOINT_NAME.fullmatch(card.data) else name.partition("-")[0]
+
+
+def _list_heads(name: str, card: Card) -> list[str]:
+    if not card.multilabel:
+        return [name]
+    return [f"{name}:{attribute}" for attribute in sorted(card.classes, key=lambda a: a != FIRST_ATTRIBUTE)]
+
+
+def _digest_state(network: Any) -> str:
+    state = network.state_dict() if isinstance(network, nn.Module) else {}
+    whole = hashlib.sha256()
+    for name, tensor in sorted(state.items()):
+        whole.update(name.encode() + tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return whole.hexdigest()[:16]
+
+
+def _choose_device(name: str | None) -> torch.device:
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+    except RuntimeError as error:
+        raise UserError(f"{name!r} is no device; choose cpu or cuda.") from error
+    if device.type not in ("cpu", "cuda") or (device.type == "cuda" and not torch.cuda.is_available()):
+        raise UserError(f"The device {name} is not there; choose cpu{' or cuda' if torch.cuda.is_available() else ''}.")
+    return device

@@ -1,0 +1,32 @@
+"""A classifier trained with the augmentations that the page shows: the same bits again for the same config."""
+
+from latentlab.models.networks import NetworkSource
+from latentlab.training.augmented.config import TRAINABLE_NETWORKS, Augmentation, Config, format_train_command
+from latentlab.training.augmented.events import RunEvent
+from latentlab.training.augmented.run_state import RunFiles
+from latentlab.training.augmented.train_loop import (
+    INTERRUPT_REQUEST,
+    SAVE_REQUEST,
+    STOP_REQUEST,
+    UpdateSample,
+    make_update_batch,
+    require_trainable,
+    train_classifier,
+)
+
+__all__ = [
+    "INTERRUPT_REQUEST",
+    "SAVE_REQUEST",
+    "STOP_REQUEST",
+    "TRAINABLE_NETWORKS",
+    "Augmentation",
+    "Config",
+    "NetworkSource",
+    "RunEvent",
+    "RunFiles",
+    "UpdateSample",
+    "format_train_command",
+    "make_update_batch",
+    "require_trainable",
+    "train_classifier",
+]

@@ -1,0 +1,141 @@
+"""This module launches the page: for this machine alone unless there is a login, nothing open that nobody needs."""
+
+from __future__ import annotations
+
+import atexit
+import ipaddress
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from latentlab.errors import UserError
+from latentlab.images import MAX_IMAGE_BYTES
+from latentlab.ui.server.middleware import Gate
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+MAX_WAITING_REQUESTS = 32  # waiting requests; beyond it a visitor is asked to try again
+CACHE_SWEEP_SECONDS = (600, 3600)  # seconds between sweeps, age of what is swept
+MAX_BODY_BYTES = MAX_IMAGE_BYTES + 4_000_000  # a picture and the form around it
+MAX_DEMO_BODY_BYTES = 8_000_000
+
+
+def prepare_gradio() -> None:
+    """Switch analytics off and give gradio's files their own folder (mode 0700, gone at exit); call before Blocks."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(sys.maxsize)  # else pandas sums all events up at every event
+    if "GRADIO_TEMP_DIR" in os.environ:
+        return
+    os.environ["GRADIO_TEMP_DIR"] = folder = tempfile.mkdtemp(prefix="latentlab-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    if routes := sys.modules.get("gradio.routes"):  # imported earlier, it has already chosen the shared folder
+        vars(routes)["DEFAULT_TEMP_DIR"] = folder
+
+
+def launch_page(
+    page: gr.Blocks,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    login: str | None = None,
+    names: Sequence[str] = (),
+    demo: bool = False,
+    **more: Any,
+) -> str:
+    """Launch the page behind the guard and give its address; `more` goes to `Blocks.launch` (theme, css, …)."""
+    options = build_launch_options(host, port, login, names, demo)
+    page.delete_cache = CACHE_SWEEP_SECONDS
+    try:
+        _, url, _ = page.queue(max_size=MAX_WAITING_REQUESTS).launch(**options, **more)
+    except OSError as error:
+        raise UserError(f"The page cannot be served at {host}, port {port}: {error}. Choose another --port.") from error
+    return url
+
+
+def build_launch_options(
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    login: str | None = None,
+    names: Sequence[str] = (),
+    demo: bool = False,
+) -> dict[str, Any]:
+    """Build safe keywords for `Blocks.launch`; `login` is name:password, `names` are further host names of the page."""
+    if not is_loopback(host) and login is None:
+        raise UserError(
+            f"{host} opens the page to others and needs a login: add --auth name:password, or use 127.0.0.1."
+        )
+    limit = MAX_DEMO_BODY_BYTES if demo else MAX_BODY_BYTES
+    stack = [
+        Middleware(Gate, body_bytes=limit, login_needed=login is not None),
+        Middleware(TrustedHostMiddleware, allowed_hosts=list_host_names(host, names), www_redirect=False),
+    ]
+    return {
+        "server_name": host,
+        "server_port": port,
+        "auth": None if login is None else [split_login(login)],
+        "share": False,
+        "inline": False,
+        "run_history": False,
+        "show_error": False,
+        "enable_monitoring": False,
+        "ssr_mode": False,
+        "mcp_server": False,
+        "max_file_size": limit,
+        "footer_links": ["api", "settings"],
+        "_app": make_gated_app(stack),
+    }
+
+
+def make_gated_app(stack: list[Middleware]) -> Any:
+    """Put gradio's app behind the stack, without gradio's own CORS: that lets every site read a named page."""
+    from gradio.route_utils import CustomCORSMiddleware
+    from gradio.routes import App, ORJSONResponse
+
+    class GatedApp(App):
+        def add_middleware(self, middleware_class: Any, *args: Any, **options: Any) -> None:
+            if middleware_class is not CustomCORSMiddleware:
+                super().add_middleware(middleware_class, *args, **options)
+
+    return GatedApp(
+        docs_url=None, redoc_url=None, openapi_url=None, default_response_class=ORJSONResponse, middleware=stack
+    )
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def list_host_names(host: str, names: Sequence[str]) -> list[str]:
+    """Return what a browser may write into its Host header: a foreign name is a rebinding attack."""
+    if is_loopback(host):
+        return [*LOOPBACK_HOSTS, host, *names]
+    machine = socket.gethostname()
+    return [*LOOPBACK_HOSTS, host, machine, f"{machine}.local", socket.getfqdn(), *resolve_addresses(machine), *names]
+
+
+def resolve_addresses(machine: str) -> set[str]:
+    """Return the addresses under which this machine is known, none where its name does not resolve."""
+    try:
+        found = {str(info[4][0]) for info in socket.getaddrinfo(machine, None)}
+    except OSError:
+        return set()
+    return {f"[{address}]" if ":" in address else address for address in found}
+
+
+def split_login(login: str) -> tuple[str, str]:
+    """Split name:password into the two."""
+    name, colon, password = login.partition(":")
+    if not (name and colon and password):
+        raise UserError("The login is not name:password; write both with a colon between them.")
+    return name, password

@@ -1,0 +1,120 @@
+"""The strip below the pictures: where the move leads when it goes on, or how an attack went step by step."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from latentlab import session as verbs
+from latentlab.errors import UserError
+from latentlab.operators import Adversary, LatentOperator, Swap
+from latentlab.session import AttackTrace, MovePath, Result, Session, Workspace, find_move_path
+from latentlab.ui.html import draw_image, escape_text, join_html
+from latentlab.ui.stage.path_plot import format_place, title_path
+from latentlab.ui.stage.view import describe_result, shorten_model_name
+
+MAX_STEPS_SHOWN = 9  # steps shown of a long attack
+SWAP_PARTS = (
+    ("coarse",),
+    ("middle",),
+    ("fine",),
+    ("coarse", "middle"),
+    ("middle", "fine"),
+    ("coarse", "middle", "fine"),
+)
+
+
+def draw_filmstrip(workspace: Workspace, session: Session) -> str:
+    """Draw the strip of the session's move: the steps of an attack, other parts to swap, or the path."""
+    if isinstance(session.result.tool, Adversary):
+        return draw_attack_strips(workspace, session)
+    path = find_move_path(session.result.tool)
+    return draw_swap_strip(workspace, session) if path is None else draw_path_strip(workspace, session, path)
+
+
+def draw_path_strip(workspace: Workspace, session: Session, path: MovePath) -> str:
+    """Draw the marks of the path; a click goes there."""
+    results = verbs.apply_moves(workspace, session, [path.move_at(mark) for mark in path.marks])
+    tiles = (
+        draw_strip_tile(session, done, format_place(path, mark), math.isclose(mark, path.here), key=f"{mark!r}")
+        for mark, done in zip(path.marks, results, strict=True)
+    )
+    return draw_strip_heading(title_path(session.result.tool, path)) + draw_strip_row(tiles)
+
+
+def draw_swap_strip(workspace: Workspace, session: Session) -> str:
+    """Draw other choices of parts to borrow, as far as the space has them."""
+    here = session.result.tool
+    assert isinstance(here, Swap)
+    frames = [(" + ".join(parts) if len(parts) < 3 else "all", replace(here, parts=parts)) for parts in SWAP_PARTS]
+    possible = [frame for frame in frames if can_move(workspace, session, frame[1])]
+    results = verbs.apply_moves(workspace, session, [tool for _, tool in possible])
+    return draw_strip_heading("parts borrowed") + draw_strip_row(
+        draw_strip_tile(session, done, note, done.tool == here)
+        for (note, _), done in zip(possible, results, strict=True)
+    )
+
+
+def can_move(workspace: Workspace, session: Session, tool: LatentOperator) -> bool:
+    """Say whether the space can make the move; a space of one part cannot swap some of them."""
+    try:
+        verbs.move_latents(workspace, session, tool)
+    except UserError:
+        return False
+    return True
+
+
+def draw_strip_heading(title: str) -> str:
+    return f'<h3 class="ll-heading">{escape_text(title)}</h3>'
+
+
+def draw_strip_row(tiles) -> str:
+    return f'<div class="ll-film">{join_html(tiles)}</div>'
+
+
+def draw_strip_tile(
+    session: Session, done: Result, note: str, here: bool = False, more: str = "", key: str = ""
+) -> str:
+    """Draw one result of a strip: its picture, a note, what the classifier sees; with a key, a click goes there."""
+    mark, picture = " ll-here" if here else "", draw_image(done.image[0], note)
+    if key:
+        picture = f'<button class="ll-jump" data-key="{key}" title="Go there.">{picture}</button>'
+    return (
+        f'<figure class="ll-tile{mark}">{picture}<figcaption><b>{escape_text(note)}</b>'
+        f"<span>{escape_text(describe_result(session, done))}</span>{f'<span>{escape_text(more)}</span>' if more else ''}</figcaption></figure>"
+    )
+
+
+def draw_attack_strips(workspace: Workspace, session: Session) -> str:
+    """Draw the attack's steps, a click goes there, and below them its control in pixels; the tab has their curves."""
+    if session.trace is None:
+        return ""
+    ours, control = session.trace
+    title = f"attack in {shorten_model_name(workspace, session.model, session.world)}, step by step"
+    strips = draw_strip_heading(title) + draw_track_strip(session, ours, leads=True)
+    if control is not None:
+        strips += draw_strip_heading(
+            f"pixel PGD to the same distance, l2 {control.distances[-1]:.2f}"
+        ) + draw_track_strip(session, control)
+    return f'<div class="ll-chase">{strips}</div>'
+
+
+def draw_track_strip(session: Session, trace: AttackTrace, leads: bool = False) -> str:
+    """Draw all steps of a short attack, an even choice of a long one."""
+    last = len(trace.steps) - 1
+    chosen = (
+        sorted({round(place * last / (MAX_STEPS_SHOWN - 1)) for place in range(MAX_STEPS_SHOWN)})
+        if last >= MAX_STEPS_SHOWN
+        else range(last + 1)
+    )
+    return draw_strip_row(draw_track_step(session, trace, k, str(k) if leads else "") for k in chosen)
+
+
+def draw_track_step(session: Session, trace: AttackTrace, k: int, key: str) -> str:
+    here = trace.steps[k] is session.result
+    return draw_strip_tile(session, trace.steps[k], name_attack_step(k), here, f"l2 {trace.distances[k]:.2f}", key)
+
+
+def name_attack_step(k: int) -> str:
+    """Name step k of an attack: 0 is no move, 1 the start, from which the steps are counted."""
+    return "no move" if k == 0 else "start" if k == 1 else f"step {k - 1}"

@@ -1,0 +1,214 @@
+"""The tab Mix: a picture on its way to a partner, or with some parts borrowed; one pair, or many pictures at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+
+from latentlab import session as verbs
+from latentlab.errors import UserError
+from latentlab.knobs import list_settings
+from latentlab.operators import Mix, Swap
+from latentlab.session import Session, mixing
+from latentlab.session.mixing import GRID_SIDE, SET_SIZE
+from latentlab.ui.components import make_paired_choices, read_event_key
+from latentlab.ui.events import Page, connect_action, connect_events, keep_outputs, make_entry_action
+from latentlab.ui.form import Form, choose_slider_step, list_touch_events, make_knob_widget, make_mode_choice
+from latentlab.ui.inputs import UncheckedSlider
+from latentlab.ui.stage.view import draw_note
+from latentlab.ui.tabs.mix import pairing_view
+
+TITLE, KEY = "Mix", "mix"
+TOOLS = (Mix, Swap)
+SET_KNOBS = {"partner", "weight", "alpha", "k", "candidates", "distinct"}  # knobs that choose among many partners
+PAIR_KNOBS = {setting.name for setting in list_settings(Mix)} - SET_KNOBS
+ADVERSARY_KNOBS = {"steps", "epsilon", "norm", "step_size", "label"}  # of the adversary behind a swap
+LAM_SETTING = next(setting for setting in list_settings(Mix) if setting.name == "lam")
+SCALE_HINTS = {
+    "pair": "The partner is the second picture of the workbench: click it there, then choose what fills it.",
+    "many": "A click on a picture takes it to the workbench, a mixed one with its partner and this move.",
+}
+
+
+def build_mix_tab(page: Page, tab: gr.Tab) -> None:
+    forms = MixForms()
+    with gr.Row(elem_classes="ll-actions"):
+        reset = gr.Button("Reset all", elem_id="mix-reset", size="sm")
+        note = gr.HTML(elem_id="mix-note")
+    hint = gr.HTML(draw_scale_hint("pair"))
+    many = make_paired_choices(visible=False, elem_id="mix-many")
+    drawn = gr.State(None)  # what the many pictures on the page were made from
+
+    def apply_move(session: Session, *values: Any) -> Session:
+        return verbs.apply_move(page.workspace, session, forms.read_tool(values))
+
+    def reset_move(session: Session, mode: str | None) -> Session:
+        return verbs.apply_move(page.workspace, session, Mix(partner="next") if mode == "mix" else Swap(partner="next"))
+
+    def take_clicked(session: Session, key: str, *values: Any) -> Session:
+        tool, names = forms.read_tool(values), key.split("|")
+        if isinstance(tool, Mix) and len(names) > 2:
+            tool = replace(tool, lam=parse_share(names.pop()))
+        return mixing.take_pictures(page.workspace, session, names, tool)
+
+    def refresh_many(session: Session | None, before: Any, *values: Any) -> list[Any]:
+        outputs = [many, drawn, note]
+        if session is None or not forms.wants_many(values):
+            return keep_outputs(outputs)
+        try:
+            wish = forms.read_many(values)
+            now = (session.world, session.model, session.classifier, session.seed, session.selection, wish)
+            return keep_outputs(outputs) if now == before else [draw_many(page, session, *wish), now, ""]
+        except UserError as error:
+            return [gr.skip(), None, draw_note(str(error))]
+
+    page.add_follower(*forms.tool_follower)
+    forms.wire_visibility(hint, many)
+    connect_action(page, list_touch_events(forms.moving), apply_move, forms.all, note)
+    connect_action(page, [tab.select], make_entry_action(TOOLS, apply_move), forms.all, note)
+    connect_action(page, [reset.click], reset_move, [forms.mode], note, forms.tool_follower)
+    connect_action(page, [many.pick], take_clicked, forms.all, note, lambda: page.situation_follower, read_event_key)
+    chosen = list_touch_events([forms.mode, forms.scale, *forms.among.widgets, forms.side])
+    connect_events(
+        [page.stage.settled_sets, tab.select, *chosen],
+        refresh_many,
+        [page.session, drawn, *forms.all],
+        [many, drawn, note],
+    )
+
+
+class MixForms:
+    """The widgets of the tab, and the tools that their values describe."""
+
+    def __init__(self) -> None:
+        with gr.Row(elem_id="mix-choice"):
+            self.mode = make_mode_choice({"mix": "part of the way", "swap": "borrow parts"}, KEY)
+            self.scale = make_mode_choice({"pair": "one pair", "many": "many pictures"}, f"{KEY}-scale")
+        with gr.Column(elem_id="mix-mix") as self.mixing:
+            with gr.Row(elem_classes="ll-bank"):
+                self.mix = Form(Mix, skip=SET_KNOBS)
+            with gr.Column(visible=False, elem_id="mix-sets") as self.of_sets, gr.Row(elem_classes="ll-bank"):
+                self.among = Form(
+                    Mix,
+                    skip={*PAIR_KNOBS, "distinct"},
+                    instead={"partner": make_partner_choice(), "k": make_set_size_slider()},
+                )
+        with gr.Column(visible=False, elem_id="mix-swap") as self.swapping:
+            with gr.Row(elem_classes="ll-bank"):
+                self.parts = Form(Swap, skip={*SET_KNOBS, *ADVERSARY_KNOBS})
+            with gr.Column(elem_id="mix-ball") as self.ball, gr.Row(elem_classes="ll-bank"):
+                self.adversary = Form(Swap, skip={*SET_KNOBS, "parts"})
+            with gr.Column(visible=False, elem_id="mix-grid") as self.of_grid, gr.Row(elem_classes="ll-bank"):
+                self.side = make_knob_widget(GRID_SIDE, KEY)
+        self.moving = [self.mode, self.scale, *self.mix.widgets, *self.parts.widgets, *self.adversary.widgets]
+        self.all = [*self.moving, *self.among.widgets, self.side]
+
+    def _split_values(self, values: Sequence[Any]) -> list[Sequence[Any]]:
+        """Return the values of each form, and of the grid's side."""
+        pieces, start = [], 2
+        for form in (self.mix, self.parts, self.adversary, self.among):
+            pieces.append(values[start : start + len(form.widgets)])
+            start += len(form.widgets)
+        return [*pieces, values[start:]]
+
+    def wants_many(self, values: Sequence[Any]) -> bool:
+        return values[1] == "many"
+
+    def read_tool(self, values: Sequence[Any]) -> Mix | Swap:
+        """Return the move of one pair; among many a swap has no adversary."""
+        mix, parts, adversary, *_ = self._split_values(values)
+        if values[0] == "mix":
+            return self.mix.read_tool(mix, partner="next")
+        plain: Swap = self.parts.read_tool(parts, partner="next")
+        if self.wants_many(values):
+            return plain
+        return self.adversary.read_tool(adversary, parts=plain.parts, partner="next")
+
+    def read_many(self, values: Sequence[Any]) -> tuple[Mix | Swap, int]:
+        """Return what is done to many pictures, and to how many."""
+        mix, _, _, among, side = self._split_values(values)
+        tool = self.read_tool(values)
+        if isinstance(tool, Swap):
+            return tool, GRID_SIDE.check_value(side[0])
+        alone: Mix = self.mix.read_tool(mix)
+        both: Mix = self.among.read_tool(among, lam=alone.lam, path=alone.path, parts=alone.parts)
+        return both, SET_SIZE.check_value(both.k)
+
+    @property
+    def tool_follower(self) -> tuple[list[Any], Any]:
+        """Return what the widgets show of the session's tool; the choice of one or many stays."""
+        chosen = {Mix: "mix", Swap: "swap"}
+        forms = (self.mix, self.parts, self.adversary)
+
+        def show_tool(session: Session) -> list[Any]:
+            mode = chosen.get(type(session.result.tool), gr.skip())
+            return [mode, *(value for form in forms for value in form.show_tool(session))]
+
+        return [self.mode, *(one for form in forms for one in form.widgets)], show_tool
+
+    def wire_visibility(self, hint: gr.HTML, many: gr.HTML) -> None:
+        """Show only what belongs to the move and to one or many."""
+        columns = [self.mixing, self.swapping, self.of_sets, self.ball, self.of_grid, many]
+
+        def update_visibility(mode: str, scale: str) -> list[Any]:
+            all_of_them = scale == "many"
+            seen = [mode == "mix", mode == "swap", all_of_them, not all_of_them, all_of_them, all_of_them]
+            return [*(gr.update(visible=one) for one in seen), draw_scale_hint(scale)]
+
+        both = [self.mode, self.scale]
+        gr.on(
+            [one.change for one in both],
+            update_visibility,
+            both,
+            [*columns, hint],
+            queue=False,
+            show_progress="hidden",
+            api_visibility="private",
+        )
+
+
+def make_partner_choice() -> gr.Radio:
+    """Return the choice of partners: two sets are always compared with random pairs, the others are a choice."""
+    about = {"label": "partner", "info": "who is mixed with whom; random pairs stand beside it", "min_width": 150}
+    return gr.Radio(["transport", "hardest"], value="transport", elem_id="mix-partner", render=False, **about)
+
+
+def make_set_size_slider() -> UncheckedSlider:
+    knob = SET_SIZE.knob
+    assert knob.low is not None
+    assert knob.high is not None
+    return UncheckedSlider(
+        knob.low,
+        knob.high,
+        value=SET_SIZE.default,
+        step=choose_slider_step(SET_SIZE),
+        label=SET_SIZE.name,
+        info=knob.help,
+        buttons=["reset"],
+        elem_id="mix-k",
+        min_width=150,
+        render=False,
+    )
+
+
+def draw_scale_hint(scale: str) -> str:
+    return f'<p class="ll-quiet">{SCALE_HINTS[scale]}</p>'
+
+
+def parse_share(word: str) -> float:
+    """Read λ as a picture's key says it: a visitor's word."""
+    try:
+        return LAM_SETTING.check_value(float(word[:30]))
+    except ValueError as error:
+        raise UserError("This picture does not say how it was mixed; click it again.") from error
+
+
+def draw_many(page: Page, session: Session, tool: Mix | Swap, count: int) -> str:
+    if isinstance(tool, Swap):
+        return pairing_view.draw_style_grid(
+            session, mixing.make_style_grid(page.workspace, session, count, tool.parts), tool.parts
+        )
+    return pairing_view.draw_pairings(session, mixing.pair_sets(page.workspace, session, count, tool))
