@@ -24,7 +24,8 @@ def make_choices(**options: Any) -> gr.HTML:
 def make_paired_choices(**options: Any) -> gr.HTML:
     """Make choices of which those of one pair light up together."""
     return gr.HTML(
-        js_on_load="\n".join((ASSETS_FOLDER / name).read_text() for name in ("choices.js", "plan.js")), **options
+        js_on_load="\n".join((ASSETS_FOLDER / name).read_text() for name in ("choices.js", "pair_highlight.js")),
+        **options,
     )
 
 
@@ -33,7 +34,8 @@ def make_lesson_board(**options: Any) -> gr.HTML:
     kept.
     """
     return gr.HTML(
-        js_on_load="\n".join((ASSETS_FOLDER / name).read_text() for name in ("lessons.js", "plan.js")), **options
+        js_on_load="\n".join((ASSETS_FOLDER / name).read_text() for name in ("lessons.js", "pair_highlight.js")),
+        **options,
     )
 
 
@@ -44,17 +46,19 @@ def make_stage(**options: Any) -> gr.HTML:
 
 def make_export_menu(**options: Any) -> gr.HTML:
     """Make the menu of what can be taken away: a file, the address, lines of Python."""
-    return gr.HTML(js_on_load=(ASSETS_FOLDER / "away.js").read_text(), **options)
+    return gr.HTML(js_on_load=(ASSETS_FOLDER / "export_menu.js").read_text(), **options)
 
 
 def make_file_offers(value: str, **options: Any) -> gr.HTML:
     """Make the offers of files that are made when they are asked for; `pick` tells which."""
-    return gr.HTML(value, js_on_load=(ASSETS_FOLDER / "offer.js").read_text(), **options)
+    return gr.HTML(value, js_on_load=(ASSETS_FOLDER / "file_request.js").read_text(), **options)
 
 
 def make_server_status(**options: Any) -> gr.HTML:
     """Make a line that shows when the server is away; the page opens its view again when it is back."""
-    return gr.HTML('<p role="alert" hidden></p>', js_on_load=(ASSETS_FOLDER / "alive.js").read_text(), **options)
+    return gr.HTML(
+        '<p role="alert" hidden></p>', js_on_load=(ASSETS_FOLDER / "server_status.js").read_text(), **options
+    )
 
 
 def make_cropper(**options: Any) -> gr.HTML:

@@ -108,7 +108,7 @@ def wire_first_view(page: Page, blocks: gr.Blocks, note: gr.HTML) -> None:
         open_first_view,
         None,
         [*page.always_outputs, *outputs, note],
-        js=(components.ASSETS_FOLDER / "first.js").read_text(),
+        js=(components.ASSETS_FOLDER / "restore_world.js").read_text(),
         show_progress="hidden",
         api_visibility="private",
         **TORCH_QUEUE,
