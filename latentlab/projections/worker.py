@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, Lock, Thread, Timer
 from typing import BinaryIO, Literal, cast
@@ -17,9 +16,9 @@ from latentlab.knobs import tool_to_json
 from latentlab.projections.cache import ProjectionCache, assemble_projection
 from latentlab.projections.fitted import FittedProjection, Projection, check_points
 from latentlab.projections.frames import PipeMessage, receive_message, send_message
+from latentlab.resources import make_import_path
 from latentlab.types import Flat
 
-IMPORT_ROOT = Path(__file__).parents[2]
 CANCEL_GRACE = 3.0  # seconds in which a cancelled fit must have stopped by itself
 STAGE_SPANS = {
     "neighbours": (0.0, 0.3),
@@ -215,12 +214,11 @@ def _start_child() -> subprocess.Popen[bytes]:
     """Start the child in a session of its own, so that Ctrl-C reaches it through us; it ends when our end of the pipe
     is closed.
     """
-    paths = [str(IMPORT_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.Popen(
         [sys.executable, "-m", "latentlab.projections.serve"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        env={**os.environ, "PYTHONPATH": make_import_path()},
         start_new_session=True,
     )
 

@@ -16,13 +16,13 @@ from pathlib import Path
 from threading import Lock
 
 from latentlab.errors import UserError
+from latentlab.resources import make_import_path
 from latentlab.runs import files, process
 from latentlab.runs.run import read_child
 
 STOP_PATIENCE = {"stop": 120.0, "save": 600.0}  # seconds in which one that was asked must have stopped
 HEARTBEAT_PATIENCE = 180.0  # seconds without a sign of life after which a process on another machine counts as gone
 SIGNAL_EXIT_CODES = (128 + signal.SIGTERM, 128 + signal.SIGINT)  # exit codes of a program that caught it
-PACKAGE_PARENT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Supervisor:
         """Make the head of the queue a process, which keeps the folder's lock until it has said who it is."""
         program = [*self._program, verb, "--run", str(run), *self._flags]
         become = [sys.executable, "-m", "latentlab.runs.exec", str(run)]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, _list_python_path()))}
+        environment = {**os.environ, "PYTHONPATH": make_import_path()}
         self._unwritten.pop(run, None)
         if self._launcher:
             (run / files.QUEUED_FILE).replace(run / files.GIVEN_FILE)
@@ -205,10 +205,6 @@ def _read_stamp(path: Path) -> int:
         return path.stat().st_mtime_ns
     except FileNotFoundError:
         return 0
-
-
-def _list_python_path() -> list[str]:
-    return [str(PACKAGE_PARENT), os.environ.get("PYTHONPATH", "")]
 
 
 def _quote_last_words(run: Path, code: int) -> str:

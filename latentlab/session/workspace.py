@@ -20,12 +20,13 @@ from latentlab.errors import UserError
 from latentlab.images import ImageTensor
 from latentlab.knobs import Knob, Setting
 from latentlab.operators.latent_operator import decode, encode
+from latentlab.resources import find_assets_folder
 from latentlab.runs import Runs
 from latentlab.session.state import Picture, PictureSource, Prediction, Reconstruction
 from latentlab.store import Store
 from latentlab.types import DensityModel, DirectedModel, Images, Latents, RefinableModel
 
-EXAMPLES_FOLDER = Path(__file__).parents[2] / "assets" / "examples"
+EXAMPLES_FOLDER = find_assets_folder() / "examples"
 EXAMPLE_COUNT = 8
 DENSITY_BATCH_SIZE = 16
 CACHE_SIZE = 512  # encodings and pictures of 64 pixels: some tens of MB

@@ -1,8 +1,7 @@
-"""The few components that Gradio lacks, each an HTML with a script from assets/."""
+"""The few components that Gradio lacks, each an HTML with a script that lies beside its part."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -11,20 +10,20 @@ from latentlab.errors import UserError
 from latentlab.session import Photo
 from latentlab.ui.html import encode_preview_uri
 from latentlab.ui.inputs import FileDrop
+from latentlab.ui.scripts import load_script
 
 FRAME_LABEL = "part of the picture that is used: arrow keys move it, plus and minus size it"
-ASSETS_FOLDER = Path(__file__).parents[2] / "assets"
 
 
 def make_choices(**options: Any) -> gr.HTML:
     """Make pictures that are buttons; `pick` tells the `key` of the one that was clicked."""
-    return gr.HTML(js_on_load=(ASSETS_FOLDER / "choices.js").read_text(), **options)
+    return gr.HTML(js_on_load=load_script("choices.js"), **options)
 
 
 def make_paired_choices(**options: Any) -> gr.HTML:
     """Make choices of which those of one pair light up together."""
     return gr.HTML(
-        js_on_load="\n".join((ASSETS_FOLDER / name).read_text() for name in ("choices.js", "pair_highlight.js")),
+        js_on_load=load_script("choices.js", "pair_highlight.js"),
         **options,
     )
 
@@ -34,36 +33,34 @@ def make_lesson_board(**options: Any) -> gr.HTML:
     kept.
     """
     return gr.HTML(
-        js_on_load="\n".join((ASSETS_FOLDER / name).read_text() for name in ("lessons.js", "pair_highlight.js")),
+        js_on_load=load_script("tabs/learn/lessons.js", "pair_highlight.js"),
         **options,
     )
 
 
 def make_stage(**options: Any) -> gr.HTML:
     """Make the stage; its `settled` tells that what is shown has not changed for a moment."""
-    return gr.HTML(js_on_load=(ASSETS_FOLDER / "stage.js").read_text(), **options)
+    return gr.HTML(js_on_load=load_script("stage/stage.js"), **options)
 
 
 def make_export_menu(**options: Any) -> gr.HTML:
     """Make the menu of what can be taken away: a file, the address, lines of Python."""
-    return gr.HTML(js_on_load=(ASSETS_FOLDER / "export_menu.js").read_text(), **options)
+    return gr.HTML(js_on_load=load_script("stage/export_menu.js"), **options)
 
 
 def make_file_offers(value: str, **options: Any) -> gr.HTML:
     """Make the offers of files that are made when they are asked for; `pick` tells which."""
-    return gr.HTML(value, js_on_load=(ASSETS_FOLDER / "file_request.js").read_text(), **options)
+    return gr.HTML(value, js_on_load=load_script("stage/file_request.js"), **options)
 
 
 def make_server_status(**options: Any) -> gr.HTML:
     """Make a line that shows when the server is away; the page opens its view again when it is back."""
-    return gr.HTML(
-        '<p role="alert" hidden></p>', js_on_load=(ASSETS_FOLDER / "server_status.js").read_text(), **options
-    )
+    return gr.HTML('<p role="alert" hidden></p>', js_on_load=load_script("server/server_status.js"), **options)
 
 
 def make_cropper(**options: Any) -> gr.HTML:
     """Make a frame over a picture; `crop` tells the box that was chosen, in the picture's pixels."""
-    return gr.HTML(js_on_load=(ASSETS_FOLDER / "crop.js").read_text(), **options)
+    return gr.HTML(js_on_load=load_script("workbench/crop.js"), **options)
 
 
 def make_drop_place(**options: Any) -> FileDrop:
@@ -84,7 +81,7 @@ def make_recipe_button(**options: Any) -> gr.HTML:
     words = "Shows the view of a recipe.json again; it can be dropped among the pictures, too."
     button = f'<button class="ll-small" title="{words}">Open a recipe</button>'
     field = '<input type="file" accept=".json,application/json" hidden>'
-    return gr.HTML(button + field, js_on_load=(ASSETS_FOLDER / "recipe.js").read_text(), **options)
+    return gr.HTML(button + field, js_on_load=load_script("workbench/recipe.js"), **options)
 
 
 def draw_crop_frame(photo: Photo | None) -> str:

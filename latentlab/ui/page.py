@@ -13,6 +13,7 @@ from latentlab.session import Session, Workspace, apply_move, change_world, choo
 from latentlab.store import Store
 from latentlab.ui import api, components, run_owner
 from latentlab.ui.events import TORCH_QUEUE, Page, connect_action, time_action
+from latentlab.ui.scripts import load_script
 from latentlab.ui.stage import export_menu
 from latentlab.ui.stage.details import DetailsPanel
 from latentlab.ui.stage.view import draw_note, shorten_model_name, spell_name
@@ -108,7 +109,7 @@ def wire_first_view(page: Page, blocks: gr.Blocks, note: gr.HTML) -> None:
         open_first_view,
         None,
         [*page.always_outputs, *outputs, note],
-        js=(components.ASSETS_FOLDER / "restore_world.js").read_text(),
+        js=load_script("restore_world.js"),
         show_progress="hidden",
         api_visibility="private",
         **TORCH_QUEUE,
@@ -170,7 +171,7 @@ def update_name_choices(workspace: Workspace, session: Session) -> list[Any]:
 
 
 def build_tabs(page: Page) -> None:
-    keep = (components.ASSETS_FOLDER / "tab.js").read_text()
+    keep = load_script("tab_address.js")
     page.tabs.render()
     with page.tabs:
         for module, build in TABS.items():

@@ -13,8 +13,8 @@ import gradio as gr
 import numpy as np
 
 from latentlab.errors import UserError
-from latentlab.ui.components import ASSETS_FOLDER
 from latentlab.ui.html import escape_text
+from latentlab.ui.scripts import load_script
 
 MAX_PLOT_POINTS = 100_000  # points in one figure
 KEYS_HELP = "Arrow keys move the view, plus and minus zoom, 0 shows all."
@@ -71,7 +71,7 @@ class PlotlyView(gr.HTML):
             value,
             html_template=f'<div class="ll-figure" style="height:{int(height)}px" tabindex="0" role="group" '
             f'aria-label="{escape_text(label)}. {KEYS_HELP}"></div><div class="ll-figure-tip" role="status"></div>',
-            js_on_load=(ASSETS_FOLDER / "plot.js").read_text(),
+            js_on_load=load_script("plotly_view.js"),
             server_functions=[_name_for_script(picture)] if picture else None,
             script=f"gradio_api/file={find_plotly_script()}",  # relative: right also behind a root path
             **options,
@@ -85,7 +85,7 @@ class PlotlyView(gr.HTML):
 
 
 def _name_for_script(picture: Callable[[Any], dict[str, str] | None]) -> Callable[[Any], dict[str, str] | None]:
-    """Return the function under the name by which the script calls it: `server.look` in assets/plot.js."""
+    """Return the function under the name by which the script calls it: `server.look` in plotly_view.js."""
 
     def look(asked: Any) -> dict[str, str] | None:
         return picture(asked)

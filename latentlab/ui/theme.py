@@ -1,4 +1,4 @@
-"""The page's look: system letters, one accent, both themes; the rest is in assets/page.css and a tab-*.css a tab."""
+"""The page's look: system letters, one accent, both themes; the rest is in assets/page.css and a sheet beside each part."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from gradio.themes import Base
 from gradio.themes.utils import colors, sizes
 
-from latentlab.ui.components import ASSETS_FOLDER
+from latentlab.ui.scripts import load_script, load_style_sheets
 
 FONT_FAMILY = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "DejaVu Sans", "sans-serif")
 MONO_FAMILY = ("ui-monospace", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
@@ -38,8 +38,6 @@ def load_style_options() -> dict[str, Any]:
         spacing_size=sizes.spacing_sm,
         radius_size=sizes.radius_sm,
     )
-    sheets = [ASSETS_FOLDER / "page.css", ASSETS_FOLDER / "plot.css", *sorted(ASSETS_FOLDER.glob("tab-*.css"))]
-    style = "\n".join(sheet.read_text() for sheet in sheets)
-    script = (ASSETS_FOLDER / "head.js").read_text()
+    style, script = load_style_sheets(), load_script("structured_clone.js")
     head = f"<style>{style}</style><script>{script}</script>"  # as `css` Gradio would rewrite its media queries
     return {"theme": theme, "head": head}

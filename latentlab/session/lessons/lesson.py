@@ -7,11 +7,11 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from latentlab.errors import UserError
 from latentlab.operators import Adversary, LatentOperator, Mix, Noise, Swap
+from latentlab.resources import find_assets_folder
 from latentlab.session.actions import apply_move, copy_surroundings, open_world, require_choice
 from latentlab.session.lessons.experiments import (
     ATTACK_RADIUS,
@@ -26,7 +26,7 @@ from latentlab.session.lessons.subjects import LESSON_WORLD, LessonSubject
 from latentlab.session.state import Session
 from latentlab.session.workspace import ResultCache, Workspace
 
-LESSONS_FOLDER = Path(__file__).parents[3] / "assets" / "lessons"
+LESSONS_FOLDER = find_assets_folder() / "lessons"
 
 
 @dataclass(frozen=True)

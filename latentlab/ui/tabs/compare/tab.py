@@ -18,10 +18,11 @@ from latentlab.session import Session, change_world, place_picture
 from latentlab.session.runs.comparison import ComparisonTable, apply_events
 from latentlab.session.runs.progress import EventReader
 from latentlab.ui import run_owner
-from latentlab.ui.components import ASSETS_FOLDER, make_choices, read_event_key
+from latentlab.ui.components import make_choices, read_event_key
 from latentlab.ui.events import Page, connect_action
 from latentlab.ui.form import Form
 from latentlab.ui.plotly_view import PlotlyView
+from latentlab.ui.scripts import load_script
 from latentlab.ui.stage.view import draw_note, shorten_model_name
 from latentlab.ui.tabs.compare.view import (
     draw_board_corruptions,
@@ -56,7 +57,7 @@ class CompareTab:
         self.reader = EventReader(runs, ComparisonTable(), apply_events)
         self.missing = gr.HTML(elem_id="compare-missing")
         self._build_form()
-        script = (ASSETS_FOLDER / "runs.js").read_text()
+        script = load_script("live_list.js")
         with gr.Row(elem_id="compare-runs"):
             with gr.Column(elem_id="compare-side", min_width=220):
                 self.list = gr.HTML(elem_id="compare-list", js_on_load=script)

@@ -14,10 +14,11 @@ from latentlab.session.runs import training as verbs
 from latentlab.session.runs.training import PREVIEW_STEP
 from latentlab.training.augmented import require_trainable
 from latentlab.ui import run_owner
-from latentlab.ui.components import ASSETS_FOLDER, read_event_key
+from latentlab.ui.components import read_event_key
 from latentlab.ui.events import TORCH_QUEUE, Page, keep_outputs
 from latentlab.ui.form import make_number_box
 from latentlab.ui.plotly_view import PlotlyView
+from latentlab.ui.scripts import load_script
 from latentlab.ui.stage.view import draw_note
 from latentlab.ui.tabs.train import run_list as pages
 from latentlab.ui.tabs.train.form import RunFormWidgets
@@ -65,7 +66,7 @@ class TrainTab:
             self.note = gr.HTML(elem_id="train-note")
 
     def _build_runs_row(self) -> None:
-        script = (ASSETS_FOLDER / "runs.js").read_text()
+        script = load_script("live_list.js")
         with gr.Row(elem_id="train-runs"):
             with gr.Column(elem_id="train-side", min_width=220):
                 self.list = gr.HTML(elem_id="train-list", js_on_load=script)
