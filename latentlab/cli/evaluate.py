@@ -33,8 +33,8 @@ def run_evaluate(args: argparse.Namespace) -> int:
     if found.wrong_figures:
         names = ", ".join(figure.name for figure in found.wrong_figures)
         print(
-            f"latentlab: the card of {args.checkpoint.name} differs from the data by more than {CARD_TOLERANCE} in {names}; "
-            "fit it again.",
+            f"latentlab: the card of {args.checkpoint.name} differs from the data by more than {CARD_TOLERANCE} "
+            f"in {names}; fit it again.",
             file=sys.stderr,
         )
     return 1 if found.wrong_figures else 0

@@ -107,9 +107,8 @@ def _learn_until_done(
     log, bar = _make_log_writer(plan, resume is not None), _make_progress_bar(plan, resume is not None)
     saved = logged = time.monotonic()
     batch_order = BatchOrder(world.train, plan.batch or fitter.batch, plan.seed, plan.device, place)
-    for progress, values in iterate_updates(
-        fitter, everything["average"], batch_order, progress, plan.compute_spent_share
-    ):
+    for update in iterate_updates(fitter, everything["average"], batch_order, progress, plan.compute_spent_share):
+        progress, values = update
         now = time.monotonic()
         if now - logged > LOG_EVERY or progress.step == 1:
             logged = now

@@ -102,8 +102,9 @@ def draw_crop_frame(photo: Photo | None) -> str:
         f"left:{100 * left / wide:.3f}%;top:{100 * top / high:.3f}%;"
         f"width:{100 * (right - left) / wide:.3f}%;height:{100 * (bottom - top) / high:.3f}%"
     )
+    preview = encode_preview_uri(photo.picture)
     return (
-        f'<div class="ll-crop"><img src="{encode_preview_uri(photo.picture)}" alt="the whole picture" draggable="false">'
+        f'<div class="ll-crop"><img src="{preview}" alt="the whole picture" draggable="false">'
         f'<div class="ll-frame" tabindex="0" role="slider" aria-valuenow="{right - left:.0f}" '
         f'aria-label="{FRAME_LABEL}" {attributes} style="{place}"></div></div>'
         f'<p class="ll-quiet">{wide} × {high}. Drag the frame; wheel or + − for its size.</p>'

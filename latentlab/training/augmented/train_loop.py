@@ -80,7 +80,8 @@ def _run_updates(
         events.Throttle(0.0, EVALUATION_SHARE),
     )
     pace, losses, first = events.Pace(progress), [], progress.step + 1
-    for progress, values in iterate_updates(run.learner, run.average_network, run.batch_order, progress, done):  # noqa: B020
+    for update in iterate_updates(run.learner, run.average_network, run.batch_order, progress, done):
+        progress, values = update
         if bad := find_divergence(values):
             raise UserError(
                 f"The training diverged at step {progress.step} ({bad} is not finite); the last good state is kept. "

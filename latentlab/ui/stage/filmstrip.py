@@ -79,10 +79,10 @@ def draw_strip_tile(
     mark, picture = " ll-here" if here else "", draw_image(done.image[0], note)
     if key:
         picture = f'<button class="ll-jump" data-key="{key}" title="Go there.">{picture}</button>'
-    return (
-        f'<figure class="ll-tile{mark}">{picture}<figcaption><b>{escape_text(note)}</b>'
-        f"<span>{escape_text(describe_result(session, done))}</span>{f'<span>{escape_text(more)}</span>' if more else ''}</figcaption></figure>"
-    )
+    seen = f"<span>{escape_text(describe_result(session, done))}</span>"
+    rest = f"<span>{escape_text(more)}</span>" if more else ""
+    caption = f"<figcaption><b>{escape_text(note)}</b>{seen}{rest}</figcaption>"
+    return f'<figure class="ll-tile{mark}">{picture}{caption}</figure>'
 
 
 def draw_attack_strips(workspace: Workspace, session: Session) -> str:

@@ -173,9 +173,8 @@ def draw_spaces(workspace: Workspace, session: Session, there: Sequence[SpaceRes
     if pinned is not None:
         far = float((pinned.picture.image - session.result.image).norm())
         note = f"{escape_text(pinned.picture.origin)}<br>l2 {far:.2f} from the result"
-        tiles.append(
-            f'<div class="ll-there">{draw_image(pinned.picture.image[0], "pinned")}<span><b>pinned</b>{note}</span></div>'
-        )
+        picture = draw_image(pinned.picture.image[0], "pinned")
+        tiles.append(f'<div class="ll-there">{picture}<span><b>pinned</b>{note}</span></div>')
     tiles += [_draw_space_tile(workspace, session, one) for one in there]
     return f'<div class="ll-spaces">{join_html(tiles)}</div>'
 
@@ -184,9 +183,11 @@ def _draw_space_tile(workspace: Workspace, session: Session, one: SpaceResult) -
     own, here = escape_text(shorten_model_name(workspace, one.model, session.world)), one.model == session.model
     head = f'<button class="ll-there" data-key="{escape_text(one.model)}" aria-pressed="{str(here).lower()}"'
     if one.result is None:
-        return f'{head} title="Go to {own}."><i></i><span><b>{own}</b>{escape_text(one.why.partition(";")[0])}</span></button>'
+        why = escape_text(one.why.partition(";")[0])
+        return f'{head} title="Go to {own}."><i></i><span><b>{own}</b>{why}</span></button>'
     done = one.result
-    note = f"{escape_text(caption_move(done.tool))}<br>{escape_text(describe_result(session, done))}<br>moved l2 {one.far:.2f}"
+    move, seen = escape_text(caption_move(done.tool)), escape_text(describe_result(session, done))
+    note = f"{move}<br>{seen}<br>moved l2 {one.far:.2f}"
     return f'{head} title="Go to {own}.">{draw_image(done.image[0], own)}<span><b>{own}</b>{note}</span></button>'
 
 
@@ -203,9 +204,10 @@ def draw_heat_maps(parts: Sequence[PartChange]) -> str:
 def _draw_heat_map(part: PartChange, top: float) -> str:
     share = 100 * part.share
     picture = draw_image(_make_grey_picture(part.grid / top), f"|Δz| in {part.part}")
+    size = f"rms {part.rms:.2g} σ · {share:.0f} %"
     return (
         f'<figure class="ll-map">{picture}<i><s style="width:{share:.1f}%"></s></i>'
-        f"<figcaption><b>{escape_text(part.part)}</b><span>rms {part.rms:.2g} σ · {share:.0f} %</span></figcaption></figure>"
+        f"<figcaption><b>{escape_text(part.part)}</b><span>{size}</span></figcaption></figure>"
     )
 
 

@@ -29,8 +29,8 @@ KIND_TITLES = {
     "pixels": ("Pixels", "Pixels: the identity. The control for every move in a latent space."),
 }
 REFINE_HELP = (
-    f"{REFINE_STEPS} steps of optimisation bring the encoding of this picture nearer to it. The encoder alone is what an "
-    "augmentation would use in training."
+    f"{REFINE_STEPS} steps of optimisation bring the encoding of this picture nearer to it. The encoder alone is what "
+    "an augmentation would use in training."
 )
 UNDO_HELP = "The improved encoding is in use, in this space and for this picture. Go back to the encoder's own."
 TERM_HELP = {
@@ -71,10 +71,9 @@ def draw_stage(workspace: Workspace, session: Session) -> str:
     ]
     readings = draw_class_bars(session, done) + draw_stage_numbers(session, clean)
     view = escape_text(verbs.make_link(session))
-    return (
-        f'<div class="ll-pictures" data-view="{view}">{join_html(cards)}<div class="ll-differences">{join_html(differences)}'
-        f'</div></div><div class="ll-readings">{readings}</div>'
-    )
+    apart = f'<div class="ll-differences">{join_html(differences)}</div>'
+    pictures = f'<div class="ll-pictures" data-view="{view}">{join_html(cards)}{apart}</div>'
+    return f'{pictures}<div class="ll-readings">{readings}</div>'
 
 
 def draw_card(
@@ -94,7 +93,8 @@ def describe_fidelity(workspace: Workspace, session: Session, clean: Reconstruct
     kind = draw_term(*KIND_TITLES[find_kind(workspace, session.model)])
     if session.refining:
         step = f"{session.refining.step} of {session.refining.steps}"
-        return f"{clean.psnr:.1f} dB · step {step} {draw_action_button('halt', 'Stop', 'Give up and keep the encoding as it was.')}"
+        stop = draw_action_button("halt", "Stop", "Give up and keep the encoding as it was.")
+        return f"{clean.psnr:.1f} dB · step {step} {stop}"
     if session.model in session.refined:
         before = workspace.rebuild_pictures(session.model, session.source.image)
         words = f"{before.psnr:.1f} → {format_psnr(clean.psnr)}"
@@ -229,7 +229,8 @@ def compare_with_pin(session: Session) -> tuple[str, str]:
     seen = pinned.prediction
     said = ""
     if session.classes and len(seen.probabilities) == len(session.classes):
-        said = f"; it reads {spell_name(session.classes[seen.best_class])} {write_percent(seen.probabilities[seen.best_class])}"
+        name, share = session.classes[seen.best_class], seen.probabilities[seen.best_class]
+        said = f"; it reads {spell_name(name)} {write_percent(share)}"
     return f"{apart:.2f}", f"l2 to the result{said}"
 
 
@@ -276,7 +277,8 @@ def describe_result(session: Session, done: Result) -> str:
     """Say which class the classifier sees in a result; without a classifier, how far the result is."""
     if not session.classes:
         return f"l2 {done.distance:.1f}"
-    return f"{write_percent(done.prediction.probabilities[done.prediction.best_class])} {spell_name(session.classes[done.prediction.best_class])}"
+    seen = done.prediction
+    return f"{write_percent(seen.probabilities[seen.best_class])} {spell_name(session.classes[seen.best_class])}"
 
 
 def draw_status(workspace: Workspace, session: Session) -> str:

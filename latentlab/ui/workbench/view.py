@@ -106,8 +106,9 @@ def draw_model(workspace: Workspace, session: Session, chosen: str) -> str:
     surprise = "" if bits is None else f"<br>{format_bits(bits)} bits/dim"
     error = "exact" if math.isinf(clean.psnr) else f"{clean.psnr:.1f} dB"
     own = escape_text(shorten_model_name(workspace, chosen, session.world))
+    pressed = str(chosen == session.model).lower()
     return (
-        f'<button class="ll-model" data-key="{escape_text(chosen)}" aria-pressed="{str(chosen == session.model).lower()}" '
+        f'<button class="ll-model" data-key="{escape_text(chosen)}" aria-pressed="{pressed}" '
         f'title="{escape_text(meaning)}">{pictures}<span><b>{own}</b>{error}{surprise}</span></button>'
     )
 

@@ -170,11 +170,10 @@ def _describe_witness(session: Session, witness: Witness | None) -> tuple[str, s
     before, after = witness.before, witness.after
     start, end = (spell_name(session.classes[reading.best_class]) for reading in (before, after))
     kept = "kept" if before.best_class == after.best_class else "changed for it, too"
-    sure = f"{write_percent(before.probabilities[before.best_class])} → {write_percent(after.probabilities[before.best_class])}"
+    was, now = (write_percent(reading.probabilities[before.best_class]) for reading in (before, after))
     right = "" if witness.accuracy is None else f" ({write_percent(witness.accuracy)} right on the test images)"
-    return (
-        start if start == end else f"{start} → {end}"
-    ), f"{kept}; {spell_name(witness.name)}{right}, {start}: {sure}"
+    seen = start if start == end else f"{start} → {end}"
+    return seen, f"{kept}; {spell_name(witness.name)}{right}, {start}: {was} → {now}"
 
 
 def _list_doubts(session: Session, unfinished: bool) -> str:
@@ -221,7 +220,8 @@ def _draw_won_shares(label: str, rates: Sequence[SuccessRate], colour: str) -> A
             "width": 3,
         },
         "text": [
-            f"ε {rate.epsilon:.3g}: {rate.hits} of {rate.count}, 95 % interval {_round_percent(low)}–{_round_percent(high)} %"
+            f"ε {rate.epsilon:.3g}: {rate.hits} of {rate.count}, "
+            f"95 % interval {_round_percent(low)}–{_round_percent(high)} %"
             for rate, (low, high) in zip(rates, spans, strict=True)
         ],
     }

@@ -8,6 +8,7 @@ from typing import Any
 from latentlab.metrics import METRICS
 from latentlab.session import Workspace
 from latentlab.session.runs.comparison import ComparisonTable, Flips, TableFigure, find_clear_best
+from latentlab.session.runs.progress import EventRecord
 from latentlab.ui.html import draw_image, draw_term, escape_text, join_html
 from latentlab.ui.stage.view import spell_name as written
 from latentlab.ui.tabs.train import curves
@@ -35,9 +36,10 @@ def draw_board_table(board: ComparisonTable, called: DisplayNames) -> str:
         for place, name in enumerate(names)
     )
     rows = join_html(_draw_metric_row(board, metric, names) for metric in board.begin["metrics"])
+    corner = f'<th scope="col"><span class="ll-quiet">{INTERVAL_NOTE}</span></th>'
     return (
-        f'<div class="ll-board"><table><thead><tr><th scope="col"><span class="ll-quiet">{INTERVAL_NOTE}</span></th>{head}'
-        f"</tr></thead><tbody>{rows}</tbody></table></div>{_list_notes(board, called)}"
+        f'<div class="ll-board"><table><thead><tr>{corner}{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+        f"{_list_notes(board, called)}"
     )
 
 
@@ -87,8 +89,9 @@ def _draw_difference(metric: str, gap: TableFigure | None) -> str:
     if gap is None:
         return ""
     clear = gap.low > 0 or gap.high < 0
-    words = f"{format_metric(metric, gap.value, True)} ({format_metric(metric, gap.low, True)} to {format_metric(metric, gap.high, True)})"
-    return f'<em class="ll-gap{" ll-clear" if clear else ""}" title="difference to the first, paired">{words}</em>'
+    value, low, high = (format_metric(metric, number, True) for number in (gap.value, gap.low, gap.high))
+    mark = " ll-clear" if clear else ""
+    return f'<em class="ll-gap{mark}" title="difference to the first, paired">{value} ({low} to {high})</em>'
 
 
 def format_metric(metric: str, value: float, signed: bool = False) -> str:
@@ -98,13 +101,15 @@ def format_metric(metric: str, value: float, signed: bool = False) -> str:
 
 
 def _list_notes(board: ComparisonTable, called: DisplayNames) -> str:
-    lines = [
-        f"{METRICS[told['metric']].label} over {len(told['classifiers'])} seeds "
-        f"({', '.join(name_classifier(name, called) for name in told['classifiers'])}): {format_metric(told['metric'], told['value'])}, "
-        f"{format_metric(told['metric'], told['low'])} to {format_metric(told['metric'], told['high'])}."
-        for told in board.seeds
-    ]
+    lines = [_describe_seeds(told, called) for told in board.seeds]
     return join_html(f'<p class="ll-quiet">{escape_text(line)}</p>' for line in (*lines, *board.notes))
+
+
+def _describe_seeds(told: EventRecord, called: DisplayNames) -> str:
+    metric, names = told["metric"], told["classifiers"]
+    listed = ", ".join(name_classifier(name, called) for name in names)
+    value, low, high = (format_metric(metric, told[field]) for field in ("value", "low", "high"))
+    return f"{METRICS[metric].label} over {len(names)} seeds ({listed}): {value}, {low} to {high}."
 
 
 def draw_board_reliability(board: ComparisonTable, called: DisplayNames) -> dict[str, Any] | None:

@@ -85,8 +85,9 @@ def describe_explainer(tool: Explainer) -> str:
 
 
 def _draw_map_pair(title: str, picture: ImageTensor, under: ImageTensor, over: str, note: str) -> str:
+    overlaid = f'<div class="ll-over">{draw_image(under, "")}{over}</div>'
     return (
-        f'<figure class="ll-pair-of-maps">{draw_image(picture, title)}<div class="ll-over">{draw_image(under, "")}{over}</div>'
+        f'<figure class="ll-pair-of-maps">{draw_image(picture, title)}{overlaid}'
         f"<figcaption><b>{escape_text(title)}</b><span>{escape_text(note)}</span></figcaption></figure>"
     )
 

@@ -36,15 +36,18 @@ def draw_lessons(
     )
     done = len(said) == len(lesson.steps)
     rest = draw_lesson_end(progress, answers, said) if done else draw_open_question(len(said), lesson.steps[len(said)])
+    head = f"<header><h2>{escape_text(lesson.title)}</h2>{draw_world_choice(progress, lesson, worlds)}</header>"
+    about = f'<p class="ll-about">{escape_text(lesson.about)}</p>'
     return (
-        f'<div class="ll-learn" data-at="{time_ns()}" data-progress="{escape_text(progress.to_json())}">{draw_lesson_cards(progress)}'
-        f'<article class="ll-lesson"><header><h2>{escape_text(lesson.title)}</h2>{draw_world_choice(progress, lesson, worlds)}</header>'
-        f'<p class="ll-about">{escape_text(lesson.about)}</p>{steps}{draw_note(refused)}{rest}</article></div>'
+        f'<div class="ll-learn" data-at="{time_ns()}" data-progress="{escape_text(progress.to_json())}">'
+        f"{draw_lesson_cards(progress)}"
+        f'<article class="ll-lesson">{head}{about}{steps}{draw_note(refused)}{rest}</article></div>'
     )
 
 
 def draw_lesson_cards(progress: LessonProgress) -> str:
-    return f'<nav class="ll-lessons" aria-label="lessons">{join_html(draw_lesson_card(progress, k) for k in range(len(load_lessons())))}</nav>'
+    cards = join_html(draw_lesson_card(progress, k) for k in range(len(load_lessons())))
+    return f'<nav class="ll-lessons" aria-label="lessons">{cards}</nav>'
 
 
 def draw_lesson_card(progress: LessonProgress, place: int) -> str:
@@ -52,9 +55,10 @@ def draw_lesson_card(progress: LessonProgress, place: int) -> str:
     lesson, said = load_lessons()[place], len(progress.said[place])
     dots = join_html(f'<i class="{"ll-done" if k < said else ""}"></i>' for k in range(len(lesson.steps)))
     here = str(place == progress.place).lower()
+    score = f'<em aria-label="{said} of {len(lesson.steps)} answered">{dots}</em>'
     return (
         f'<button class="ll-lesson-card" data-key="open {place}" aria-pressed="{here}"><b>{place + 1}</b>'
-        f'<span>{escape_text(lesson.title)}</span><em aria-label="{said} of {len(lesson.steps)} answered">{dots}</em></button>'
+        f"<span>{escape_text(lesson.title)}</span>{score}</button>"
     )
 
 
@@ -62,12 +66,13 @@ def draw_world_choice(progress: LessonProgress, lesson: Lesson, worlds: Sequence
     """Draw the world that the lesson looks at; another one starts it again."""
     if lesson.world:
         return f'<span class="ll-quiet">on {escape_text(lesson.world)}, five minutes</span>'
-    buttons = join_html(
-        f'<button class="ll-pill" data-key="world {escape_text(world)}" aria-pressed="{str(world == progress.world).lower()}">'
-        f"{escape_text(world)}</button>"
-        for world in worlds
-    )
+    buttons = join_html(_draw_world_button(world, world == progress.world) for world in worlds)
     return f'<span class="ll-quiet">five minutes, on {buttons}</span>'
+
+
+def _draw_world_button(world: str, chosen: bool) -> str:
+    key = f'data-key="world {escape_text(world)}"'
+    return f'<button class="ll-pill" {key} aria-pressed="{str(chosen).lower()}">{escape_text(world)}</button>'
 
 
 def draw_question(place: int, step: LessonStep) -> str:

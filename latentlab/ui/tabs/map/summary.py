@@ -73,11 +73,12 @@ def describe_overlay(overlay: Overlay, ground: EmbeddedPoints) -> list[NumberRow
 
 def describe_drift(found: MovedPoints, ground: EmbeddedPoints) -> list[NumberRow]:
     off, count = int((found.near > ground.far).sum()), len(found.rows)
+    move, rebuilt = caption_move(found.tool), f"rebuilding alone {found.rebuilt:.3g}"
     rows = [
         (
             f"{count} moved",
             f"{float(found.before.median()):.3g} → {float(found.near.median()):.3g}",
-            f"{caption_move(found.tool)}; median distance to the nearest real one; rebuilding alone {found.rebuilt:.3g}",
+            f"{move}; median distance to the nearest real one; {rebuilt}",
         ),
         ("off the data", f"{off} of {count}", f"further than {ground.far:.3g} from every real image"),
     ]
@@ -96,4 +97,5 @@ def describe_set_pairs(found: PointPairs) -> list[NumberRow]:
 
 def describe_farthest_mark(way: PointPath) -> str:
     place = int(way.near.argmax())
-    return f"distance to the nearest real one along it, at most {format_map_distance(way.near[place])} at {way.words[place]}"
+    most = f"at most {format_map_distance(way.near[place])} at {way.words[place]}"
+    return f"distance to the nearest real one along it, {most}"

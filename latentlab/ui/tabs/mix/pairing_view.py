@@ -42,11 +42,10 @@ def draw_pairing_panel(session: Session, done: PairingComparison, pairing: Pairi
     tiles = join_html(
         draw_mixed_picture(session, done, pairing, place) for place in range(len(done.first) if mixes else 0)
     )
-    return (
-        f'<section class="ll-panel"><h4>{escape_text(PAIRING_TITLES[pairing.how])}'
-        f"<span>Σ |a − b|² = {pairing.total:,.4g} {done.unit}</span></h4>{draw_pairing_plan(done, pairing) if plan else ''}"
-        f'<div class="ll-mixes">{tiles}</div></section>'
-    )
+    title = escape_text(PAIRING_TITLES[pairing.how])
+    cost = f"<span>Σ |a − b|² = {pairing.total:,.4g} {done.unit}</span>"
+    drawn = draw_pairing_plan(done, pairing) if plan else ""
+    return f'<section class="ll-panel"><h4>{title}{cost}</h4>{drawn}<div class="ll-mixes">{tiles}</div></section>'
 
 
 def draw_pairing_plan(done: PairingComparison, pairing: Pairing) -> str:
@@ -54,7 +53,8 @@ def draw_pairing_plan(done: PairingComparison, pairing: Pairing) -> str:
     left = join_html(draw_set_picture(found, place) for place, found in enumerate(done.first))
     back = {there: here for here, there in enumerate(pairing.partner)}
     right = join_html(draw_set_picture(found, back[place]) for place, found in enumerate(done.second))
-    return f'<div class="ll-plan"><div>{left}</div>{draw_pairing_lines(pairing.partner)}<div>{right}</div>{draw_cost_matrix(done, pairing)}</div>'
+    sets = f"<div>{left}</div>{draw_pairing_lines(pairing.partner)}<div>{right}</div>"
+    return f'<div class="ll-plan">{sets}{draw_cost_matrix(done, pairing)}</div>'
 
 
 def draw_set_picture(found: Picture, pair: int) -> str:
@@ -105,10 +105,11 @@ def draw_mixed_picture(session: Session, done: PairingComparison, pairing: Pairi
     names = (done.first[place].name, done.second[there].name)
     label = pairing.labels[place].tolist()
     said = describe_seen_class(session, pairing.seen[place]) if pairing.seen else ""
+    words, key = describe_soft_label(session, label), escape_text("|".join((*names, repr(done.lam))))
+    picture, caption = draw_image(pairing.images[place], words), escape_text(words)
     return (
-        f'<button class="ll-mixed" data-pair="{place}" data-key="{escape_text("|".join((*names, repr(done.lam))))}" '
-        f'title="{escape_text(describe_soft_label(session, label))}: to the workbench">{draw_image(pairing.images[place], describe_soft_label(session, label))}'
-        f"{draw_soft_label_bar(session, label)}<span>{escape_text(describe_soft_label(session, label))}</span><small>{escape_text(said)}</small></button>"
+        f'<button class="ll-mixed" data-pair="{place}" data-key="{key}" title="{caption}: to the workbench">{picture}'
+        f"{draw_soft_label_bar(session, label)}<span>{caption}</span><small>{escape_text(said)}</small></button>"
     )
 
 
@@ -125,11 +126,15 @@ def describe_soft_label(session: Session, label: Sequence[float]) -> str:
 def draw_soft_label_bar(session: Session, label: Sequence[float]) -> str:
     """Draw the soft label as a bar, a stretch a class."""
     stretches = join_html(
-        f'<i style="width:{100 * share:.1f}%" title="{escape_text(f"{spell_name(session.classes[k])} {share:.2f}")}"></i>'
+        _draw_label_stretch(f"{spell_name(session.classes[k])} {share:.2f}", share)
         for k, share in sorted(enumerate(label), key=lambda item: -item[1])
         if session.classes and share > 0.005
     )
     return f'<span class="ll-soft">{stretches}</span>'
+
+
+def _draw_label_stretch(words: str, share: float) -> str:
+    return f'<i style="width:{100 * share:.1f}%" title="{escape_text(words)}"></i>'
 
 
 def describe_seen_class(session: Session, sight: TopClass) -> str:
@@ -148,8 +153,9 @@ def draw_style_grid(session: Session, done: StyleGrid, parts: Sequence[str]) -> 
         + join_html(draw_grid_tile(session, done, i, j) for j in range(count))
         for i in range(count)
     )
+    title = f"style grid: {escape_text(done.origin)}; {escape_text(' + '.join(parts))} of the column"
     return (
-        f'<h3 class="ll-heading">style grid: {escape_text(done.origin)}; {escape_text(" + ".join(parts))} of the column</h3>'
+        f'<h3 class="ll-heading">{title}</h3>'
         f'<p class="ll-verdict">{escape_text(describe_preservation(done))}</p>'
         f'<div class="ll-grid-box"><div class="ll-grid" style="--ll-columns:{count}">'
         f'<div class="ll-corner"><span>style</span><span>content</span></div>{head}{rows}</div></div>'
@@ -176,7 +182,8 @@ def draw_grid_tile(session: Session, done: StyleGrid, i: int, j: int) -> str:
     other = " ll-other" if sight and sight.label != done.own[i] else ""
     said = describe_seen_class(session, sight) if sight else "swapped"
     key = f"{done.pictures[i].name}|{done.pictures[j].name}"
+    own, picture = " ll-own" if i == j else "", draw_image(done.images[i * len(done.pictures) + j], said)
     return (
-        f'<button class="ll-swapped{other}{" ll-own" if i == j else ""}" data-key="{escape_text(key)}" '
-        f'title="{escape_text(said)}: to the workbench">{draw_image(done.images[i * len(done.pictures) + j], said)}</button>'
+        f'<button class="ll-swapped{other}{own}" data-key="{escape_text(key)}" '
+        f'title="{escape_text(said)}: to the workbench">{picture}</button>'
     )

@@ -25,7 +25,8 @@ def draw_run_list(runs: Sequence[Run], chosen: str, places: Mapping[str, int] | 
     squares = (
         {} if places is None else {run.id: _draw_square(run, run.id == chosen, places.get(run.id)) for run in runs}
     )
-    return f'<div class="ll-runs">{join_html(_draw_run_item(run, run.id == chosen, squares.get(run.id, "")) for run in runs)}</div>'
+    items = join_html(_draw_run_item(run, run.id == chosen, squares.get(run.id, "")) for run in runs)
+    return f'<div class="ll-runs">{items}</div>'
 
 
 def _draw_square(run: Run, chosen: bool, place: int | None) -> str:
@@ -171,17 +172,18 @@ def _draw_button(key: str, word: str, why: str) -> str:
 # A batch
 def draw_batch_tiles(shown: BatchPreview, classes: Sequence[str]) -> str:
     """Draw each image as the network gets it, what it was in the corner, and its soft label."""
-    return f'<div class="ll-batch">{join_html(_draw_batch_tile(shown, place, classes) for place in range(len(shown.images)))}</div>'
+    tiles = join_html(_draw_batch_tile(shown, place, classes) for place in range(len(shown.images)))
+    return f'<div class="ll-batch">{tiles}</div>'
 
 
 def _draw_batch_tile(shown: BatchPreview, place: int, classes: Sequence[str]) -> str:
     label = list_label_shares(shown.targets, place, classes)
     parts = join_html(f'<i style="flex:{share:.3f}"></i>' for _, share in label)
     words = " + ".join(f"{name} {100 * share:.0f} %" if len(label) > 1 else name for name, share in label)
+    pictures = draw_image(shown.images[place], words) + draw_image(shown.originals[place], "before")
     return (
-        f'<figure class="ll-sample" title="training image {shown.rows[place]}"><div>{draw_image(shown.images[place], words)}'
-        f'{draw_image(shown.originals[place], "before")}</div><figcaption><span class="ll-share">{parts}</span>'
-        f"<b>{escape_text(words)}</b></figcaption></figure>"
+        f'<figure class="ll-sample" title="training image {shown.rows[place]}"><div>{pictures}</div>'
+        f'<figcaption><span class="ll-share">{parts}</span><b>{escape_text(words)}</b></figcaption></figure>'
     )
 
 
