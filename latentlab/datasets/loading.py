@@ -1,0 +1,35 @@
+"""A world by its name, from wherever its data are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from latentlab.datasets.dataset import Dataset
+from latentlab.datasets.digits import DIGITS_BIASES, make_digits_world
+from latentlab.datasets.folder import load_folder_world
+from latentlab.datasets.known_worlds import DATA_HINTS, WORLD_NAMES, find_data_folder
+from latentlab.datasets.npz import load_npz_world
+from latentlab.datasets.torchvision_layouts import TORCHVISION_LAYOUTS
+from latentlab.errors import UserError
+
+
+def load_world(name: str, folder: Path | None = None) -> Dataset:
+    """Load the world of this name; where its data are missing, one line says how to get them."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
+        raise UserError(
+            f"{name[:40]!r} is no name of a data set; use letters, digits, - and _, such as {', '.join(WORLD_NAMES)}."
+        )
+    if name in DIGITS_BIASES:
+        return make_digits_world(DIGITS_BIASES[name])
+    place = find_data_folder(folder)
+    if (place / f"{name}.npz").is_file():
+        return load_npz_world(name, place / f"{name}.npz")
+    if name in TORCHVISION_LAYOUTS and (place / TORCHVISION_LAYOUTS[name][0]).is_dir():
+        return TORCHVISION_LAYOUTS[name][1](place)
+    if (place / name).is_dir():
+        return load_folder_world(name, place / name)
+    how = DATA_HINTS.get(
+        name, f"put {name}.npz or a folder {name}/CLASS/*.png there, or choose one of {', '.join(WORLD_NAMES)}"
+    )
+    raise UserError(f"The data of {name} are not in {place} (set LATENTLAB_DATA to look elsewhere); {how}.")
