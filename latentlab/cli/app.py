@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latentlab.cli import classifier_flags
+from latentlab.cli.network_flags import add_network_flags
 from latentlab.errors import UserError
+from latentlab.resources import find_checkpoints_folder
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -39,7 +41,7 @@ def add_app_flags(parser: argparse.ArgumentParser, argv: Sequence[str] = ()) -> 
         help="for a public page: small uploads, no training, nothing that changes the disk",
     )
     parser.add_argument("--open", action="store_true", help="open it in the browser")
-    parser.add_argument("--checkpoints", default="checkpoints", metavar="DIR", help="folder of the networks")
+    add_network_flags(parser)
     parser.add_argument("--runs", default="runs", metavar="DIR", help="folder of the runs; '' for no training")
     parser.add_argument(
         "--launcher",
@@ -48,7 +50,6 @@ def add_app_flags(parser: argparse.ArgumentParser, argv: Sequence[str] = ()) -> 
         help="what starts a run elsewhere, with {command} as one word for a shell or {*command} as several: "
         "'sbatch --wrap {command}', 'srun {*command}'; the machines share the folder of the runs",
     )
-    parser.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
     classifier_flags.add_classifier_flags(parser)
 
 
@@ -77,7 +78,7 @@ def pause_garbage_collection() -> Iterator[None]:
         gc.enable()
 
 
-def open_runs(folder: str, launcher: str, checkpoints: str, device: str | None) -> Runs | None:
+def open_runs(folder: str, launcher: str, checkpoints: str | Path, device: str | None) -> Runs | None:
     """Return the runs of a folder, looked after from now on; None where there is no folder."""
     if not folder:
         return None
@@ -92,7 +93,7 @@ def open_runs(folder: str, launcher: str, checkpoints: str, device: str | None) 
 def launch(
     models: Mapping[str, Any] | None = None,
     classifiers: Mapping[str, Any] | None = None,
-    checkpoints: str = "checkpoints",
+    checkpoints: str | Path | None = None,
     device: str | None = None,
     runs: str = "runs",
     **options: Any,
@@ -106,6 +107,7 @@ def launch(
     from latentlab.store import Store
 
     folder = "" if options.get("demo") else runs
+    checkpoints = checkpoints or find_checkpoints_folder()
     store = Store(checkpoints, device, folder or None)
     for name, network in {**(models or {}), **(classifiers or {})}.items():
         store.add(name, **(network if isinstance(network, Mapping) else {"network": network}))

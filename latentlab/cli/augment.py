@@ -30,8 +30,7 @@ def add_augment_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> N
     parser.add_argument(
         "--batch", type=int, default=64, help="pictures that are moved, and mixed, together (default: 64)"
     )
-    parser.add_argument("--checkpoints", default="checkpoints", metavar="DIR", help="folder of the networks")
-    parser.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
+    add_network_flags(parser)
     parser.add_argument("--json", action="store_true", help="say what was done as JSON")
     classifier_flags.add_classifier_flags(parser)
     _add_named_knobs(parser, argv)

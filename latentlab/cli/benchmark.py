@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from latentlab.errors import UserError
 
 HELP = "time the project, and the installed peers beside it, in one run"
+NOT_HERE = (
+    "The benchmarks lie beside the package in a checkout of LatentLab; run `python -m latentlab benchmark` there."
+)
 
 
 def add_benchmark_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
@@ -20,11 +21,12 @@ def add_benchmark_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) ->
 
 
 def run_benchmark(args: argparse.Namespace) -> None:
-    sys.path.append(str(Path(__file__).parents[2]))  # the script of a checkout that is installed in place
-    if importlib.util.find_spec("benchmarks") is None:
-        raise UserError("The benchmarks lie beside the package; run this in a checkout of LatentLab.")
-    from benchmarks.speed import jobs, table
-
+    try:
+        from benchmarks.speed import jobs, table
+    except ModuleNotFoundError as error:
+        if not str(error.name).startswith("benchmarks"):
+            raise
+        raise UserError(NOT_HERE) from error
     wanted = args.only or list(jobs.JOBS)
     if unknown := [name for name in wanted if name not in jobs.JOBS]:
         raise UserError(f"There is no job {unknown[0][:40]!r}; there are {', '.join(jobs.JOBS)}.")

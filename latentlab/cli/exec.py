@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from latentlab.cli.network_flags import add_network_flags
 from latentlab.cli.torchrun import is_first_process
 from latentlab.errors import UserError
 
@@ -23,9 +24,8 @@ RequestReader = Callable[[], str]
 
 
 def add_store_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--checkpoints", default="checkpoints", metavar="DIR", help="folder of the networks")
+    add_network_flags(parser)
     parser.add_argument("--runs", type=Path, metavar="DIR", help="folder of runs whose classifiers are networks too")
-    parser.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
 
 
 def open_store(args: argparse.Namespace) -> Store:

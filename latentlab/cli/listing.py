@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from latentlab.cli.network_flags import add_checkpoints_flag
 from latentlab.errors import UserError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ HELP = "list the checkpoints with their scores"
 
 
 def add_list_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
-    parser.add_argument("--checkpoints", default="checkpoints", metavar="DIR", help="folder of the networks")
+    add_checkpoints_flag(parser)
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="the whole cards, for a program")
     form.add_argument("--sheet", type=Path, metavar="FOLDER", help="a contact sheet of every latent model, as a PNG")

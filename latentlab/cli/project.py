@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latentlab.cli.augment import collect_knobs
+from latentlab.cli.network_flags import add_network_flags
 from latentlab.errors import UserError
 
 if TYPE_CHECKING:
@@ -36,8 +37,7 @@ def add_project_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> N
     parser.add_argument("--split", choices=("test", "train"), default="test", help="(default: test)")
     parser.add_argument("--count", type=int, default=2000, help="its first so many images (default: 2000)")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="FILE.csv or FILE.html")
-    parser.add_argument("--checkpoints", default="checkpoints", metavar="DIR", help="folder of the networks")
-    parser.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
+    add_network_flags(parser)
     parser.add_argument("--json", action="store_true", help="say what was done, and the quality, as JSON")
     _add_method_knobs(parser, argv)
 

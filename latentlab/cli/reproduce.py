@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latentlab.cli import exec
+from latentlab.cli.network_flags import add_network_flags
 from latentlab.errors import UserError
 
 if TYPE_CHECKING:
@@ -66,8 +67,7 @@ def add_reproduce_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) ->
     parser.add_argument("--epochs", type=float, help="budget (default: 200 as published, for digits 100 steps)")
     parser.add_argument("--steps", type=int, help="budget in updates instead")
     parser.add_argument("--out", type=Path, default=Path("low-data"), metavar="DIR", help="runs, table and plot")
-    parser.add_argument("--checkpoints", default="checkpoints", metavar="DIR", help="folder of the networks")
-    parser.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
+    add_network_flags(parser)
     parser.add_argument("--json", action="store_true", help="the table for a program")
 
 

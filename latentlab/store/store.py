@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from threading import RLock
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import torch
 from torch import nn
@@ -17,6 +17,7 @@ from latentlab.datasets import WORLD_NAMES
 from latentlab.errors import UserError
 from latentlab.models import AttributeClassifier, Card, Pixels
 from latentlab.models.classifiers import external
+from latentlab.resources import find_checkpoints_folder
 from latentlab.store.listing import (
     CHECKPOINT_NAME,
     RUN_CHECKPOINT_NAME,
@@ -30,17 +31,20 @@ from latentlab.types import Bench, ImageShape, LatentModel
 FIRST_ATTRIBUTE = "Smiling"  # people recognise it, and it is the one most evenly split
 BROUGHT_KIND, PIXELS_KIND = "brought", "pixels"
 
+Network = TypeVar("Network")
+
 
 class Store:
     """Names to networks: a file's stem, `WORLD-pixels`, `NAME:Attribute`, `run-ID`, or one that was added.
 
+    `folder` holds the checkpoints: without one, $LATENTLAB_CHECKPOINTS, ./checkpoints or those that are shipped.
     `runs` is the directory of the runs: the classifiers that they have learned come and go with them.
     """
 
     def __init__(
-        self, folder: str | Path = "checkpoints", device: str | None = None, runs: str | Path | None = None
+        self, folder: str | Path | None = None, device: str | None = None, runs: str | Path | None = None
     ) -> None:
-        self.folder = Path(folder)
+        self.folder = Path(folder or find_checkpoints_folder())
         self.runs = None if runs is None else Path(runs)
         self.device = _choose_device(device)
         self.broken: dict[str, str] = {}
@@ -151,10 +155,25 @@ class Store:
             )
         return self._entries[name]
 
-    def load(self, name: str) -> Any:
-        """Load this latent model or classifier: eval mode, frozen, on the store's device, one object for all."""
-        if (network := self._loaded.get(name)) is not None:
-            return network
+    @overload
+    def load(self, name: str) -> Any: ...
+
+    @overload
+    def load(self, name: str, kind: type[Network]) -> Network: ...
+
+    def load(self, name: str, kind: type[Any] = object) -> Any:
+        """Load this latent model or classifier: eval mode, frozen, on the store's device, one object for all.
+
+        Who says of what kind it must be (`LatentModel`, `DensityModel`, `nn.Module`, …) gets it with that type.
+        """
+        network = self._loaded.get(name)
+        if network is None:
+            network = self._load_once(name)
+        if not isinstance(network, kind):
+            raise UserError(f"{name} is no {kind.__name__}; choose another network.")
+        return network
+
+    def _load_once(self, name: str) -> Any:
         with self._lock:
             if name not in self._loaded:
                 self._loaded[name] = self._read_network(name)
