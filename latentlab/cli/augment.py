@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latentlab.cli import classifier_flags
+from latentlab.cli.network_flags import add_network_flags
 
 if TYPE_CHECKING:
     from latentlab.knobs import Setting
