@@ -144,7 +144,7 @@ def apply_move(workspace: Workspace, session: Session, tool: LatentOperator) -> 
     """Apply the tool to the picture; the encoding is remembered, so only the decoding is paid for."""
     latents, label = move_latents(workspace, session, tool)
     done = measure_result(workspace, session, tool, workspace.decode_latents(session.model, latents), label)
-    return replace(session, result=done, track=None, notice="")
+    return replace(session, result=done, trace=None, notice="")
 
 
 @torch.no_grad()
@@ -251,7 +251,7 @@ def copy_surroundings(session: Session, other: Session) -> Session:
     """Return the view with what lies beside it in the other: the last views, and what belongs to the same world's
     pictures.
     """
-    session = replace(session, past=other.history)
+    session = replace(session, history=other.history)
     if session.world != other.world:
         return session
     return replace(session, pinned=other.pinned, selection=other.selection)

@@ -24,7 +24,7 @@ def remember_view(session: Session) -> Session:
     small = interpolate(session.result.image, (HISTORY_PICTURE_SIDE, HISTORY_PICTURE_SIDE), mode="area")
     view = (session.world, session.model, session.classifier, session.source, session.partner)
     entry = HistoryEntry(number, *view, session.result.tool, session.seed, session.refined, round_levels(small))
-    return replace(session, past=(*session.history, entry)[-HISTORY_LENGTH:])
+    return replace(session, history=(*session.history, entry)[-HISTORY_LENGTH:])
 
 
 def find_current_entry(session: Session) -> HistoryEntry | None:

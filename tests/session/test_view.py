@@ -249,7 +249,7 @@ def test_every_view_of_the_past_comes_back(workspace: Workspace, session: Sessio
     views += [apply_move(workspace, session, Noise(epsilon=0.5)), change_seed(workspace, session, 4)]
     walked: Any = session
     for view in views:
-        walked = remember_view(replace(view, past=walked.past))
+        walked = remember_view(replace(view, history=walked.past))
         assert remember_view(walked) is walked
     assert len(walked.past) == len(views)
     for view, moment in zip(views, walked.past, strict=True):
