@@ -101,7 +101,7 @@ def _load_images(world: Dataset, split: str, count: int, shape: ImageShape) -> t
     if tuple(world.image_shape) != tuple(shape):
         sizes = ["×".join(map(str, each)) for each in (world.image_shape, shape)]
         raise UserError(f"The images of {world.name} are {sizes[0]}, SPACE takes {sizes[1]}; choose other --data.")
-    return getattr(world, split).batch(slice(0, count))
+    return getattr(world, split).take_batch(slice(0, count))
 
 
 def _name_labels(world: Dataset, labels: Tensor, space: str) -> list[str]:

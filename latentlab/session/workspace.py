@@ -233,7 +233,7 @@ class Workspace:
         split = getattr(self.load_dataset(world), source)
         if not 0 <= index < len(split):
             raise UserError(f"index is {index}; the {source} images of {world} are numbered 0 to {len(split) - 1}.")
-        pictures, labels = split.batch([index])
+        pictures, labels = split.take_batch([index])
         names, label = self.load_dataset(world).classes, labels[0]
         true = [names[int(label)]] if label.ndim == 0 else [name for name, on in zip(names, label, strict=True) if on]
         return Picture(
@@ -248,7 +248,7 @@ class Workspace:
         split = getattr(self.load_dataset(world), source)
         if bad := [row for row in rows if not 0 <= row < len(split)]:
             raise UserError(f"row is {bad[0]}; the {source} images of {world} are numbered 0 to {len(split) - 1}.")
-        pictures, labels = split.batch(list(rows))
+        pictures, labels = split.take_batch(list(rows))
         return self._check_shape(world, pictures), labels
 
     def find_picture(self, world: str, name: str) -> Picture:

@@ -249,15 +249,15 @@ def test_every_view_of_the_past_comes_back(workspace: Workspace, session: Sessio
     views += [apply_move(workspace, session, Noise(epsilon=0.5)), change_seed(workspace, session, 4)]
     walked: Any = session
     for view in views:
-        walked = remember_view(replace(view, history=walked.past))
+        walked = remember_view(replace(view, history=walked.history))
         assert remember_view(walked) is walked
-    assert len(walked.past) == len(views)
-    for view, moment in zip(views, walked.past, strict=True):
+    assert len(walked.history) == len(views)
+    for view, moment in zip(views, walked.history, strict=True):
         back = go_back(workspace, walked, moment.number)
         assert back.result.image.equal(view.result.image)
         assert back.source is view.source
         assert find_current_entry(back) is moment
-        assert back.history is walked.past
+        assert back.history is walked.history
 
 
 def test_the_past_is_bounded_and_small(workspace: Workspace, session: Session) -> None:
@@ -272,4 +272,4 @@ def test_the_past_is_bounded_and_small(workspace: Workspace, session: Session) -
 def test_the_past_goes_along_to_another_world_and_to_a_restored_picture(workspace: Workspace, session: Session) -> None:
     session = remember_view(session)
     restored: Any = restore_png(workspace, session, export_png(workspace, session))
-    assert change_world(workspace, session, "digits").history is session.history is restored.past
+    assert change_world(workspace, session, "digits").history is session.history is restored.history

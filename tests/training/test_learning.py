@@ -33,7 +33,7 @@ def learner(store, config):
 
 
 def images_of(learner, count=6):
-    return learner.task.world.train.batch(learner.task.learned[:count])
+    return learner.task.world.train.take_batch(learner.task.learned[:count])
 
 
 @pytest.mark.parametrize("method", sorted(METHODS))
