@@ -13,6 +13,7 @@ from latentlab.session.actions import (
     place_picture,
     rebuild_input,
     receive_photo,
+    time_action,
 )
 from latentlab.session.attack.trace import trace_attack, trace_control
 from latentlab.session.export.animation import ANIMATION_FORMATS, export_animation, name_animation
@@ -23,7 +24,6 @@ from latentlab.session.export.png import (
     name_png,
     pictures_in,
     restore_png,
-    restore_recipe,
 )
 from latentlab.session.export.python import export_python
 from latentlab.session.export.url import make_link, open_link, report_left_out
@@ -41,6 +41,7 @@ from latentlab.session.pictures import (
     take_pinned,
 )
 from latentlab.session.refinement import refine_encoding, use_plain_encoding
+from latentlab.session.restoring import restore_recipe
 from latentlab.session.space_comparison import SpaceResult, compare_spaces
 from latentlab.session.state import (
     AttackTrace,
@@ -133,6 +134,7 @@ __all__ = [
     "restore_recipe",
     "select_rows",
     "take_pinned",
+    "time_action",
     "trace_attack",
     "trace_control",
     "use_plain_encoding",

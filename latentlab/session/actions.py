@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from PIL import Image
@@ -24,27 +26,26 @@ NO_MOVE = Noise(epsilon=0.0)
 EMPTY_RESULT = Result(NO_MOVE, torch.zeros(1, 3, 1, 1), Prediction(), 0.0)
 
 
-def open_world(
-    workspace: Workspace, world: str | None = None, model: str = "", classifier: str = "", seed: int = 0
-) -> Session:
+def time_action(verb: Callable[..., Session], *args: Any) -> Session:
+    """Give what the verb makes of its first argument and the time it took; one that it leaves alone stays the same."""
+    start = time.perf_counter()
+    session = verb(*args)
+    return session if session is args[0] else replace(session, milliseconds=1000 * (time.perf_counter() - start))
+
+
+def open_world(workspace: Workspace, world: str | None = None, seed: int = 0) -> Session:
     """Open a world with a first view: an example, the model that draws best, a move already made."""
-    world = workspace.first_world if world is None else world
+    fresh = begin_session(workspace, workspace.first_world if world is None else world, seed=seed)
+    return apply_move(workspace, inspect_input(workspace, fresh), choose_opening_move(workspace, fresh.model))
+
+
+def begin_session(workspace: Workspace, world: str, model: str = "", classifier: str = "", seed: int = 0) -> Session:
+    """Begin a session with two examples of the world, at which nothing has looked yet."""
     model = model or workspace.choose_drawing_model(world)
     classifier = classifier or find_first_classifier(workspace, world)
+    classes = _list_classes(workspace, classifier)
     first, second, *_ = workspace.list_examples(world)
-    session = Session(
-        world,
-        model,
-        classifier,
-        _list_classes(workspace, classifier),
-        first,
-        second,
-        Prediction(),
-        {},
-        EMPTY_RESULT,
-        seed,
-    )
-    return apply_move(workspace, inspect_input(workspace, session), choose_opening_move(workspace, model))
+    return Session(world, model, classifier, classes, first, second, Prediction(), {}, EMPTY_RESULT, seed)
 
 
 def find_first_classifier(workspace: Workspace, world: str) -> str:
@@ -109,12 +110,6 @@ def _place_picture(workspace: Workspace, session: Session, picture: Picture) -> 
         return repeat_move(workspace, replace(session, partner=picture, notice=""))
     fresh = replace(session, source=picture, refined=frozenset(), refining=None, notice="")
     return repeat_move(workspace, inspect_input(workspace, fresh))
-
-
-def place_pictures(workspace: Workspace, session: Session, pictures: Mapping[str, Picture]) -> Session:
-    """Place these pictures as input or partner, by their keys; where there is none the one at hand stays."""
-    session = replace(session, partner=pictures.get("partner", session.partner))
-    return place_picture(workspace, session, pictures["input"]) if "input" in pictures else session
 
 
 def receive_photo(workspace: Workspace, session: Session, data: bytes) -> Session:

@@ -8,8 +8,8 @@ from torch.nn.functional import interpolate
 
 from latentlab.errors import UserError
 from latentlab.operators import Mix, Swap
-from latentlab.session.actions import apply_move, choose_networks
-from latentlab.session.state import HistoryEntry, Selection, Session
+from latentlab.session.restoring import SavedView, restore_view
+from latentlab.session.state import HistoryEntry, Session
 from latentlab.session.workspace import Workspace, round_levels
 
 HISTORY_LENGTH = 20
@@ -45,16 +45,6 @@ def go_back(workspace: Workspace, session: Session, number: int) -> Session:
     entry = next((entry for entry in session.history if entry.number == number), None)
     if entry is None:
         raise UserError(f"This view is gone: the last {HISTORY_LENGTH} are kept. Choose one of those shown.")
-    back = replace(
-        session,
-        world=entry.world,
-        source=entry.source,
-        partner=entry.partner,
-        seed=entry.seed,
-        refined=entry.refined,
-        photo=None,
-    )
-    if entry.world != session.world:
-        back = replace(back, pinned=None, selection=Selection())
-    back = choose_networks(workspace, back, entry.model, entry.classifier or None)
-    return apply_move(workspace, back, entry.tool)
+    pictures = {"input": entry.source, "partner": entry.partner}
+    saved = SavedView(entry.world, entry.model, entry.classifier, entry.tool, entry.seed, entry.refined, pictures)
+    return replace(restore_view(workspace, saved, session), filling=session.filling, drawn=session.drawn)

@@ -15,7 +15,7 @@ from gradio.blocks import BlockContext
 from gradio.components import Component
 
 from latentlab.errors import UserError
-from latentlab.session import Session, Workspace
+from latentlab.session import Session, Workspace, time_action
 from latentlab.ui.stage.view import draw_note, draw_stage, draw_status
 from latentlab.ui.workbench.view import draw_models, draw_selection, draw_slots
 
@@ -106,13 +106,6 @@ def join_followers(*followers: Follower) -> Follower:
 def follow_nothing(_: Session) -> Sequence[Any]:
     """Return no values: the follower that has no components."""
     return []
-
-
-def time_action(verb: Callable[..., Session], *args: Any) -> Session:
-    """Give what the verb makes of its first argument and the time it took; one that it leaves alone stays the same."""
-    start = time.perf_counter()
-    session = verb(*args)
-    return session if session is args[0] else replace(session, milliseconds=1000 * (time.perf_counter() - start))
 
 
 def connect_action(

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
 from latentlab.runs import Runs
-from latentlab.session import Session, Workspace, apply_move, change_world, choose_networks, open_link
+from latentlab.session import Session, Workspace, change_world, choose_networks, open_link
 from latentlab.store import Store
 from latentlab.ui import api, components, run_owner
-from latentlab.ui.events import TORCH_QUEUE, Page, connect_action, time_action
+from latentlab.ui.events import TORCH_QUEUE, Page, connect_action
 from latentlab.ui.scripts import load_script
 from latentlab.ui.stage import export_menu
 from latentlab.ui.stage.details import DetailsPanel
@@ -95,15 +94,12 @@ def wire_first_view(page: Page, blocks: gr.Blocks, note: gr.HTML) -> None:
 
     def open_first_view(request: gr.Request) -> list[Any]:
         session = open_link(page.workspace, request.query_params)
-        again = time_action(
-            apply_move, page.workspace, session, session.result.tool
-        )  # without the loading of the networks
-        key = find_tab_key(request.query_params.get("tab")) or find_tool_tab(again)
+        key = find_tab_key(request.query_params.get("tab")) or find_tool_tab(session)
         followed = [
             gr.Tabs(selected=key) if part is page.tabs else value
-            for part, value in zip(outputs, values(again), strict=True)
+            for part, value in zip(outputs, values(session), strict=True)
         ]
-        return [*page.paint_session(replace(again, notice=session.notice)), *followed, draw_note(session.notice)]
+        return [*page.paint_session(session), *followed, draw_note(session.notice)]
 
     blocks.load(
         open_first_view,

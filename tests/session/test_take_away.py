@@ -37,7 +37,7 @@ from latentlab.session import (
     select_rows,
     trace_attack,
 )
-from latentlab.session.export.png import list_differences
+from latentlab.session.restoring import list_differences
 from latentlab.types import Latents
 
 

@@ -8,19 +8,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
 from latentlab import recipe
 from latentlab.errors import UserError
 from latentlab.knobs import list_changed_knobs
-from latentlab.operators import OPERATORS, LatentOperator
 from latentlab.recipe import Recipe
-from latentlab.session.actions import apply_move, open_world, place_pictures, require_choice
+from latentlab.session.actions import require_choice
 from latentlab.session.export.png import name_operator
 from latentlab.session.export.url_image import decode_url_picture, encode_url_picture
-from latentlab.session.refinement import use_refined_encoding
+from latentlab.session.restoring import SavedView, require_latent_operator, restore_view
 from latentlab.session.state import Picture, Session
 from latentlab.session.workspace import REFINE_STEPS, Workspace, make_picture
 
@@ -78,35 +76,33 @@ def open_link(workspace: Workspace, query: Mapping[str, str]) -> Session:
     values = {name: query[name] for name in LINK_FIELDS if query.get(name)}
     pictures = {place: query[name] for place, name in PICTURE_FIELDS.items() if query.get(name)}
     try:
-        return _open_values(workspace, values, pictures)
+        return restore_view(workspace, _plan_link_view(workspace, values, pictures))
     except UserError as error:
-        return replace(open_world(workspace), notice=f"This address does not open. {error}")
+        return restore_view(workspace, SavedView(workspace.first_world, notice=f"This address does not open. {error}"))
 
 
-def _open_values(workspace: Workspace, values: Mapping[str, str], pictures: Mapping[str, str]) -> Session:
+def _plan_link_view(workspace: Workspace, values: Mapping[str, str], pictures: Mapping[str, str]) -> SavedView:
     if sum(map(len, values.values())) > MAX_VALUE_LETTERS:
         raise UserError(f"It is longer than {MAX_VALUE_LETTERS:,} letters; copy it from LatentLab again.")
     world = values.get("world")
-    if world is not None:
-        require_choice("world", world, workspace.store.worlds)
     if world is None or "operator" not in values:
-        return open_world(workspace, world)
+        return SavedView(world or workspace.first_world)
+    require_choice("world", world, workspace.store.worlds)
     made = _parse_recipe(values)
-    tool = made.make_operator()
-    if not isinstance(tool, LatentOperator):
-        raise UserError(f"The operator is {made.operator}; the page opens {', '.join(OPERATORS)}.")
-    require_choice("space", made.model, workspace.store.list_models(world))
-    require_choice("classifier", made.classifier, workspace.store.list_classifiers(world))
-    session = open_world(workspace, world, made.model, made.classifier or "", made.seed)
     # a place that the address does not name keeps what the first view shows
     names = {place: name for place, name in zip(PICTURE_PLACES, made.images, strict=True) if place in values}
     carried, lost = _read_uploads(workspace, world, names, pictures)
-    here = {
-        **carried,
-        **{place: workspace.find_picture(world, name) for place, name in names.items() if name != UPLOAD_NAME},
-    }
-    session = apply_move(workspace, place_pictures(workspace, session, here), tool)
-    return replace(use_refined_encoding(workspace, session) if made.refine else session, notice=lost)
+    named = {place: workspace.find_picture(world, name) for place, name in names.items() if name != UPLOAD_NAME}
+    return SavedView(
+        world,
+        made.model,
+        made.classifier or "",
+        require_latent_operator(made),
+        made.seed,
+        frozenset({made.model}) if made.refine else frozenset(),
+        {**carried, **named},
+        lost,
+    )
 
 
 def _read_uploads(

@@ -12,7 +12,7 @@ from typing import Any
 from latentlab.errors import UserError
 from latentlab.operators import Adversary, LatentOperator, Mix, Noise, Swap
 from latentlab.resources import find_assets_folder
-from latentlab.session.actions import apply_move, copy_surroundings, open_world, require_choice
+from latentlab.session.actions import open_world, require_choice
 from latentlab.session.lessons.experiments import (
     ATTACK_RADIUS,
     ATTACK_STEP_SIZE,
@@ -23,6 +23,7 @@ from latentlab.session.lessons.experiments import (
     require_biased_classifier,
 )
 from latentlab.session.lessons.subjects import LESSON_WORLD, LessonSubject
+from latentlab.session.restoring import SavedView, restore_view
 from latentlab.session.state import Session
 from latentlab.session.workspace import ResultCache, Workspace
 
@@ -162,8 +163,8 @@ class LessonAnswers:
         """Return the session at the lesson's own move."""
         subject = self._find_subject(self.find_world(progress))
         model, classifier, tool = _choose_attempt(subject, progress.place)
-        fresh = open_world(self.workspace, subject.session.world, model, classifier, session.seed)
-        return apply_move(self.workspace, copy_surroundings(fresh, session), tool)
+        saved = SavedView(subject.session.world, model, classifier, tool, session.seed)
+        return restore_view(self.workspace, saved, session)
 
 
 def _choose_attempt(subject: LessonSubject, place: int) -> tuple[str, str, LatentOperator]:
