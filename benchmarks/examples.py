@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from latentlab import chance, images
-from latentlab.session.workspace import round_levels
+from latentlab.images import round_levels
 from latentlab.store import Store
 from latentlab.types import Images
 

@@ -1,4 +1,7 @@
-"""Pictures as bytes: any file a person drops in becomes plain RGB, any result a PNG that carries its recipe."""
+"""Pictures as bytes: any file a person drops in becomes plain RGB, any result a PNG that carries its recipe.
+
+A result has 256 levels, so that what is shown is what is classified and saved.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from latentlab.errors import UserError
-from latentlab.types import ImageShape
+from latentlab.types import Images, ImageShape
 
 ImageTensor = Float[Tensor, "C H W"]  # in [0, 1]
 CropBox = tuple[float, float, float, float]  # left, top, right, bottom in pixels
@@ -186,3 +189,14 @@ def _check_box(box: CropBox, size: tuple[int, int]) -> CropBox:
     if not (0 <= left < right <= size[0] and 0 <= top < bottom <= size[1]):
         raise UserError(f"The crop {box} is not inside the picture of {size[0]} × {size[1]} pixels; choose it again.")
     return box
+
+
+def round_levels(pictures: Images) -> Images:
+    """Round pictures to 256 levels, on the CPU."""
+    return ((pictures.detach().cpu().float() * 255).round() / 255).clamp(0, 1)
+
+
+def measure_psnr(a: Images, b: Images) -> float:
+    """Return the peak signal-to-noise ratio in dB; infinite for equal images."""
+    error = (a - b).square().mean()
+    return float("inf") if error == 0 else float(-10 * error.log10())

@@ -16,8 +16,8 @@ from latentlab.errors import UserError
 from latentlab.images import CropBox
 from latentlab.models import LATENT_KINDS
 from latentlab.operators import LatentOperator, Mix, Noise, Shift, Swap, measure_distance
-from latentlab.session.state import Photo, Picture, Prediction, Reconstruction, Result, Session
-from latentlab.session.workspace import KNOWN_ATTRIBUTES, Workspace, make_picture
+from latentlab.session.state import Photo, Picture, Prediction, Reconstruction, Result, Session, make_picture
+from latentlab.session.workspace import KNOWN_ATTRIBUTES, Workspace
 from latentlab.store import infer_world
 from latentlab.types import Batch, Images, Latents, Targets
 

@@ -7,10 +7,11 @@ from dataclasses import replace
 from torch.nn.functional import interpolate
 
 from latentlab.errors import UserError
+from latentlab.images import round_levels
 from latentlab.operators import Mix, Swap
 from latentlab.session.restoring import SavedView, restore_view
 from latentlab.session.state import HistoryEntry, Session
-from latentlab.session.workspace import Workspace, round_levels
+from latentlab.session.workspace import Workspace
 
 HISTORY_LENGTH = 20
 HISTORY_PICTURE_SIDE = 32  # px of a small picture

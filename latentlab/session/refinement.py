@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from latentlab.images import measure_psnr
 from latentlab.session.actions import inspect_input, rebuild_input, repeat_move
 from latentlab.session.state import Reconstruction, Refinement, Session
-from latentlab.session.workspace import REFINE_STEPS, Workspace, measure_psnr
+from latentlab.session.workspace import REFINE_STEPS, Workspace
 
 REPORT_STEPS = 5  # steps between two looks
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from PIL import Image
 
-from latentlab.images import CropBox
+from latentlab.images import CropBox, ImageTensor, round_levels
 from latentlab.operators.latent_operator import LatentOperator
 from latentlab.types import Images
 
@@ -21,6 +21,11 @@ class Picture:
     origin: str
     labels: frozenset[str] | None = None
     name: str = ""  # by which it is found again; empty for one that somebody brought
+
+
+def make_picture(picture: ImageTensor, origin: str, name: str = "") -> Picture:
+    """Make a `Picture` of what was read, rounded to 256 levels."""
+    return Picture(round_levels(picture[None]), origin, name=name)
 
 
 @dataclass(frozen=True, eq=False)

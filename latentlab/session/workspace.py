@@ -1,35 +1,30 @@
-"""What the process holds for all its visitors: the networks, and a bounded memory of what they have computed."""
+"""What the process holds for all its visitors: the networks, and what they have computed of pictures."""
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
-from threading import RLock
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from latentlab import datasets, images
+from latentlab import datasets
 from latentlab.chance import make_generator
 from latentlab.errors import UserError
-from latentlab.images import ImageTensor
+from latentlab.images import measure_psnr, round_levels
 from latentlab.knobs import Knob, Setting
 from latentlab.operators.latent_operator import decode, encode
-from latentlab.resources import find_assets_folder
 from latentlab.runs import Runs
+from latentlab.session.cache import ResultCache, hash_pictures
+from latentlab.session.examples import EXAMPLES_FOLDER, draw_examples, load_examples
 from latentlab.session.state import Picture, PictureSource, Prediction, Reconstruction
+from latentlab.session.thread_budget import ThreadBudget
 from latentlab.store import Store
 from latentlab.types import DensityModel, DirectedModel, Images, Latents, RefinableModel
 
-EXAMPLES_FOLDER = find_assets_folder() / "examples"
-EXAMPLE_COUNT = 8
 DENSITY_BATCH_SIZE = 16
-CACHE_SIZE = 512  # encodings and pictures of 64 pixels: some tens of MB
 PREFERRED_WORLDS = ("faces", "cifar10", "digits")
 DIRECTION_SLIDERS = 8  # directions that have a slider of their own
 COMPONENT_SLIDERS = 4  # of them principal components, where there are others
@@ -42,41 +37,21 @@ REFINE_STEPS = 100  # steps of optimisation that improve an encoding
 BEST_DRAWING_KINDS = ("stylegan2", "glow", "vae")
 
 
-class ResultCache:
-    """A cache of the last results by key. One thread computes while others wait, so that nothing is computed twice."""
-
-    def __init__(self, size: int = CACHE_SIZE) -> None:
-        self._size, self._lock = size, RLock()
-        self._kept: OrderedDict[Hashable, Any] = OrderedDict()
-
-    def find_or_make(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        with self._lock:
-            if key not in self._kept:
-                self._kept[key] = make()
-            self._kept.move_to_end(key)
-            while len(self._kept) > self._size:
-                self._kept.popitem(last=False)
-            return self._kept[key]
-
-
 class Workspace:
     """The store with a memory keyed by content: a network's digest and the bytes of a picture."""
 
     def __init__(self, store: Store, examples: Path = EXAMPLES_FOLDER, runs: Runs | None = None) -> None:
         self._store, self.runs = store, runs  # without runs, nobody trains here
-        self._threads = torch.get_num_threads()
-        self._examples = examples
+        self._threads = ThreadBudget(runs)
+        self._examples_folder = examples
         self._memory = ResultCache()
         self._worlds = ResultCache(2)
 
     @property
     def store(self) -> Store:
-        """Return the store to compute with: as many threads are used as the runs beside the page leave.
-
-        Who asks for networks is about to compute. Threads wait for each other, and one that shares its core with a
-        run makes all of them late at every step.
-        """
-        return self._limit_threads(spare=0)
+        """Return the store to compute with: who asks for networks is about to compute."""
+        self._threads.limit_threads()
+        return self._store
 
     def _load_network(self, name: str, pictures: int) -> Any:
         """Load a network for so many pictures.
@@ -84,14 +59,8 @@ class Workspace:
         For one picture, a core is left to the browser of the same machine: a thread that shares its core with it
         makes the other wait, and the picture comes later than from a single one.
         """
-        return self._limit_threads(spare=1 if pictures == 1 else 0).load(name)
-
-    def _limit_threads(self, spare: int) -> Store:
-        """Return the store, to compute with all threads but those that the runs have taken, and so many more."""
-        threads = max(1, self._threads - spare - (self.runs.taken if self.runs else 0))
-        if torch.get_num_threads() != threads:
-            torch.set_num_threads(threads)
-        return self._store
+        self._threads.limit_threads(spare=1 if pictures == 1 else 0)
+        return self._store.load(name)
 
     @property
     def first_world(self) -> str:
@@ -118,7 +87,7 @@ class Workspace:
 
     def encode_pictures(self, name: str, pictures: Images, refined: bool = False) -> Latents:
         """Return the encoding, on the store's device, improved where it is asked for; once per picture and network."""
-        key = ("latents", self.store.digest(name), _hash_pictures(pictures), refined)
+        key = ("latents", self.store.digest(name), hash_pictures(pictures), refined)
         return self.recall_result(key, lambda: self._run_encoder(name, pictures, REFINE_STEPS if refined else 0))
 
     @torch.no_grad()
@@ -134,7 +103,7 @@ class Workspace:
         step = start = self.encode_pictures(name, pictures)
         for step in model.refine_stepwise(pictures.to(self.store.device), start, REFINE_STEPS):
             yield step
-        self.recall_result(("latents", self.store.digest(name), _hash_pictures(pictures), True), lambda: step)
+        self.recall_result(("latents", self.store.digest(name), hash_pictures(pictures), True), lambda: step)
 
     @torch.no_grad()
     def decode_latents(self, name: str, latents: Latents) -> Images:
@@ -147,7 +116,7 @@ class Workspace:
             return Reconstruction(image, measure_psnr(image, pictures))
 
         return self.recall_result(
-            ("rebuilt", self.store.digest(name), _hash_pictures(pictures), refined), compute_reconstruction
+            ("rebuilt", self.store.digest(name), hash_pictures(pictures), refined), compute_reconstruction
         )
 
     def predict_picture(self, world: str, classifier: str, picture: Images) -> Prediction:
@@ -163,7 +132,7 @@ class Workspace:
             return tuple(self._load_network(classifier, 1)(there)[0].softmax(0).tolist())
 
         return self.recall_result(
-            ("classes", classifier, self.store.digest(classifier), _hash_pictures(picture)), compute_probabilities
+            ("classes", classifier, self.store.digest(classifier), hash_pictures(picture)), compute_probabilities
         )
 
     def _recall_bits(self, world: str, picture: Images) -> float | None:
@@ -171,7 +140,7 @@ class Workspace:
         if name is None:
             return None
         return self.recall_result(
-            ("bits", self.store.digest(name), _hash_pictures(picture)), lambda: self.measure_bits(name, picture)[0]
+            ("bits", self.store.digest(name), hash_pictures(picture)), lambda: self.measure_bits(name, picture)[0]
         )
 
     def find_density_model(self, world: str) -> str | None:
@@ -189,18 +158,14 @@ class Workspace:
 
     def list_examples(self, world: str) -> list[Picture]:
         """List the project's own samples of a world; where none are shipped, they are drawn from its model."""
-        return self.recall_result(("examples", world), lambda: self._load_examples(world) or self._draw_examples(world))
+        return self.recall_result(("examples", world), lambda: self._find_examples(world))
 
-    def _load_examples(self, world: str) -> list[Picture]:
-        shape = self.store.find_image_shape(world)
-        files = sorted(self._examples.glob(f"{world}-*.png"))[:EXAMPLE_COUNT]
-        pictures = [images.fit_to(images.read(file.read_bytes()), shape) for file in files]
-        return [make_picture(picture, f"example {n}", f"example {n}") for n, picture in enumerate(pictures, 1)]
-
-    def _draw_examples(self, world: str) -> list[Picture]:
+    def _find_examples(self, world: str) -> list[Picture]:
+        shipped = load_examples(self._examples_folder, world, self.store.find_image_shape(world))
+        if shipped:
+            return shipped
         model = self.choose_drawing_model(world)
-        drawn = [self.draw_sample(model, seed, TEMPERATURE_SETTING.default) for seed in range(EXAMPLE_COUNT)]
-        return [replace(picture, name=f"example {number}") for number, picture in enumerate(drawn, 1)]
+        return draw_examples(lambda seed: self.draw_sample(model, seed, TEMPERATURE_SETTING.default))
 
     def choose_drawing_model(self, world: str) -> str:
         """Choose the model whose samples look best."""
@@ -280,26 +245,6 @@ class Workspace:
         return self._memory.find_or_make(key, make)
 
 
-def make_picture(picture: ImageTensor, origin: str, name: str = "") -> Picture:
-    return Picture(round_levels(picture[None]), origin, name=name)
-
-
 def _parse_number(word: str) -> float | str:
     """Return the number that a word spells, else the word, for a setting to refuse."""
     return float(word) if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,20})?(e-[0-9]{1,2})?", word) else word
-
-
-def round_levels(pictures: Images) -> Images:
-    """Round pictures to 256 levels, on the CPU."""
-    return ((pictures.detach().cpu().float() * 255).round() / 255).clamp(0, 1)
-
-
-def measure_psnr(a: Images, b: Images) -> float:
-    """Return the peak signal-to-noise ratio in dB; infinite for equal images."""
-    error = (a - b).square().mean()
-    return float("inf") if error == 0 else float(-10 * error.log10())
-
-
-def _hash_pictures(pictures: Tensor) -> str:
-    plain = pictures.detach().cpu().contiguous()
-    return hashlib.blake2b(plain.numpy().tobytes() + str(tuple(plain.shape)).encode(), digest_size=16).hexdigest()

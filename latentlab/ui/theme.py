@@ -1,4 +1,4 @@
-"""The page's look: system letters, one accent, both themes; the rest is in assets/page.css and a sheet beside each part."""
+"""The page's look: system letters, one accent, both themes; more is in assets/page.css, the rest beside each part."""
 
 from __future__ import annotations
 

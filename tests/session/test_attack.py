@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from latentlab.errors import UserError
+from latentlab.images import round_levels
 from latentlab.operators import METHODS, Adversary, decode
 from latentlab.session import Session, Workspace, apply_move, choose_networks, open_world, trace_attack
 from latentlab.session.attack.success_curve import (
@@ -29,7 +30,6 @@ from latentlab.session.attack.trace import (
     show_step,
 )
 from latentlab.session.state import Selection
-from latentlab.session.workspace import round_levels
 from latentlab.store import Store
 from latentlab.types import Batch
 from latentlab.ui.tabs.attack.figures import write_attack_verdict

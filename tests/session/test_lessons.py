@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from latentlab.errors import UserError
+from latentlab.images import round_levels
 from latentlab.operators import Adversary, Mix, Noise, Swap, measure_distance, rebuild_images
 from latentlab.session import Workspace, open_world
 from latentlab.session.lessons.experiments import EXPERIMENTS
 from latentlab.session.lessons.lesson import LessonAnswers, LessonProgress, apply_click, load_lessons, parse_progress
-from latentlab.session.workspace import round_levels
 from latentlab.store import Store
 from latentlab.types import Batch
 

@@ -30,8 +30,8 @@ from latentlab.session import (
     trace_attack,
 )
 from latentlab.session.actions import find_true_class
+from latentlab.session.cache import ResultCache
 from latentlab.session.export.png import INPUT_KEY
-from latentlab.session.workspace import ResultCache
 from latentlab.store import Store
 
 

@@ -11,13 +11,14 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from latentlab.errors import UserError
+from latentlab.images import round_levels
 from latentlab.knobs import Knob, Setting
 from latentlab.operators import Adversary, measure_distance
 from latentlab.operators.classification import compute_logits
 from latentlab.session.actions import put_batch_on_device
 from latentlab.session.attack.trace import choose_witness, make_pixel_control, require_attacked_classifier
 from latentlab.session.state import PictureSource, Session
-from latentlab.session.workspace import Workspace, round_levels
+from latentlab.session.workspace import Workspace
 from latentlab.types import Batch, Bench, Images, Labels
 
 ATTACK_COUNT = Setting("images", int, 32, Knob("attacked at each radius", 4, 512))

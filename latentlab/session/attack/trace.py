@@ -10,6 +10,7 @@ import torch
 
 from latentlab import operators
 from latentlab.errors import UserError
+from latentlab.images import round_levels
 from latentlab.knobs import Knob, Setting
 from latentlab.operators import METHODS, Adversary, Swap
 from latentlab.session.actions import (
@@ -21,7 +22,7 @@ from latentlab.session.actions import (
     rebuild_input,
 )
 from latentlab.session.state import AttackTrace, Prediction, Session
-from latentlab.session.workspace import Workspace, round_levels
+from latentlab.session.workspace import Workspace
 
 MIN_WITNESS_ACCURACY = 0.75  # accuracy on the test images that a witness needs, where it is known
 RADIUS_CORRECTIONS = 2  # of the control's radius, where the ball is cut off by black and white

@@ -16,8 +16,8 @@ from latentlab.knobs import tool_to_json
 from latentlab.operators import OPERATORS, LatentOperator, Mix, Swap
 from latentlab.recipe import Recipe
 from latentlab.session.restoring import PicturesByPlace, plan_recipe_view, restore_view
-from latentlab.session.state import Picture, Session
-from latentlab.session.workspace import REFINE_STEPS, Workspace, make_picture
+from latentlab.session.state import Picture, Session, make_picture
+from latentlab.session.workspace import REFINE_STEPS, Workspace
 from latentlab.types import Images
 
 INPUT_KEY, PARTNER_KEY = "latentlab-input", "latentlab-partner"

@@ -19,8 +19,8 @@ from latentlab.session.actions import require_choice
 from latentlab.session.export.png import name_operator
 from latentlab.session.export.url_image import decode_url_picture, encode_url_picture
 from latentlab.session.restoring import SavedView, require_latent_operator, restore_view
-from latentlab.session.state import Picture, Session
-from latentlab.session.workspace import REFINE_STEPS, Workspace, make_picture
+from latentlab.session.state import Picture, Session, make_picture
+from latentlab.session.workspace import REFINE_STEPS, Workspace
 
 MAX_VALUE_LETTERS = 4_000  # of all but the pictures
 MAX_QUERY_LETTERS = 12_000  # letters of the whole query: servers and mail programs cut off what is much longer

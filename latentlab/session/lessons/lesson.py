@@ -25,7 +25,7 @@ from latentlab.session.lessons.experiments import (
 from latentlab.session.lessons.subjects import LESSON_WORLD, LessonSubject
 from latentlab.session.restoring import SavedView, restore_view
 from latentlab.session.state import Session
-from latentlab.session.workspace import ResultCache, Workspace
+from latentlab.session.workspace import Workspace
 
 LESSONS_FOLDER = find_assets_folder() / "lessons"
 

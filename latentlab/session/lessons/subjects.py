@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 import torch
 
 from latentlab.errors import UserError
+from latentlab.images import round_levels
 from latentlab.operators import Operator, measure_distance, rebuild_images
 from latentlab.session import mixing
 from latentlab.session.actions import put_batch_on_device
 from latentlab.session.mixing import TopClass
 from latentlab.session.state import Session
-from latentlab.session.workspace import Workspace, round_levels
+from latentlab.session.workspace import Workspace
 from latentlab.types import Batch, DensityModel, Images
 
 LESSON_WORLD = "digits"  # its networks are small enough for a laptop

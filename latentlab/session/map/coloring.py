@@ -10,9 +10,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from latentlab.errors import UserError
+from latentlab.images import round_levels
 from latentlab.projections.fitted import fit_frame
 from latentlab.session.jobs import Job
-from latentlab.session.workspace import round_levels
 from latentlab.types import Flat
 
 if TYPE_CHECKING:

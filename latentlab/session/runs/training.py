@@ -10,11 +10,12 @@ from typing import Any
 from safetensors import safe_open
 
 from latentlab.errors import UserError
+from latentlab.images import round_levels
 from latentlab.knobs import Knob, Setting, list_changed_knobs, tool_from_json
 from latentlab.operators import METHODS
 from latentlab.session.export.png import name_operator
 from latentlab.session.state import Session
-from latentlab.session.workspace import Workspace, round_levels
+from latentlab.session.workspace import Workspace
 from latentlab.store import FIRST_ATTRIBUTE
 from latentlab.training.augmented import TRAINABLE_NETWORKS, Augmentation, Config, make_update_batch
 from latentlab.types import Images, Targets
