@@ -86,14 +86,7 @@ def compare_classifiers(
     def make_event(name: str, **values: Any) -> RunEvent:
         return {"event": name, "step": count, "seconds": round(time.monotonic() - start, 3), **values}
 
-    yield make_event(
-        "begin",
-        classifiers=list(config.classifiers),
-        metrics=list(tools),
-        images=len(field.rows),
-        rows=field.rows.tolist(),
-        world=config.world,
-    )
+    yield make_event("begin", metrics=list(tools), **_describe_input(field))
     for metric, measure in tools.items():
         if metric in done:
             continue
@@ -117,6 +110,15 @@ def compare_classifiers(
         yield from (make_event(name, **values) for name, values in _compare_estimates(field, metric, found))
         yield make_event("metric", metric=metric)
     yield make_event("end", state="finished", cause="Everything was measured.")
+
+
+def _describe_input(field: ComparisonInput) -> dict[str, Any]:
+    return {
+        "classifiers": list(field.config.classifiers),
+        "images": len(field.rows),
+        "rows": field.rows.tolist(),
+        "world": field.config.world,
+    }
 
 
 def _prepare_input(config: Comparison, networks: NetworkSource) -> ComparisonInput:

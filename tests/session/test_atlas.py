@@ -18,7 +18,8 @@ from latentlab.projections import PCA, PaCMAP
 from latentlab.session import Session, Workspace, apply_move, choose_networks, open_world
 from latentlab.session.map.coloring import Colouring
 from latentlab.session.map.overlays import match_two_sets, move_selection, select_lasso, trace_paths
-from latentlab.session.map.service import MapMaker, MapPlan, choose_first_plan
+from latentlab.session.map.plan import MapPlan, choose_first_plan
+from latentlab.session.map.service import MapMaker
 from latentlab.store import Store
 
 

@@ -13,10 +13,12 @@ from latentlab.errors import UserError
 from latentlab.images import round_levels
 from latentlab.projections.fitted import fit_frame
 from latentlab.session.jobs import Job
+from latentlab.session.map.layout import EmbeddedPoints
+from latentlab.session.map.plan import MapPlan
 from latentlab.types import Flat
 
 if TYPE_CHECKING:
-    from latentlab.session.map.service import EmbeddedPoints, MapMaker, MapPlan
+    from latentlab.session.map.service import MapMaker
 
 COLOURING_KINDS = ("label", "prediction", "correctness", "loss", "bits/dim", "attribute", "cluster", "nothing")
 COLOURING_CHUNK = 16  # images between two reports

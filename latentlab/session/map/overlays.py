@@ -17,7 +17,9 @@ from latentlab.operators import LatentOperator, match_points
 from latentlab.projections import find_nearest
 from latentlab.session.actions import apply_moves, put_batch_on_device, rebuild_input
 from latentlab.session.map.coloring import number_true_classes
-from latentlab.session.map.service import EmbeddedPoints, MapMaker, MapPlan
+from latentlab.session.map.layout import EmbeddedPoints
+from latentlab.session.map.plan import MapPlan
+from latentlab.session.map.service import MapMaker
 from latentlab.session.paths import find_move_path
 from latentlab.session.state import Session
 from latentlab.types import Batch, Flat, Images

@@ -1,7 +1,4 @@
-"""The map: many images as points of a space, laid out in the plane, and what is known of each of them.
-
-A `MapMaker` computes it in background jobs: the points, their layout, their colours.
-"""
+"""A `MapMaker` computes maps in background jobs: the points of the images, their layout, their colours."""
 
 from __future__ import annotations
 
@@ -11,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from latentlab import embeddings
@@ -22,78 +18,21 @@ from latentlab.projections import (
     FittedProjection,
     Projection,
     ProjectionCache,
-    ProjectionQuality,
     ProjectionWorker,
-    find_nearest,
     measure_projection,
 )
-from latentlab.projections.fitted import PlaneCoordinates
 from latentlab.session.actions import stack_latents
 from latentlab.session.jobs import Job, JobPool
 from latentlab.session.map.coloring import Colouring, PointValues, compute_values
-from latentlab.session.state import Picture, PictureSource, Session
+from latentlab.session.map.layout import EmbeddedPoints, Layout, align_places, make_unit_scale, measure_spacing
+from latentlab.session.map.plan import MAP_SIZES, MapPlan
 from latentlab.session.workspace import TEMPERATURE_SETTING, Workspace
-from latentlab.types import Flat, Images
+from latentlab.types import Images
 
-MAP_SIZES = (250, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
-FIRST_MAP_SIZE = 1_000
 MAX_COORDINATES = 100_000_000  # of one map's points: 400 MB
 EMBEDDING_CHUNK = 32  # images between two reports
 FIRST_PREVIEW_SIZE = 64  # points that are shown before the rest is there; then twice as many, and so on
 MAX_KEPT_RESULTS = 24  # results, of them about a third whole sets of points
-SPACING_SAMPLE = 500  # real points whose nearest neighbours say what distance is usual
-
-PlaneTransform = Float[Tensor, "P P"]
-
-
-@dataclass(frozen=True)
-class MapPlan:
-    """A `MapPlan` says what is mapped: which images, as points of which space."""
-
-    world: str
-    space: str  # a latent model, or a classifier for its features
-    source: PictureSource
-    count: int
-
-    @property
-    def row_range(self) -> range:
-        """Return all rows of the plan, from 0 on."""
-        return range(self.count)
-
-
-@dataclass(frozen=True, eq=False)
-class EmbeddedPoints:
-    """The points of a plan in their space, and how far a real one usually is from the next."""
-
-    points: Flat
-    typical: float  # median distance to the nearest other
-    far: float  # 95 % of the points have one nearer
-    pictures: UInt8[Tensor, "N C H W"] | None = None  # of samples, which are costly to draw again
-
-
-@dataclass(frozen=True, eq=False)
-class Layout:
-    """A projection, how good it is, and how it is turned and scaled to lie as the principal components do.
-
-    So a better picture takes the place of the first without a jump, and a zoom keeps its meaning.
-    """
-
-    fitted: FittedProjection
-    quality: ProjectionQuality | None  # None while not all points are there
-    turn: PlaneTransform
-
-    @property
-    def plane_points(self) -> PlaneCoordinates:
-        """Return where the plan's points lie in the picture."""
-        return self._turn_points(self.fitted.coordinates)
-
-    def place_points(self, points: Flat) -> PlaneCoordinates:
-        """Return where these points of the full space lie in the picture."""
-        return self._turn_points(self.fitted.transform(points))
-
-    def _turn_points(self, places: PlaneCoordinates) -> PlaneCoordinates:
-        """Return the points centred, turned and scaled as the layout lies."""
-        return (places - self.fitted.coordinates.mean(0)) @ self.turn
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,7 +185,7 @@ class MapMaker:
         else:
             fitted = self._fit_in_worker(ground, tool, job)
             first = self._request_layout(plan, ground, PCA(tool.dims), again=False).wait_for_value()
-            turn = align_places(fitted.coordinates, first.places)
+            turn = align_places(fitted.coordinates, first.plane_points)
         job.report_progress("measures it", 1.0)
         return Layout(fitted, measure_projection(ground.points, fitted.coordinates), turn)
 
@@ -277,54 +216,3 @@ def describe_progress(words: str, job: Job) -> str:
 
 def name_projection(tool: Projection) -> str:
     return type(tool).__name__
-
-
-def make_unit_scale(places: PlaneCoordinates) -> PlaneTransform:
-    """Return the scale that gives the places the root mean square 1 around their mean."""
-    size = (places - places.mean(0)).square().sum(1).mean().sqrt()
-    return torch.eye(places.shape[1]) / size.clamp_min(1e-12)
-
-
-def align_places(places: PlaneCoordinates, others: PlaneCoordinates) -> PlaneTransform:
-    """Return the transform to root mean square 1, turned or mirrored to lie nearest to the others.
-
-    This is orthogonal Procrustes.
-    """
-    centred = places - places.mean(0)
-    u, _, v = torch.linalg.svd(centred.T @ (others - others.mean(0)))
-    return u @ v @ make_unit_scale(places)
-
-
-def measure_spacing(points: Flat) -> tuple[float, float]:
-    """Return median and 95th percentile of a real point's distance to the nearest other.
-
-    An even choice of the points is measured.
-    """
-    some = points[:: max(1, len(points) // SPACING_SAMPLE)]
-    median, far = find_nearest(some, points, 2).distances[:, 1].quantile(torch.tensor([0.5, 0.95])).tolist()
-    return median, far
-
-
-def choose_first_plan(workspace: Workspace, session: Session) -> tuple[MapPlan, str]:
-    """Plan the classifier's features of the first test images.
-
-    Where data are missing, plan samples instead and return a line that says so.
-    """
-    space = session.classifier or session.model
-    try:
-        have = len(workspace.load_dataset(session.world).test)
-    except UserError as error:
-        line = f"{error} Until then the map shows samples drawn from {workspace.choose_drawing_model(session.world)}."
-        return MapPlan(session.world, space, "drawn", FIRST_MAP_SIZE // 4), line
-    return MapPlan(
-        session.world, space, "test", max(count for count in MAP_SIZES if count <= min(have, FIRST_MAP_SIZE))
-    ), ""
-
-
-def find_point_picture(workspace: Workspace, plan: MapPlan, row: int) -> Picture:
-    """Return the picture of one point of a map."""
-    if not 0 <= row < plan.count:
-        raise UserError(f"The map shows rows 0 to {plan.count - 1}; choose one of them.")
-    if plan.source == "drawn":
-        return workspace.draw_sample(workspace.choose_drawing_model(plan.world), row, TEMPERATURE_SETTING.default)
-    return workspace.load_row(plan.world, row, plan.source)

@@ -17,7 +17,8 @@ from latentlab.session.actions import require_choice
 from latentlab.session.map import overlays as drifts
 from latentlab.session.map.coloring import COLOURING_KINDS, Colouring
 from latentlab.session.map.overlays import PointPath
-from latentlab.session.map.service import MAP_SIZES, MapMaker, MapPlan, choose_first_plan, find_point_picture
+from latentlab.session.map.plan import MAP_SIZES, MapPlan, choose_first_plan, find_point_picture
+from latentlab.session.map.service import MapMaker
 from latentlab.ui.events import Page
 from latentlab.ui.form import Form
 from latentlab.ui.html import encode_png_uri, escape_text

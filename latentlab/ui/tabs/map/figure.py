@@ -12,8 +12,10 @@ from torch import Tensor
 
 from latentlab.session import Selection
 from latentlab.session.map.coloring import PointValues
+from latentlab.session.map.layout import Layout
 from latentlab.session.map.overlays import MovedPoints, PointPairs, PointPath
-from latentlab.session.map.service import Layout, MapPlan, MapState
+from latentlab.session.map.plan import MapPlan
+from latentlab.session.map.service import MapState
 from latentlab.ui.html import encode_png_uri
 from latentlab.ui.plotly_view import encode_array
 from latentlab.ui.stage.view import spell_name

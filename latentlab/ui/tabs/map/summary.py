@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from latentlab.projections import ProjectionQuality
+from latentlab.session.map.layout import EmbeddedPoints
 from latentlab.session.map.overlays import MovedPoints, PointPairs, PointPath
-from latentlab.session.map.service import EmbeddedPoints, MapState
+from latentlab.session.map.service import MapState
 from latentlab.ui.html import draw_term, escape_text, join_html
 from latentlab.ui.stage.view import caption_move, format_bits
 from latentlab.ui.tabs.map.figure import Overlay, format_map_distance

@@ -10,7 +10,8 @@ import gradio as gr
 
 from latentlab.projections import UMAP, PaCMAP
 from latentlab.session.map.coloring import COLOURING_KINDS
-from latentlab.session.map.service import MAP_SIZES, MapMaker
+from latentlab.session.map.plan import MAP_SIZES
+from latentlab.session.map.service import MapMaker
 from latentlab.ui import plotly_view
 from latentlab.ui.events import TORCH_QUEUE, Page, connect_action
 from latentlab.ui.form import Form, make_mode_choice
