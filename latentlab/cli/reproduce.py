@@ -179,15 +179,8 @@ def _train_cell(path: Path, config: Config, store: Store, quiet: bool) -> tuple[
     from latentlab.runs.writer import RunDirectory
     from latentlab.training.augmented import train_classifier
 
-    directory, order = (
-        RunDirectory.open_at(path),
-        {"verb": "train", "name": path.name, "owner": "", "config": tool_to_json(config)},
-    )
-    path.mkdir(parents=True, exist_ok=True)
-    written = path / "config.json"
-    if written.exists() and json.loads(written.read_text("utf-8")) != order:
-        raise UserError(f"{path} was asked to do something else; name another --out or delete it.")
-    written.write_text(json.dumps(order), "utf-8")
+    directory = RunDirectory.open_at(path)
+    directory.write_config("train", tool_to_json(config))
     code = 0
     if not directory.is_finished:
         if not quiet:

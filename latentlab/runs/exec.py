@@ -14,16 +14,16 @@ from contextlib import nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from latentlab.runs import files, process
+from latentlab.runs import files, layout, process
 
 
 def claim_run(run: Path, marker: str) -> bool:
     """Say whether this process is now the run's; not where it was taken out of the queue, or another was quicker."""
     if not (run / marker).exists():
         return False
-    files.write_atomically(run / files.CHILD_FILE, json.dumps(asdict(process.identify_self())))
-    files.reopen_events(run / files.EVENTS_FILE)
-    for name in (files.STOP_FILE, files.ENDING_FILE, marker):
+    files.write_atomically(run / layout.CHILD_FILE, json.dumps(asdict(process.identify_self())))
+    files.reopen_events(run / layout.EVENTS_FILE)
+    for name in (layout.STOP_FILE, layout.ENDING_FILE, marker):
         (run / name).unlink(missing_ok=True)
     return True
 
@@ -36,10 +36,10 @@ def become_program(run: Path, lock: str, program: list[str]) -> None:
     if local:
         process.yield_to_page()
     with nullcontext() if local else files.lock_folder(run.parent):
-        mine = claim_run(run, files.QUEUED_FILE if local else files.GIVEN_FILE)
+        mine = claim_run(run, layout.QUEUED_FILE if local else layout.GIVEN_FILE)
     if not mine:
         return
-    log = os.open(run / files.LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    log = os.open(run / layout.LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)
     if local:

@@ -15,29 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from latentlab.errors import UserError
+from latentlab.runs.layout import LOCK_FILE
 
-RUN_ID_PATTERN = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
-CONFIG_FILE, CHILD_FILE, ENDING_FILE, EVENTS_FILE, LOG_FILE = (
-    "config.json",
-    "child.json",
-    "ending.json",
-    "events.jsonl",
-    "log.txt",
-)
-QUEUED_FILE, GIVEN_FILE, STOP_FILE, RESUME_FILE, RESULT_FILE = (
-    "queued",
-    "given",
-    "stop",
-    "resume.safetensors",
-    "run.safetensors",
-)
 LOCK_PATIENCE = 10.0  # seconds for the folder's lock
 EVENT_BYTES = 2**21  # bytes of events a look
 LOG_MAX_BYTES, LOG_KEPT_BYTES = 2**23, 2**20  # bytes
-
-
-def make_run_id() -> str:
-    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
 
 
 @contextmanager
@@ -47,7 +29,7 @@ def lock_folder(folder: Path, patience: float = LOCK_PATIENCE) -> Iterator[int]:
     What it gives is the lock's descriptor, which a child can inherit and so keep.
     """
     try:
-        descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise UserError(f"The folder {folder} cannot be written: {error.strerror}.") from error
     try:

@@ -16,7 +16,7 @@ from threading import Event, Thread
 from typing import Any
 
 from latentlab.errors import UserError
-from latentlab.runs import files, process
+from latentlab.runs import files, layout, process
 from latentlab.runs.files import EventTail
 from latentlab.runs.limits import Limits, check_name
 from latentlab.runs.owner import derive_owner, is_same_owner
@@ -53,7 +53,7 @@ class Runs:
         except OSError as error:
             raise UserError(f"The folder of runs {folder} cannot be made: {error.strerror}; choose another.") from error
         with files.lock_folder(self.path):
-            for remains in (*self.path.glob(".new-*"), *self.path.glob(".gone-*")):
+            for remains in self._list_remains():
                 shutil.rmtree(remains, ignore_errors=True)
 
     def list_runs(self, token: str | None) -> builtins.list[Run]:
@@ -70,19 +70,14 @@ class Runs:
     def submit_run(self, verb: str, config: Mapping[str, Any], name: str, token: str | None) -> Run:
         """Put a new run into the queue, and start it at once where there is room."""
         owner = derive_owner(token)
-        told = {
-            "verb": verb,
-            "name": check_name(name),
-            "owner": owner,
-            "config": self.limits.check_config(verb, config),
-        }
+        told = layout.make_config_record(verb, check_name(name), owner, self.limits.check_config(verb, config))
         with self._hold_lock():
             self._require_room(owner, new=True)
-            id = files.make_run_id()
-            made = self.path / f".new-{id}"
+            id = layout.make_run_id()
+            made = self.path / f"{layout.NEW_PREFIX}{id}"
             made.mkdir()
-            files.write_atomically(made / files.CONFIG_FILE, json.dumps(told))
-            files.write_atomically(made / files.QUEUED_FILE, self._make_ticket())
+            files.write_atomically(made / layout.CONFIG_FILE, json.dumps(told))
+            files.write_atomically(made / layout.QUEUED_FILE, self._make_ticket())
             made.rename(self.path / id)
         self._advance_queue()
         return self._require_visible(id, owner)
@@ -93,8 +88,8 @@ class Runs:
         with self._hold_lock():
             run, path = self._require_own(id, owner), self.path / id
             if run.state == "queued":
-                (path / files.QUEUED_FILE).unlink(missing_ok=True)
-                (path / files.GIVEN_FILE).unlink(missing_ok=True)
+                (path / layout.QUEUED_FILE).unlink(missing_ok=True)
+                (path / layout.GIVEN_FILE).unlink(missing_ok=True)
             elif run.state == "running":
                 self._supervisor.send_request(path, "save" if save else "stop")
         return self.find_run(id, token)
@@ -107,7 +102,7 @@ class Runs:
             if not run.is_resumable:
                 raise UserError(f"This run is {run.state}; only one that was stopped, interrupted or failed can go on.")
             self._require_room(owner, new=False)
-            files.write_atomically(self.path / id / files.QUEUED_FILE, self._make_ticket())
+            files.write_atomically(self.path / id / layout.QUEUED_FILE, self._make_ticket())
         return self.find_run(id, token)
 
     def delete_run(self, id: str, token: str | None) -> None:
@@ -116,16 +111,16 @@ class Runs:
         with self._hold_lock():
             if self._require_own(id, owner).state == "running":
                 raise UserError("This run is still running; stop it first.")
-            gone = self.path / f".gone-{files.make_run_id()}"
+            gone = self.path / f"{layout.GONE_PREFIX}{layout.make_run_id()}"
             (self.path / id).rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
 
     def read_events(self, id: str, token: str | None, after: str = "") -> EventTail:
         """Return the whole lines behind the cursor of the last look."""
-        return files.read_events(self.find_folder(id, token) / files.EVENTS_FILE, str(after))
+        return files.read_events(self.find_folder(id, token) / layout.EVENTS_FILE, str(after))
 
     def read_log(self, id: str, token: str | None, size: int = 8000) -> str:
-        return files.read_last_bytes(self.find_folder(id, token) / files.LOG_FILE, size)
+        return files.read_last_bytes(self.find_folder(id, token) / layout.LOG_FILE, size)
 
     def find_folder(self, id: str, token: str | None) -> Path:
         self._require_visible(id, derive_owner(token))
@@ -185,7 +180,7 @@ class Runs:
 
     def _read_one(self, id: str, owner: str, queue: builtins.list[str]) -> Run | None:
         path = self.path / id
-        if not files.RUN_ID_PATTERN.fullmatch(id) or path.is_symlink() or not path.is_dir():
+        if not layout.RUN_ID_PATTERN.fullmatch(id) or path.is_symlink() or not path.is_dir():
             return None
         run = read_run(path, queue, self._supervisor)
         if run is not None and run.cause == NO_LAST_WORD:  # it may have ended since its exit code was last asked for
@@ -213,9 +208,13 @@ class Runs:
         tickets = {name: read_queue_place(self.path / name) for name in self._list_names()}
         return [name for _, name in sorted((place, name) for name, place in tickets.items() if place is not None)]
 
+    def _list_remains(self) -> builtins.list[Path]:
+        """List what was being made or deleted when a server was killed."""
+        return [path for prefix in (layout.NEW_PREFIX, layout.GONE_PREFIX) for path in self.path.glob(f"{prefix}*")]
+
     def _list_names(self) -> builtins.list[str]:
         try:
-            return [name for name in os.listdir(self.path) if files.RUN_ID_PATTERN.fullmatch(name)]
+            return [name for name in os.listdir(self.path) if layout.RUN_ID_PATTERN.fullmatch(name)]
         except OSError as error:
             raise UserError(f"The folder of runs {self.path} cannot be read: {error.strerror}.") from error
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from latentlab.runs import files, process
+from latentlab.runs import files, layout, process
 from latentlab.runs.process import ChildProcess
 
 RUN_STATES = ("queued", "running", "stopped", "finished", "failed", "interrupted")
@@ -55,16 +55,16 @@ def read_run(run: Path, queue: list[str], beats: HeartbeatSource) -> Run | None:
 
     Whether the process lives is asked before what it wrote.
     """
-    config = files.read_record(run / files.CONFIG_FILE)
+    config = files.read_record(run / layout.CONFIG_FILE)
     if config is None or not isinstance(config.get("config"), dict):
         return None
     child = read_child(run)
     lives = child is not None and process.is_on_this_machine(child) and process.is_process_alive(child)
-    latest = files.read_last_event(run / files.EVENTS_FILE)
+    latest = files.read_last_event(run / layout.EVENTS_FILE)
     if child is not None and not process.is_on_this_machine(child) and latest.get("event") != "end":
         lives = beats.has_heartbeat(run)
     state, cause = _determine_state(run, child, lives, latest, queue)
-    asked = files.read_text_file(run / files.STOP_FILE) if state == "running" else None
+    asked = files.read_text_file(run / layout.STOP_FILE) if state == "running" else None
     return Run(
         run.name,
         str(config.get("verb", "")),
@@ -76,7 +76,7 @@ def read_run(run: Path, queue: list[str], beats: HeartbeatSource) -> Run | None:
         position=queue.index(run.name) + 1 if run.name in queue and state == "queued" else 0,
         stopping=asked if asked in ("stop", "save") else "",
         latest=latest,
-        classifier=f"run-{run.name}" if (run / files.RESULT_FILE).exists() else "",
+        classifier=layout.name_run_checkpoint(run) if (run / layout.RESULT_FILE).exists() else "",
     )
 
 
@@ -85,11 +85,11 @@ def _determine_state(
 ) -> tuple[str, str]:
     if run.name in queue:
         return "queued", f"Number {queue.index(run.name) + 1} in the queue."
-    if (run / files.GIVEN_FILE).exists():
+    if (run / layout.GIVEN_FILE).exists():
         return "queued", "Given to the launcher, which has not begun it yet."
     if lives:
         return "running", ""
-    ending = files.read_record(run / files.ENDING_FILE) or (latest if latest.get("event") == "end" else {})
+    ending = files.read_record(run / layout.ENDING_FILE) or (latest if latest.get("event") == "end" else {})
     if ending.get("state") in RUN_STATES[2:]:
         return str(ending["state"]), str(ending.get("cause", ""))
     if child is None:
@@ -98,7 +98,7 @@ def _determine_state(
 
 
 def read_child(run: Path) -> ChildProcess | None:
-    told = files.read_record(run / files.CHILD_FILE) or {}
+    told = files.read_record(run / layout.CHILD_FILE) or {}
     try:
         return ChildProcess(int(told["pid"]), str(told["started"]), str(told["host"]))
     except (KeyError, ValueError, TypeError):
@@ -107,7 +107,7 @@ def read_child(run: Path) -> ChildProcess | None:
 
 def read_queue_place(run: Path) -> int | None:
     """Return its place in the queue; None where it does not wait."""
-    told = files.read_text_file(run / files.QUEUED_FILE)
+    told = files.read_text_file(run / layout.QUEUED_FILE)
     if told is None:
         return None
     number = told.partition(" ")[0]

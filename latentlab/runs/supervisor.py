@@ -17,7 +17,7 @@ from threading import Lock
 
 from latentlab.errors import UserError
 from latentlab.resources import make_import_path
-from latentlab.runs import files, process
+from latentlab.runs import files, layout, process
 from latentlab.runs.run import read_child
 
 STOP_PATIENCE = {"stop": 120.0, "save": 600.0}  # seconds in which one that was asked must have stopped
@@ -51,7 +51,7 @@ class Supervisor:
         environment = {**os.environ, "PYTHONPATH": make_import_path()}
         self._unwritten.pop(run, None)
         if self._launcher:
-            (run / files.QUEUED_FILE).replace(run / files.GIVEN_FILE)
+            (run / layout.QUEUED_FILE).replace(run / layout.GIVEN_FILE)
             self._spawn_process(run, fill_launcher(self._launcher, [*become, "-", *program]), environment, ())
         else:
             self._spawn_process(
@@ -63,7 +63,7 @@ class Supervisor:
     ) -> None:
         ticket = _read_ticket(run)
         try:
-            with (run / files.LOG_FILE).open("ab") as log:
+            with (run / layout.LOG_FILE).open("ab") as log:
                 popen = subprocess.Popen(
                     command,
                     stdin=subprocess.DEVNULL,
@@ -101,7 +101,7 @@ class Supervisor:
             return
         child = read_child(run)
         told = (
-            files.read_last_event(run / files.EVENTS_FILE).get("event") == "end" or (run / files.ENDING_FILE).exists()
+            files.read_last_event(run / layout.EVENTS_FILE).get("event") == "end" or (run / layout.ENDING_FILE).exists()
         )
         if child is None or child.pid != pid or told or _read_ticket(run):
             return
@@ -119,8 +119,8 @@ class Supervisor:
         """End those on this machine that do not obey, ask those whose time is up, keep their logs short."""
         self._asked = {run: asked for run, asked in self._asked.items() if run in running}
         for run, child in running.items():
-            files.shorten_log(run / files.LOG_FILE)
-            asked = files.read_text_file(run / files.STOP_FILE)
+            files.shorten_log(run / layout.LOG_FILE)
+            asked = files.read_text_file(run / layout.STOP_FILE)
             seen = process.inspect_process(child.pid)
             if asked in STOP_PATIENCE:
                 self._insist_on_stop(run, child, asked)
@@ -138,7 +138,7 @@ class Supervisor:
     def send_request(self, run: Path, what: str) -> None:
         """Ask the run by the file; where the disk has no room for it, by a signal."""
         try:
-            files.write_atomically(run / files.STOP_FILE, what)
+            files.write_atomically(run / layout.STOP_FILE, what)
         except OSError:
             child = read_child(run)
             if child is None or not process.is_on_this_machine(child) or not process.is_process_alive(child):
@@ -149,9 +149,9 @@ class Supervisor:
         """Write down how it ended; on a full disk this is remembered at least here."""
         self._unwritten[run] = state, cause
         with suppress(OSError):
-            files.write_atomically(run / files.ENDING_FILE, json.dumps({"state": state, "cause": cause}))
+            files.write_atomically(run / layout.ENDING_FILE, json.dumps({"state": state, "cause": cause}))
             del self._unwritten[run]
-        for marker in (files.QUEUED_FILE, files.GIVEN_FILE):
+        for marker in (layout.QUEUED_FILE, layout.GIVEN_FILE):
             (run / marker).unlink(missing_ok=True)
 
     def recall_ending(self, run: Path) -> tuple[str, str] | None:
@@ -164,7 +164,7 @@ class Supervisor:
         This machine's own steady clock times it, for a file's time was set by another's.
         """
         now = time.monotonic()
-        stamps = tuple(_read_stamp(run / name) for name in (files.CHILD_FILE, files.EVENTS_FILE, files.LOG_FILE))
+        stamps = tuple(_read_stamp(run / name) for name in (layout.CHILD_FILE, layout.EVENTS_FILE, layout.LOG_FILE))
         known, since = self._beats.get(run, ((), now))
         if stamps != known:
             known, since = stamps, now
@@ -197,7 +197,7 @@ def fill_launcher(template: Sequence[str], command: Sequence[str]) -> list[str]:
 
 def _read_ticket(run: Path) -> str:
     """Return its ticket, where it waits in the queue or at the launcher's."""
-    return files.read_text_file(run / files.QUEUED_FILE) or files.read_text_file(run / files.GIVEN_FILE) or ""
+    return files.read_text_file(run / layout.QUEUED_FILE) or files.read_text_file(run / layout.GIVEN_FILE) or ""
 
 
 def _read_stamp(path: Path) -> int:
@@ -208,5 +208,5 @@ def _read_stamp(path: Path) -> int:
 
 
 def _quote_last_words(run: Path, code: int) -> str:
-    lines = files.read_last_bytes(run / files.LOG_FILE, 4000).strip().splitlines()
+    lines = files.read_last_bytes(run / layout.LOG_FILE, 4000).strip().splitlines()
     return f"exit code {code}" + (f", {lines[-1].strip()[:300]}" if lines else "") + "."

@@ -9,11 +9,13 @@ from __future__ import annotations
 import errno
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from latentlab.errors import UserError
+from latentlab.runs import layout
 from latentlab.training.augmented.events import RunEvent
 from latentlab.training.augmented.run_state import RunFiles
 
@@ -30,8 +32,8 @@ class RunDirectory:
 
     @classmethod
     def open_at(cls, path: Path) -> RunDirectory:
-        files = RunFiles(path / "resume.safetensors", path / "run.safetensors", path / "batch.safetensors")
-        return cls(path, path / "events.jsonl", path / "stop", path / "spare", files)
+        files = RunFiles(path / layout.RESUME_FILE, path / layout.RESULT_FILE, path / layout.SAMPLE_FILE)
+        return cls(path, path / layout.EVENTS_FILE, path / layout.STOP_FILE, path / layout.SPARE_FILE, files)
 
     @classmethod
     def open_beside(cls, out: Path) -> RunDirectory:
@@ -42,14 +44,23 @@ class RunDirectory:
 
     def read_config(self, verb: str) -> dict[str, Any]:
         """Return the knobs of this run, which must be one of `verb`."""
+        file = layout.CONFIG_FILE
         try:
-            order = json.loads((self.path / "config.json").read_bytes())
+            order = json.loads((self.path / file).read_bytes())
             found, config = order["verb"], order["config"]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{self.path} is no run: its config.json cannot be read ({str(error)[:80]}).") from error
+            raise UserError(f"{self.path} is no run: its {file} cannot be read ({str(error)[:80]}).") from error
         if found != verb or not isinstance(config, dict):
             raise UserError(f"{self.path} is a run of {str(found)[:20]!r}, not of {verb}; ask for that.")
         return config
+
+    def write_config(self, verb: str, config: Mapping[str, Any]) -> None:
+        """Make the directory that of this run, by hand; one that was asked for something else is refused."""
+        order, written = layout.make_config_record(verb, self.path.name, "", config), self.path / layout.CONFIG_FILE
+        self.path.mkdir(parents=True, exist_ok=True)
+        if written.exists() and json.loads(written.read_text("utf-8")) != order:
+            raise UserError(f"{self.path} was asked to do something else; name another --out or delete it.")
+        written.write_text(json.dumps(order), "utf-8")
 
     def read_events(self) -> list[RunEvent]:
         """Return the event of every whole line; the last one may have been cut short by a kill."""

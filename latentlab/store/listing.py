@@ -11,9 +11,9 @@ from pathlib import Path
 from latentlab import models
 from latentlab.errors import UserError
 from latentlab.models import Card
+from latentlab.runs.layout import RESULT_FILE, RUN_CHECKPOINT_NAME, name_run_checkpoint
 
 CHECKPOINT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
-RUN_CHECKPOINT_NAME = re.compile(r"run-\d{8}-\d{6}-[0-9a-f]{6}")  # a run's directory, by its name in the store
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class CheckpointEntry:
 def list_run_checkpoints(runs: Path | None) -> dict[str, Path]:
     """List what the runs have learned so far, by its name in the store."""
     folders = sorted(runs.glob("*")) if runs else []
-    found = {f"run-{folder.name}": folder / "run.safetensors" for folder in folders if not folder.is_symlink()}
+    found = {name_run_checkpoint(folder): folder / RESULT_FILE for folder in folders if not folder.is_symlink()}
     return {name: path for name, path in found.items() if RUN_CHECKPOINT_NAME.fullmatch(name) and path.is_file()}
 
 

@@ -18,9 +18,9 @@ from latentlab.errors import UserError
 from latentlab.models import AttributeClassifier, Card, Pixels
 from latentlab.models.classifiers import external
 from latentlab.resources import find_checkpoints_folder
+from latentlab.runs.layout import RUN_CHECKPOINT_NAME
 from latentlab.store.listing import (
     CHECKPOINT_NAME,
-    RUN_CHECKPOINT_NAME,
     CheckpointEntry,
     list_checkpoints,
     list_run_checkpoints,

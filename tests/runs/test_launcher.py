@@ -17,7 +17,7 @@ import pytest
 from runs.conftest import ALICE, LONG
 
 from latentlab.errors import UserError
-from latentlab.runs import Runs, files
+from latentlab.runs import Runs, files, layout
 from latentlab.runs.run import read_child
 
 LATER = "import sys, pathlib; pathlib.Path(sys.argv[1]).write_text(sys.argv[2])"  # as sbatch: a job, later
@@ -87,7 +87,7 @@ def test_a_process_elsewhere_lives_as_long_as_its_files_change(
     child = read_child(runs.path / id)
     assert child is not None
     files.write_atomically(
-        runs.path / id / files.CHILD_FILE, json.dumps({**vars(child), "host": f"not {socket.gethostname()}"})
+        runs.path / id / layout.CHILD_FILE, json.dumps({**vars(child), "host": f"not {socket.gethostname()}"})
     )
     later = runs.find_run(id, ALICE).latest["step"] + 100
     wait(lambda: runs.find_run(id, ALICE).latest["step"] > later)

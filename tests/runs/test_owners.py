@@ -11,7 +11,7 @@ import pytest
 from runs.conftest import ALICE, BOB, state
 
 from latentlab.errors import UserError
-from latentlab.runs import Runs, files, make_token
+from latentlab.runs import Runs, files, layout, make_token
 from latentlab.runs.owner import derive_owner
 
 
@@ -51,7 +51,7 @@ def test_one_made_by_hand_is_seen_by_all_and_changed_by_none(hire: Callable[...,
     made = runs.path / "20200101-000000-abcdef"
     made.mkdir()
     files.write_atomically(
-        made / files.CONFIG_FILE, json.dumps({"verb": "train", "name": "mine", "owner": "", "config": {}})
+        made / layout.CONFIG_FILE, json.dumps({"verb": "train", "name": "mine", "owner": "", "config": {}})
     )
     assert [run.mine for run in runs.list_runs(BOB)] == [False]
     for verb in (runs.stop_run, runs.resume_run, runs.delete_run):

@@ -18,7 +18,7 @@ import pytest
 from runs.conftest import ALICE, LONG, free, state, steps
 
 from latentlab.errors import UserError
-from latentlab.runs import Runs, files, process
+from latentlab.runs import Runs, files, layout, process
 from latentlab.runs.process import ChildProcess
 from latentlab.runs.run import read_child
 
@@ -26,7 +26,7 @@ from latentlab.runs.run import read_child
 def test_a_run_goes_its_way_to_the_end(hire: Callable[..., Runs], wait: Any) -> None:
     runs = hire()
     run = runs.submit_run("train", {"steps": 5}, "first", ALICE)
-    assert files.RUN_ID_PATTERN.fullmatch(run.id)
+    assert layout.RUN_ID_PATTERN.fullmatch(run.id)
     run = wait(lambda: (seen := runs.find_run(run.id, ALICE)).state == "finished" and seen)
     assert steps(runs, run.id) == [1, 2, 3, 4, 5]
     assert (run.name, run.verb, run.config, run.classifier) == ("first", "train", {"steps": 5}, f"run-{run.id}")
@@ -122,9 +122,9 @@ def test_a_reused_pid_is_not_the_run(hire: Callable[..., Runs], begun: Any) -> N
     assert child is not None
     stranger = ChildProcess(os.getpid(), child.started, child.host)
     process.kill_group(stranger)  # or this test would be over
-    files.write_atomically(runs.path / id / files.CHILD_FILE, json.dumps(vars(stranger)))
+    files.write_atomically(runs.path / id / layout.CHILD_FILE, json.dumps(vars(stranger)))
     assert state(runs, id) == "interrupted"
-    files.write_atomically(runs.path / id / files.CHILD_FILE, json.dumps(vars(child)))
+    files.write_atomically(runs.path / id / layout.CHILD_FILE, json.dumps(vars(child)))
     assert state(runs, id) == "running"
 
 
@@ -201,7 +201,7 @@ def test_a_chatty_run_neither_hangs_nor_fills_the_disk(hire: Callable[..., Runs]
     runs = hire()
     runs.start_watching()
     id = runs.submit_run("train", {"steps": LONG, "die": "chatty"}, "", ALICE).id
-    log = runs.path / id / files.LOG_FILE
+    log = runs.path / id / layout.LOG_FILE
     wait(lambda: steps(runs, id)[-1:] > [10] and log.stat().st_size <= files.LOG_MAX_BYTES)
     runs.stop_run(id, ALICE)
     wait(lambda: state(runs, id) == "stopped")

@@ -20,7 +20,7 @@ from runs.conftest import ALICE, LONG
 from latentlab import models
 from latentlab.errors import UserError
 from latentlab.models import Card, SmallResNet, read_card
-from latentlab.runs import Limits, Runs, files, process
+from latentlab.runs import Limits, Runs, layout, process
 from latentlab.runs.queue import RUN_PROGRAM
 from latentlab.runs.run import read_child
 from latentlab.store import Store
@@ -40,7 +40,7 @@ def learned(run: Path, seed: int = 0, card: Card = CARD) -> None:
     """What a run leaves that was asked to save."""
     torch.manual_seed(seed)
     run.mkdir(parents=True, exist_ok=True)
-    models.save_network(run / files.RESULT_FILE, SmallResNet(**card.arguments), card)
+    models.save_network(run / layout.RESULT_FILE, SmallResNet(**card.arguments), card)
 
 
 def test_what_runs_learn_comes_and_goes_in_the_store(small_world: Path, tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_what_runs_learn_comes_and_goes_in_the_store(small_world: Path, tmp_path
     assert store.list_classifiers("digits")[-1] == f"run-{first}"
     assert store.digest(f"run-{first}") != digest
     assert store.load(f"run-{first}") is not network
-    (runs / first / files.RESULT_FILE).unlink()
+    (runs / first / layout.RESULT_FILE).unlink()
     assert store.list_classifiers("digits") == [*own, f"run-{second}"]
     with pytest.raises(UserError):
         store.load(f"run-{first}")
@@ -137,7 +137,7 @@ def test_a_real_run_that_is_killed_goes_on_and_is_stopped_and_saved(real: Any, s
         time.sleep(chance.random())
         os.kill(read_child(run).pid, signal.SIGKILL)
         wait(lambda: real.get(id, ALICE).state == "interrupted")
-        assert all(json.loads(line) for line in (run / files.EVENTS_FILE).read_text().splitlines(keepends=True)[:-1])
+        assert all(json.loads(line) for line in (run / layout.EVENTS_FILE).read_text().splitlines(keepends=True)[:-1])
         real.resume(id, ALICE)
         wait(lambda: real.get(id, ALICE).state == "running")
         reached = wait(lambda: further(0), 120)
@@ -145,7 +145,7 @@ def test_a_real_run_that_is_killed_goes_on_and_is_stopped_and_saved(real: Any, s
     real.stop(id, ALICE, save=True)
     ended = wait(lambda: not (seen := real.get(id, ALICE)).active and seen, 120)
     assert (ended.state, ended.classifier) == ("stopped", f"run-{id}"), (ended.cause, real.log(id, ALICE))
-    assert read_card(run / files.RESULT_FILE).data == "digits"
+    assert read_card(run / layout.RESULT_FILE).data == "digits"
     assert Store(small_world, "cpu", real.path).broken == {}
     assert not process.is_process_alive(read_child(run))
 

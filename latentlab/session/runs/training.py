@@ -13,6 +13,7 @@ from latentlab.errors import UserError
 from latentlab.images import round_levels
 from latentlab.knobs import Knob, Setting, list_changed_knobs, tool_from_json
 from latentlab.operators import METHODS
+from latentlab.runs.layout import SAMPLE_FILE
 from latentlab.session.export.png import name_operator
 from latentlab.session.state import Session
 from latentlab.session.workspace import Workspace
@@ -27,7 +28,6 @@ MOVE_PROBABILITY = Setting("probability", float, 1.0, Knob("that an image goes t
 MAX_SEEDS = 5
 MAX_NAME_LETTERS = 80  # of a name
 BASELINE_PREFIX = "baseline"
-SAMPLE_FILE = "batch.safetensors"
 PREVIEW_COUNT = 16  # images of a batch
 START_NEW, START_FROM = "new", "from"  # how the start is written: new:resnet, from:digits-resnet
 
