@@ -13,6 +13,7 @@ from latentlab.errors import UserError
 from latentlab.operators import Adversary, LatentOperator, Mix, Noise, Swap
 from latentlab.resources import find_assets_folder
 from latentlab.session.actions import open_world, require_choice
+from latentlab.session.cache import ResultCache
 from latentlab.session.lessons.experiments import (
     ATTACK_RADIUS,
     ATTACK_STEP_SIZE,
