@@ -67,5 +67,5 @@ def fit(
     plan = FitPlan(kind, out, minutes, steps, batch, seed, device, command, parent)
     fitter = FITTERS[kind](loaded, device)
     if eye:
-        fitter.look_with(load_eye(eye, loaded, device))
+        fitter.attach_eye(load_eye(eye, loaded, device))
     return fit_network(plan, fitter, loaded)

@@ -42,8 +42,8 @@ def test_the_encoder_learns_to_rebuild():
 
 def test_codes_mix_drawn_and_real_styles(fitter):
     network = fitter.network
-    real = network.colour(chance.draw_normal((8, network.layers, network.style_dim), chance.make_generator(0)))
-    codes = fitter._codes(16, real, chance.make_generator(1))
+    real = network.colour_codes(chance.draw_normal((8, network.layers, network.style_dim), chance.make_generator(0)))
+    codes = fitter._draw_codes(16, real, chance.make_generator(1))
     first, last = (
         network.mapping(chance.draw_normal((32, network.style_dim), chance.make_generator(1)))[:16],
         codes[:, -1],

@@ -25,9 +25,9 @@ def gan():
 
 def test_in_fp32_it_is_the_same_generator(gan):
     folded, latents = fold_stylegan2(gan, torch.float32), gan.sample(4, chance.make_generator(1))
-    codes, noises = gan.colour(gan.join(latents)), gan.noises(4, chance.make_generator(2))
+    codes, noises = gan.colour_codes(gan.join_parts(latents)), gan.draw_noises(4, chance.make_generator(2))
     assert torch.allclose(folded.decode(latents), gan.decode(latents), atol=1e-5)
-    assert torch.allclose(folded.synthesise_images(codes, noises), gan.synthesis(codes, noises), atol=1e-4)
+    assert torch.allclose(folded.synthesise_images(codes, noises), gan.synthesise_images(codes, noises), atol=1e-4)
     assert torch.allclose(gradient(folded, latents), gradient(gan, latents), atol=1e-4)
 
 

@@ -41,12 +41,12 @@ def hire(tmp_path: Path) -> Iterator[Callable[..., Runs]]:
 
     yield view
     for view in made:
-        view.close()
+        view.stop_watching()
     for path in (tmp_path / "runs").glob("*/child.json"):
         if child := read_child(path.parent):
             process.kill_group(child)
     for view in made:
-        view._supervisor.reap()
+        view._supervisor.reap_children()
 
 
 @pytest.fixture
@@ -64,11 +64,11 @@ def wait() -> Callable[..., Any]:
 
 
 def steps(runs: Any, id: str, token: str = ALICE) -> list[int]:
-    return [event["step"] for event in runs.events(id, token).events if event["event"] == "step"]
+    return [event["step"] for event in runs.read_events(id, token).events if event["event"] == "step"]
 
 
 def state(runs: Any, id: str, token: str = ALICE) -> str:
-    return runs.get(id, token).state
+    return runs.find_run(id, token).state
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def begun(wait: Callable[..., Any]) -> Callable[..., str]:
     """The id of a run that has done its first step."""
 
     def start(runs: Any, token: str = ALICE, **config: Any) -> str:
-        id = runs.start("train", {"steps": LONG, **config}, "a run", token).id
+        id = runs.submit_run("train", {"steps": LONG, **config}, "a run", token).id
         wait(lambda: steps(runs, id, token))
         return id
 

@@ -30,7 +30,7 @@ def test_a_run_goes_its_way_to_the_end(hire: Callable[..., Runs], wait: Any) -> 
     run = wait(lambda: (seen := runs.find_run(run.id, ALICE)).state == "finished" and seen)
     assert steps(runs, run.id) == [1, 2, 3, 4, 5]
     assert (run.name, run.verb, run.config, run.classifier) == ("first", "train", {"steps": 5}, f"run-{run.id}")
-    assert abs(run.created - time.time()) < 60
+    assert abs(run.creation_time - time.time()) < 60
 
 
 def test_it_gives_way_to_the_page(hire: Callable[..., Runs], begun: Any, wait: Any) -> None:
@@ -180,7 +180,7 @@ def test_a_server_killed_at_any_moment_of_a_start_leaves_one_process_or_none(
         "import sys; sys.path[:0] = sys.argv[2:]; from conftest import ALICE, PROGRAM, free\n"
         "from latentlab.runs import Runs\n"
         "runs = Runs(sys.argv[1], limits=free(), program=(sys.executable, str(PROGRAM)))\n"
-        "print('ready', flush=True); runs.start('train', {'steps': 30, 'pause': 0.01}, '', ALICE); input()"
+        "print('ready', flush=True); runs.submit_run('train', {'steps': 30, 'pause': 0.01}, '', ALICE); input()"
     )
     for _ in range(8):
         command = [sys.executable, "-c", server, str(runs.path), str(Path(__file__).parent)]

@@ -98,53 +98,53 @@ def test_what_is_asked_for_is_checked_here_and_not_only_on_the_page(
     real: Any, verb: str, config: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(UserError, match=words):
-        real.start(verb, config, "", ALICE)
-    assert real.list(ALICE) == []
+        real.submit_run(verb, config, "", ALICE)
+    assert real.list_runs(ALICE) == []
 
 
 @pytest.mark.parametrize("name", ["x" * 81, "two\nlines", "\x00", "\u202eevil"])
 def test_a_name_is_one_short_line(real: Any, name: str) -> None:
     with pytest.raises(UserError, match="name of a run"):
-        real.start("train", QUICK, name, ALICE)
+        real.submit_run("train", QUICK, name, ALICE)
 
 
 @pytest.mark.slow
 def test_a_real_run_ends_as_a_classifier(real: Any, small_world: Path, wait: Any) -> None:
     store = Store(small_world, "cpu", real.path)
-    id = real.start("train", QUICK, "quick", ALICE).id
-    run = wait(lambda: not (seen := real.get(id, ALICE)).active and seen, 120)
-    assert run.state == "finished", (run.cause, real.log(id, ALICE))
+    id = real.submit_run("train", QUICK, "quick", ALICE).id
+    run = wait(lambda: not (seen := real.find_run(id, ALICE)).is_active and seen, 120)
+    assert run.state == "finished", (run.cause, real.read_log(id, ALICE))
     assert run.classifier in store.list_classifiers("digits")
     assert store.load(run.classifier)(torch.rand(2, *SHAPE)).shape == (2, 10)
     with pytest.raises(UserError, match="finished"):
-        real.resume(id, ALICE)
-    real.delete(id, ALICE)
+        real.resume_run(id, ALICE)
+    real.delete_run(id, ALICE)
     assert run.classifier not in store.list_classifiers("digits")
 
 
 @pytest.mark.slow
 def test_a_real_run_that_is_killed_goes_on_and_is_stopped_and_saved(real: Any, small_world: Path, wait: Any) -> None:
     chance = random.Random(0)
-    id = real.start("train", {**QUICK, "steps": LONG, "batch": 8}, "", ALICE).id
+    id = real.submit_run("train", {**QUICK, "steps": LONG, "batch": 8}, "", ALICE).id
     run = real.path / id
 
     def further(than: int) -> int:
-        latest = real.get(id, ALICE).latest
+        latest = real.find_run(id, ALICE).latest
         return latest.get("event") == "step" and latest["step"] > than and latest["step"]
 
     reached = wait(lambda: further(0), 120)
     for _ in range(3):
         time.sleep(chance.random())
         os.kill(read_child(run).pid, signal.SIGKILL)
-        wait(lambda: real.get(id, ALICE).state == "interrupted")
+        wait(lambda: real.find_run(id, ALICE).state == "interrupted")
         assert all(json.loads(line) for line in (run / layout.EVENTS_FILE).read_text().splitlines(keepends=True)[:-1])
-        real.resume(id, ALICE)
-        wait(lambda: real.get(id, ALICE).state == "running")
+        real.resume_run(id, ALICE)
+        wait(lambda: real.find_run(id, ALICE).state == "running")
         reached = wait(lambda: further(0), 120)
     assert reached
-    real.stop(id, ALICE, save=True)
-    ended = wait(lambda: not (seen := real.get(id, ALICE)).active and seen, 120)
-    assert (ended.state, ended.classifier) == ("stopped", f"run-{id}"), (ended.cause, real.log(id, ALICE))
+    real.stop_run(id, ALICE, save=True)
+    ended = wait(lambda: not (seen := real.find_run(id, ALICE)).is_active and seen, 120)
+    assert (ended.state, ended.classifier) == ("stopped", f"run-{id}"), (ended.cause, real.read_log(id, ALICE))
     assert read_card(run / layout.RESULT_FILE).data == "digits"
     assert Store(small_world, "cpu", real.path).broken == {}
     assert not process.is_process_alive(read_child(run))
@@ -152,7 +152,7 @@ def test_a_real_run_that_is_killed_goes_on_and_is_stopped_and_saved(real: Any, s
 
 @pytest.mark.slow
 def test_a_real_run_that_cannot_begin_says_why(real: Any, wait: Any) -> None:
-    id = real.start("train", {**QUICK, "parent": "nobody"}, "", ALICE).id
-    run = wait(lambda: not (seen := real.get(id, ALICE)).active and seen, 120)
+    id = real.submit_run("train", {**QUICK, "parent": "nobody"}, "", ALICE).id
+    run = wait(lambda: not (seen := real.find_run(id, ALICE)).is_active and seen, 120)
     assert run.state == "failed"
     assert "nobody" in run.cause

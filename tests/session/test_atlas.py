@@ -71,7 +71,7 @@ def test_without_data_the_map_is_of_samples_and_says_so(
     assert plan.source == "drawn"
     assert "samples drawn from nowhre-vae" in line
     atlas = MapMaker(workspace, tmp_path)
-    assert settled(atlas, plan, kind="cluster").layout.places.shape == (plan.count, 2)
+    assert settled(atlas, plan, kind="cluster").layout.plane_points.shape == (plan.count, 2)
     images, _ = atlas.load_images(plan, [3, 7])
     torch.testing.assert_close(
         images[1:], workspace.draw_sample("nowhre-vae", 7, 0.7).image, atol=1 / 255 + 1e-6, rtol=0
@@ -112,12 +112,12 @@ def test_too_many_images_are_refused_in_one_line(atlas: MapMaker) -> None:
 
 def test_a_better_layout_lies_as_the_first_one_does(atlas: MapMaker) -> None:
     first, better = settled(atlas, plan_of()), settled(atlas, plan_of(), PaCMAP())
-    a, b = first.layout.places, better.layout.places
+    a, b = first.layout.plane_points, better.layout.plane_points
     for places in (a, b):
         assert float(places.square().sum(1).mean()) == pytest.approx(1, abs=1e-3)
     u, _, v = torch.linalg.svd(b.T @ a)
     torch.testing.assert_close(u @ v, torch.eye(2), atol=1e-3, rtol=0)  # no turn would bring them nearer
-    own = better.layout.place(better.ground.points[:5])
+    own = better.layout.place_points(better.ground.points[:5])
     torch.testing.assert_close(own, b[:5], atol=1e-5, rtol=0)
 
 

@@ -56,7 +56,7 @@ def last(states: Any) -> Any:
 
 
 def test_every_step_of_the_track_is_what_its_own_tool_makes(workspace: Workspace, session: Session) -> None:
-    ours, _ = last(trace_attack(workspace, session, TOOL)).track
+    ours, _ = last(trace_attack(workspace, session, TOOL)).trace
     assert [done.tool.steps for done in ours.steps] == [0, 0, 1, 2, 3, 4]
     assert ours.steps[-1].tool == TOOL
     assert ours.steps[0].image.equal(workspace.rebuild_pictures(session.model, session.source.image).image)
@@ -69,8 +69,8 @@ def test_every_step_of_the_track_is_what_its_own_tool_makes(workspace: Workspace
 def test_a_step_on_the_stage_leaves_the_track_whole(workspace: Workspace, session: Session) -> None:
     done = last(trace_attack(workspace, session, TOOL))
     shown = show_step(done, 2)
-    assert shown.result is done.track[0].steps[2]
-    assert shown.trace is done.track
+    assert shown.result is done.trace[0].steps[2]
+    assert shown.trace is done.trace
     for wrong in (6, -1, 1.5, float("nan"), "2", None, True):
         with pytest.raises(UserError, match="step is"):
             show_step(done, wrong)
@@ -163,7 +163,7 @@ def test_the_independent_classifier_shares_no_network_with_the_attacked(two: Any
     two.store.add("second", Linear(), [str(k) for k in range(10)])
     assert choose_witness(two, session) == "second"
     found = ask_witness(two, session)
-    assert found.after == two.reading("digits", "second", session.result.image)
+    assert found.after == two.predict_picture("digits", "second", session.result.image)
 
 
 @pytest.mark.parametrize(("hits", "count"), [(0, 8), (3, 8), (8, 8), (40, 100)])
@@ -200,7 +200,7 @@ def test_success_grows_from_nothing_as_the_images_move(curves: Any) -> None:
 
 def test_the_counts_are_those_of_the_attack_itself(two: Any, curves: Any) -> None:
     """The last point again, image by image of its 256 levels."""
-    pictures, _ = two.rows("digits", "test", range(COUNT))
+    pictures, _ = two.load_rows("digits", "test", range(COUNT))
     tool, won = Adversary(epsilon=16.0, steps=2), 0
     bench = two.store.bench("digits-glow", "digits-resnet", 0)
     for start in range(0, COUNT, ATTACK_CHUNK):

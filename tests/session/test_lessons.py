@@ -54,7 +54,7 @@ def steps() -> dict[str, Any]:
 @pytest.mark.slow
 @pytest.mark.parametrize("question", SEEN)
 def test_the_shipped_digits_go_the_way_that_is_taught(shipped: Any, question: str) -> None:
-    step, answer = steps()[question], shipped.answer(question, "digits")
+    step, answer = steps()[question], shipped.find_answer(question, "digits")
     assert step.options[answer.seen] == SEEN[question]
 
 
@@ -71,7 +71,7 @@ NEEDS_NO_OTHER = [name for name in SEEN if name not in ("shortcut", "styles", "p
 
 @pytest.mark.parametrize("question", NEEDS_NO_OTHER)
 def test_untrained_networks_get_their_own_answer_with_every_number_of_the_text(small: Any, question: str) -> None:
-    step, answer = steps()[question], small.answer(question, "digits")
+    step, answer = steps()[question], small.find_answer(question, "digits")
     assert answer.strips or answer.plan or answer.mixes
     for said in step.seen:
         names = [name for _, name, _, _ in string.Formatter().parse(said) if name]
@@ -89,7 +89,7 @@ def test_the_numbers_are_those_of_the_operators(small: Any, workspace: Workspace
     far = float(measure_distance(round_levels(after), round_levels(before)).mean())
     net = workspace.store.load("digits-resnet")
     changed = (net(round_levels(before)).argmax(1) != net(round_levels(after)).argmax(1)).sum()
-    answer = small.answer("changed", "digits")
+    answer = small.find_answer("changed", "digits")
     assert answer.numbers["code"] == str(int(changed))
     assert answer.strips[1].title == f"noise on the code, l2 {far:.2f}"
     reached = float(answer.strips[2].title.rpartition(" ")[2])
@@ -98,7 +98,7 @@ def test_the_numbers_are_those_of_the_operators(small: Any, workspace: Workspace
 
 def test_without_the_biased_classifier_the_lesson_says_how_to_make_it(small: Any) -> None:
     with pytest.raises(UserError, match="latentlab fit resnet --data digits-biased"):
-        small.answer("styles", "digits")
+        small.find_answer("styles", "digits")
 
 
 def test_a_prediction_moves_on_and_only_those_that_exist_do(small: Any) -> None:
@@ -129,7 +129,7 @@ def test_what_a_browser_kept_comes_back_and_nothing_else_does() -> None:
 def test_each_lesson_leads_to_its_own_move(shipped: Any) -> None:
     session = open_world(shipped.workspace, "digits")
     for place, kind in enumerate((Noise, Adversary, Mix, Swap)):
-        tried = shipped.attempt(session, LessonProgress(place))
+        tried = shipped.start_attempt(session, LessonProgress(place))
         assert type(tried.result.tool) is kind
         assert tried.world == "digits"
     assert tried.classifier == "digits-resnet-biased"

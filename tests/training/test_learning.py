@@ -43,7 +43,7 @@ def test_every_method_moves_images_and_leaves_the_classifier_as_it_was(method, l
     one.network.train()
     before = copy.deepcopy(one.network.state_dict())
     images, labels = images_of(one)
-    batch = one.moved(images, labels, one.network, chance.make_generator(0))
+    batch = one.move_images(images, labels, one.network, chance.make_generator(0))
     after = one.network.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert all(p.grad is None for p in one.network.parameters())
@@ -58,17 +58,17 @@ def test_an_attack_follows_the_network_that_learns(learner):
     for method, changes in (("pixel-pgd", True), ("mixup", False)):
         one = learner(augmentations=[{"method": method}])
         images, labels = images_of(one)
-        first = one.moved(images, labels, one.network, chance.make_generator(0)).images
+        first = one.move_images(images, labels, one.network, chance.make_generator(0)).images
         with torch.no_grad():
             one.network.head.weight.mul_(-1)
-        again = one.moved(images, labels, one.network, chance.make_generator(0)).images
+        again = one.move_images(images, labels, one.network, chance.make_generator(0)).images
         assert torch.equal(first, again) != changes
 
 
 def test_the_clean_share_is_left_alone(learner):
     one = learner(augmentations=[{"method": "noise", "settings": {"epsilon": 30}}], clean=0.5, standard=False)
     images, labels = images_of(one, 8)
-    moved = one.moved(images, labels, one.network, chance.make_generator(0)).images
+    moved = one.move_images(images, labels, one.network, chance.make_generator(0)).images
     same = (moved == images).flatten(1).all(1)
     assert same.tolist() == [True] * 4 + [False] * 4
 
@@ -76,7 +76,7 @@ def test_the_clean_share_is_left_alone(learner):
 def test_probability_is_the_share_of_images_that_move(learner):
     one = learner(augmentations=[{"method": "brightness", "probability": 0.3}], standard=False)
     images, labels = images_of(one, 200)
-    moved = one.moved(images, labels, one.network, chance.make_generator(0)).images
+    moved = one.move_images(images, labels, one.network, chance.make_generator(0)).images
     assert (moved != images).flatten(1).any(1).sum().item() == pytest.approx(60, abs=20)  # 3 deviations of a binomial
 
 

@@ -161,7 +161,7 @@ def _pull_back_steps(steps: TypedModuleList[FoldedStep], gradient: FlowState, ro
         gradient = (gradient.flatten(0, 2) @ step.back.t()).view(gradient.shape)
         of_a, of_b = gradient[..., :cut], gradient[..., cut:]
         of_raw = -of_b * half * (1 - (log_scale / LOG_SCALE_BOUND).square())
-        of_a = of_a + step.coupling.returned(torch.cat([of_raw, -of_b], -1), one, two)
+        of_a = of_a + step.coupling.pull_back_gradient(torch.cat([of_raw, -of_b], -1), one, two)
         gradient = torch.cat([of_a, of_b * torch.exp(-log_scale)], -1)
     return gradient
 
