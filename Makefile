@@ -1,14 +1,16 @@
 # make app     a virtual environment, the requirements, the page
 # make test    the same with the test requirements, then every test, browser included
-# make check   style, types, layers
+# make check   style, types, layers; the scripts, too, where Node is
+# make wheel   what `pip install` takes elsewhere, in dist/
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do $$p -c '' 2>/dev/null && echo $$p && break; done)
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 JOBS ?= 2
+ORACLES := '^(pytest|torchmetrics|beartype|hypothesis|httpx|POT|torchattacks|scikit-image|hatchling)=='
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: app test check format environment browser
+.PHONY: app test check lint-js format environment browser wheel test-oldest
 
 app: .venv/.app
 	$(BIN)/python app.py $(ARGS)
@@ -21,12 +23,30 @@ check: .venv/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+	@$(MAKE) --silent lint-js
+
+lint-js:
+	@command -v npm >/dev/null || { echo "No Node here: the scripts are not checked."; exit 0; }; \
+	$(MAKE) --silent node_modules/.package-lock.json && npx eslint --max-warnings 0 latentlab
+
+node_modules/.package-lock.json: package-lock.json
+	npm ci --silent --no-audit --no-fund
+	touch $@
 
 format: .venv/.test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 environment: .venv/.test
+
+wheel: .venv/.test
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+# The other end of the ranges in pyproject.toml: all that does not need a browser or an hour, with the oldest releases.
+test-oldest: $(BIN)/python
+	$(BIN)/python -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip install --quiet -r requirements-oldest.txt $(shell grep -hE $(ORACLES) requirements*.txt)
+	OMP_NUM_THREADS=1 .venv-oldest/bin/python -m pytest -m "not browser and not slow and not data" $(ARGS)
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or say make PYTHON=/path/to/python3."; exit 1; }

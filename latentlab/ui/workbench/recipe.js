@@ -1,8 +1,8 @@
 // A recipe.json, chosen here or let fall where pictures are let fall: it is text, read here and told as text.
 const MOST = 65537; // letters; one more than the server reads, so that it can say so
-const field = element.querySelector('input'), open = element.querySelector('button');
+const field = element.querySelector('input'), button = element.querySelector('button');
 const tell = async (file) => trigger('recipe', { text: await file.slice(0, MOST).text() });
-open.addEventListener('click', () => field.click());
+button.addEventListener('click', () => field.click());
 field.addEventListener('change', () => {
   if (field.files.length) tell(field.files[0]);
   field.value = ''; // the same file may be chosen again
