@@ -30,7 +30,8 @@ def test_only_the_verb_that_converts_knows_the_converter():
 
 
 def test_every_requirement_is_pinned():
-    names = (ROOT / "requirements.txt").read_text() + (ROOT / "requirements-dev.txt").read_text()
+    files = ("requirements.txt", "requirements-dev.txt", "requirements-oldest.txt")
+    names = "".join((ROOT / file).read_text() for file in files)
     lines = [line for line in names.splitlines() if not line.startswith("-r ")]
     assert lines
     assert not [line for line in lines if not re.fullmatch(r"[\w-]+(\[\w+\])?==[\w.]+", line)]
