@@ -15,9 +15,9 @@ from latentlab.errors import UserError
 HEAVY = ("umap", "numba", "pacmap", "captum", "scipy.optimize", "scipy.stats", "sklearn", "matplotlib", "timm", "onnx")
 START = """
 import sys
-from latentlab.cli.app import built, trained_in
+from latentlab.cli.app import build_app_page, open_runs
 from latentlab.store import Store
-built(Store(sys.argv[1], "cpu"), trained_in(sys.argv[2], "", sys.argv[1], "cpu"))
+build_app_page(Store(sys.argv[1], "cpu"), open_runs(sys.argv[2], "", sys.argv[1], "cpu"))
 print(*[name for name in sys.argv[3:] if name in sys.modules])
 """
 
