@@ -1,7 +1,8 @@
 """`latentlab VERB` does what the page does, and what goes before it, without a page.
 
 Each verb is a module and a row of `VERBS`; what is heavy is imported when it runs. A person's mistake is one line on
-stderr and exit code 2; a verb that checks something may end with another code.
+stderr and exit code 2; a verb that checks something may end with another code. What a verb computes belongs in the room
+of its noun; here are its flags, its order of calls and its words.
 """
 
 from __future__ import annotations

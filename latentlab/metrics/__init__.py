@@ -1,6 +1,7 @@
 """A metric says how good a classifier is, each figure with its 95 % interval over images.
 
-It is a tool: knobs in the object, images and bench in the call. `bench.model` is the space of latent attacks.
+It is a tool: knobs in the object, images and bench in the call. `bench.model` is the space of latent attacks. Which
+classifiers are measured on which images is said in `comparison`, what a card promises in `training.scores`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The networks, by the kind that their card names."""
+"""The networks, by the kind that their card names: latent models, classifiers, and how both are written and read.
+
+A network here maps tensors to tensors. How it learns belongs in `training`, what is done with it in `operators`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What can be done to a batch: five operators in latent space, the published methods, the standard corruptions."""
+"""What can be done to a batch: five operators in latent space, the published methods, the standard corruptions.
+
+An operator takes a batch and a bench and returns a batch; it knows no model by name and leaves no trace. Whatever only
+looks at pictures, and gives none back, belongs in `metrics` or `explainers`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Points of a space in the plane: settings in the tool, `fit` on the clean points, `transform` for the moved ones."""
+"""Points of a space in the plane: settings in the tool, `fit` on the clean points, `transform` for the moved ones.
+
+Also here are the process that fits the slow ones and the memory of fits on the disk. What a map shows is `session.map`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""A visitor's session: small frozen values, and the verbs that make the next one."""
+"""A visitor's session: small frozen values, and the verbs that make the next one.
+
+A feature of more than one module has a folder, called as its tab. Nothing here imports Gradio or makes HTML: what is
+computed for a visitor is here, what it looks like is in `ui`.
+"""
 
 from latentlab.session.actions import (
     apply_move,

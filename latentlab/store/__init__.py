@@ -1,4 +1,7 @@
-"""Checkpoints on disk, listed without reading a weight, and the networks in them, loaded once."""
+"""Checkpoints on disk, listed without reading a weight, and the networks in them, loaded once.
+
+How one checkpoint is written and read belongs in `models`; here they have names, a device and a lock.
+"""
 
 from latentlab.store.store import BROUGHT_KIND, FIRST_ATTRIBUTE, Store, infer_world
 

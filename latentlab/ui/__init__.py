@@ -1,4 +1,8 @@
-"""The page. Gradio is imported when it is first built, after `server.launch.prepare_gradio` has set up for it."""
+"""The page. Gradio is imported when it is first built, after `server.launch.prepare_gradio` has set up for it.
+
+Widgets, their events and HTML belong here; a handler reads its widgets, calls one verb of `session` and draws
+the answer.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A classifier trained with the augmentations that the page shows: the same bits again for the same config."""
+"""A classifier trained with the augmentations that the page shows: the same bits again for the same config.
+
+Its config, its task, its learner and the events it tells. Where these are written down is `latentlab.runs`.
+"""
 
 from latentlab.models.networks import NetworkSource
 from latentlab.training.augmented.config import TRAINABLE_NETWORKS, Augmentation, Config, format_train_command
