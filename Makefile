@@ -46,7 +46,8 @@ wheel: .venv/.test
 test-oldest: $(BIN)/python
 	$(BIN)/python -m venv .venv-oldest
 	.venv-oldest/bin/python -m pip install --quiet -r requirements-oldest.txt $(shell grep -hE $(ORACLES) requirements*.txt)
-	OMP_NUM_THREADS=1 .venv-oldest/bin/python -m pytest -m "not browser and not slow and not data" $(ARGS)
+	OMP_NUM_THREADS=1 .venv-oldest/bin/python -m pytest -o addopts="--import-mode=importlib --strict-markers" \
+	-m "not browser and not slow and not data" $(ARGS)
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or say make PYTHON=/path/to/python3."; exit 1; }
