@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from repository import ROOT
 
 from latentlab import datasets, models
 from latentlab.chance import make_generator
@@ -19,7 +20,6 @@ from latentlab.store import Store
 from latentlab.torchvision_schemas import import_torchvision
 from latentlab.ui.server import launch
 
-ROOT = Path(__file__).parents[1]
 REAL = {"cifar10": "cifar-10-batches-py", "mnist": "MNIST/raw", "faces": "faces.npz"}
 
 launch.prepare_gradio()  # before a test imports gradio

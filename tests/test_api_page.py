@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
+
+from repository import ROOT
 
 import latentlab
 from latentlab import cli, operators, types
@@ -16,7 +17,7 @@ from latentlab.metrics import METRICS
 from latentlab.models import NETWORK_CLASSES
 from latentlab.projections import PROJECTIONS
 
-PAGE = Path(__file__).parents[1] / "docs" / "api.md"
+PAGE = ROOT / "docs" / "api.md"
 TABLES: dict[str, Mapping[str, type]] = {
     "Operators": operators.OPERATORS,
     "Explainers": EXPLAINERS,

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from repository import CHECKPOINTS
 from torch import Tensor
 
 from latentlab import datasets, models
@@ -15,7 +16,6 @@ from latentlab.evaluation import CardFigure, evaluate_checkpoint
 from latentlab.models import Glow, StyleGAN2
 from latentlab.training import scores
 
-CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
 SHIPPED = {path.stem: models.read_card(path) for path in sorted(CHECKPOINTS.glob("*.safetensors"))}
 LONG = [name for name, card in SHIPPED.items() if card.kind in ("glow", "stylegan2") and card.data != "digits"]
 QUICK = [name for name in SHIPPED if name.startswith("digits-") and name != "digits-stylegan2"]

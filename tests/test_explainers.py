@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import copy
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from repository import CHECKPOINTS
 from torch import Tensor, nn
 
 from latentlab import datasets
@@ -19,7 +19,6 @@ from latentlab.models.classifiers import external
 from latentlab.models.classifiers.resnet import ResNet18, SmallResNet
 from latentlab.store import Store
 
-CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
 CLASSES = 4
 every = pytest.mark.parametrize("name", EXPLAINERS)
 

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from repository import ROOT
 
-ROOT = Path(__file__).parents[1]
 SOURCES = [*sorted((ROOT / "latentlab").rglob("*.py")), ROOT / "app.py"]
 CONVERT = ROOT / "latentlab/models/stylegan2/convert.py"
 CODE_FROM_DATA = re.compile(

@@ -18,8 +18,8 @@ import httpx
 import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
+from repository import ROOT
 
-ROOT = Path(__file__).parents[1]
 PATIENCE = 180  # seconds: a busy machine is no error of the wheel
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHONPATH", "LATENTLAB"))}
 

@@ -17,13 +17,13 @@ from urllib.parse import parse_qsl
 import numpy as np
 import pytest
 from PIL import Image
+from repository import ROOT
 from safetensors import safe_open
 
 from latentlab import cli, images, knobs, models, operators, recipe
 from latentlab.session import Workspace, apply_move, choose_networks, export_png, make_link, open_link, open_world
 from latentlab.store import Store
 
-ROOT = Path(__file__).parents[2]
 CHECKPOINTS = ROOT / "checkpoints"
 FILES = Path(__file__).parent / "files"
 OPERATORS: dict[str, dict[str, Any]] = {

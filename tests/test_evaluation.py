@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from repository import CHECKPOINTS
 from scipy.linalg import sqrtm
 from torch import Tensor
 
@@ -24,8 +25,6 @@ from latentlab.training.distributed import SINGLE_PROCESS
 from latentlab.training.fit import FITTERS
 from latentlab.training.fit_loop import FitPlan
 from latentlab.training.scores import SCORERS
-
-CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
 
 
 def first(half: Split, count: int) -> Split:

@@ -6,11 +6,11 @@ import json
 import re
 import string
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from repository import CHECKPOINTS
 
 from latentlab.errors import UserError
 from latentlab.images import round_levels
@@ -21,7 +21,6 @@ from latentlab.session.lessons.lesson import LessonAnswers, LessonProgress, appl
 from latentlab.store import Store
 from latentlab.types import Batch
 
-CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
 SEEN = {  # of the shipped digits networks: the option that the numbers bear out
     "surprise": "With noise on the pixels",
     "changed": "Noise on the code",

@@ -16,6 +16,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
+from repository import ROOT
 
 from latentlab import images, recipe
 from latentlab.knobs import list_settings
@@ -132,9 +133,7 @@ def test_a_file_that_is_no_picture_is_one_clear_line(client: Client, tmp_path: P
 
 def test_a_path_of_the_server_is_not_read(served: str) -> None:
     """A file that was not uploaded stays unread, whatever the client calls its path."""
-    sent = {
-        "data": [{"path": str(Path(__file__).parents[2] / "assets" / "page.css"), "meta": {"_type": "gradio.FileData"}}]
-    }
+    sent = {"data": [{"path": str(ROOT / "assets" / "page.css"), "meta": {"_type": "gradio.FileData"}}]}
     with httpx.Client(base_url=served, timeout=20) as http:
         event = http.post("gradio_api/call/noise", json=sent).json()["event_id"]
         answer = http.get(f"gradio_api/call/noise/{event}").text
@@ -175,7 +174,7 @@ def test_an_event_that_shows_no_progress_marks_no_component(client: Client) -> N
 
 def test_the_endpoints_are_those_of_before(client: Client) -> None:
     """Names, arguments, their types, defaults and what comes back: programs out there call them."""
-    path = Path(__file__).parents[1] / "golden" / "files" / "endpoints.json"
+    path = ROOT / "tests" / "golden" / "files" / "endpoints.json"
     named = client.view_api(return_format="dict")["named_endpoints"]
     told = {name: [{k: p.get(k) for k in KEPT} for p in point["parameters"]] for name, point in named.items()}
     if os.environ.get("WRITE_GOLDEN") == "1":

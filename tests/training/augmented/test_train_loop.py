@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from training.processes import same, told
+from training.augmented.processes import same, told
 
 from latentlab import models
 from latentlab.cli import exec, main

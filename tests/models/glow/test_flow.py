@@ -1,17 +1,15 @@
 """Glow: exactness over the whole range, the density against autograd's Jacobian, standard coordinates."""
 
 import math
-from pathlib import Path
 
 import pytest
 import torch
+from repository import CHECKPOINTS
 
 from latentlab import chance, datasets, models
 from latentlab.models import Glow
 from latentlab.models.glow.squeeze import apply_logit, squeeze_pixels
 from latentlab.types import DensityModel, DirectedModel
-
-CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
 
 
 def glow(size: int = 8, levels: int = 2, dtype: torch.dtype = torch.float32) -> Glow:

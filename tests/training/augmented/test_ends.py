@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from safetensors import safe_open
-from training.processes import hasty, reached, same, told, wait_for
+from training.augmented.processes import hasty, reached, same, told, wait_for
 
 from latentlab import models
 from latentlab.cli import main

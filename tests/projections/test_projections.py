@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from repository import ROOT
 from sklearn import decomposition
 from sklearn.datasets import make_swiss_roll
 from sklearn.manifold import trustworthiness
@@ -33,7 +34,6 @@ from latentlab.projections.neighbours import find_neighbours, find_neighbours_am
 from latentlab.projections.pca import find_principal_axes
 from latentlab.projections.quality import measure_preservation
 
-ROOT = Path(__file__).parents[1]
 FOUR_THREADS = """
 import sys, torch
 from threading import Thread

@@ -1,18 +1,15 @@
 """StyleGAN2: modulation by its definition, the parts of the code, inversion, and nothing left behind."""
 
-from pathlib import Path
-
 import pytest
 import torch
 import torch.nn.functional as F
+from repository import CHECKPOINTS
 
 from latentlab import chance, models
 from latentlab.models.stylegan2.discriminator import Discriminator, measure_batch_deviation
 from latentlab.models.stylegan2.generator import StyleGAN2
 from latentlab.models.stylegan2.layers import ModulatedConv, ToImage, make_blur_kernel, upsample_image
 from latentlab.types import DirectedModel, LatentModel, Latents, RefinableModel
-
-CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
 
 
 def gan(encoder: bool = True) -> StyleGAN2:

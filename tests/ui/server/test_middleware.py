@@ -13,11 +13,11 @@ import httpx
 import pytest
 from gradio_client import Client, handle_file
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from repository import ROOT
 
 from latentlab.errors import UserError
 from latentlab.ui.server import launch, middleware
 
-ROOT = Path(__file__).parents[2]
 MB = 1_000_000
 LOGIN = "anna:a long password"
 EVIL = "http://evil.example"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
+from repository import ROOT
 
-SHEET = Path(__file__).parents[2] / "assets" / "page.css"
+SHEET = ROOT / "assets" / "page.css"
 LETTERS = [
     ("ink", "ground"),
     ("ink", "sunk"),

@@ -13,12 +13,12 @@ from threading import Thread
 
 import pytest
 import torch
+from repository import ROOT
 from torch import Tensor
 
 from latentlab.errors import UserError
 from latentlab.projections import PCA, UMAP, FittedProjection, PaCMAP, ProjectionCache, ProjectionJob, ProjectionWorker
 
-ROOT = Path(__file__).parents[1]
 LONG = 120.0  # seconds that a busy machine may take
 OWNER = """
 import torch, time
