@@ -12,6 +12,7 @@ from torch import nn
 
 from latentlab.errors import UserError
 from latentlab.models import AttributeClassifier, NormalisedClassifier
+from latentlab.models.classifiers.answers import AnswerForm
 from latentlab.operators import encode
 from latentlab.types import Flat, Images, LatentModel, Latents
 
@@ -54,13 +55,15 @@ def choose_embedding(network: Any) -> Embedding:
 
 def remove_head(network: NormalisedClassifier) -> NormalisedClassifier:
     """Return a copy that answers what its last linear layer, that of the classes, would read."""
-    heads = [name for name, layer in network.network.named_modules() if _is_head(layer, len(network.classes))]
+    outputs = 1 if network.form.single else len(network.classes)
+    heads = [name for name, layer in network.network.named_modules() if _is_head(layer, outputs)]
     if not heads:
         raise UserError(
             "This network does not end in a linear layer of its classes, so it has no features here; "
             "choose another classifier or a latent model."
         )
     bare = copy.deepcopy(network)
+    bare.form = AnswerForm()
     if not heads[-1]:
         bare.network = nn.Flatten()
     else:
@@ -68,8 +71,8 @@ def remove_head(network: NormalisedClassifier) -> NormalisedClassifier:
     return bare.eval()
 
 
-def _is_head(layer: nn.Module, classes: int) -> bool:
-    return isinstance(layer, nn.Linear) and layer.out_features == classes
+def _is_head(layer: nn.Module, outputs: int) -> bool:
+    return isinstance(layer, nn.Linear) and layer.out_features == outputs
 
 
 def _find_device(network: Any, images: Images) -> torch.device:

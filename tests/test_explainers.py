@@ -16,6 +16,7 @@ from latentlab.errors import UserError
 from latentlab.explainers import EXPLAINERS, GradCAM, IntegratedGradients, Occlusion, Saliency
 from latentlab.models import AttributeClassifier
 from latentlab.models.classifiers import external
+from latentlab.models.classifiers.architectures import build_architecture
 from latentlab.models.classifiers.resnet import ResNet18, SmallResNet
 from latentlab.store import Store
 
@@ -158,9 +159,9 @@ def test_grad_cam_weighs_the_maps_by_their_mean_gradient() -> None:
     torch.testing.assert_close(GradCAM()(picture, net, torch.tensor([0])), 0.75 * picture[:, 0])
 
 
-def test_grad_cam_needs_a_convolution(pictures: Tensor, target: Tensor) -> None:
+def test_grad_cam_needs_a_map(pictures: Tensor, target: Tensor) -> None:
     net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, CLASSES))
-    with pytest.raises(UserError, match="needs a classifier with a convolution"):
+    with pytest.raises(UserError, match="keeps a map of the picture"):
         GradCAM()(pictures, net, target)
 
 
@@ -173,12 +174,14 @@ def test_a_square_that_does_not_fit_is_refused(knobs: dict[str, int], pictures: 
 def _of_every_kind() -> dict[str, nn.Module]:
     shape, names = (3, 32, 32), ("a", "b", "c", "d")
     resnet = ResNet18(shape, names, width=8)
-    brought = external.build_architecture("torchvision:vgg11_bn", CLASSES)
+    brought = build_architecture("torchvision:vgg11_bn", CLASSES)
     return {
         "small": SmallResNet(shape, names, widths=(8, 8, 16)),
         "resnet18": resnet,
         "attribute": AttributeClassifier(resnet, 1),
-        "brought": external.wrap_classifier(brought, names, (0.5,) * 3, (0.2,) * 3, (3, 64, 64)),
+        "brought": external.wrap_classifier(
+            brought, external.ClassifierSettings(names, (0.5,) * 3, (0.2,) * 3, (3, 64, 64))
+        ),
     }
 
 

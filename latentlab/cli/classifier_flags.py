@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,12 +26,15 @@ def add_classifier_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--mean",
         type=parse_numbers,
-        default="0,0,0",
         metavar="R,G,B",
         help="its normalisation of [0, 1] (default: none)",
     )
-    group.add_argument("--std", type=parse_numbers, default="1,1,1", metavar="R,G,B")
-    group.add_argument("--size", type=int, default=32, help="side of the images it takes, in pixels (default: 32)")
+    group.add_argument("--std", type=parse_numbers, metavar="R,G,B")
+    group.add_argument(
+        "--size",
+        type=int,
+        help="side of the images it was trained with, in pixels (default: as its architecture says, else the world's)",
+    )
 
 
 def choose_classifier(store: Store, args: argparse.Namespace) -> str | None:
@@ -44,9 +49,13 @@ def choose_classifier(store: Store, args: argparse.Namespace) -> str | None:
         return args.classifier
     if not args.architecture or not args.classes:
         raise UserError(f"{args.classifier} needs --architecture (torchvision:resnet18, …) and --classes (cat,dog,…).")
-    return store.bring_classifier(
-        Path(args.classifier), args.architecture, parse_class_names(args.classes), args.mean, args.std, args.size
-    )
+    names = parse_class_names(args.classes)
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter("always")
+        name = store.bring_classifier(Path(args.classifier), args.architecture, names, args.mean, args.std, args.size)
+    for note in notes:
+        print(f"latentlab: {note.message}", file=sys.stderr)
+    return name
 
 
 def parse_class_names(text: str) -> list[str]:

@@ -14,8 +14,9 @@ from latentlab.errors import UserError
 from latentlab.models import checkpoint
 from latentlab.models.checkpoint import DIRECTION_PREFIX, Card, digest_file, read_card
 from latentlab.models.classifiers.airbench import Airbench
+from latentlab.models.classifiers.external import NormalisedClassifier
 from latentlab.models.classifiers.inference import FoldedClassifier
-from latentlab.models.classifiers.resnet import AttributeClassifier, NormalisedClassifier, ResNet18, SmallResNet
+from latentlab.models.classifiers.resnet import AttributeClassifier, ResNet18, SmallResNet
 from latentlab.models.glow.flow import Glow
 from latentlab.models.glow.inference import FoldedGlow
 from latentlab.models.inference_form import make_fast_form

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from threading import RLock
@@ -17,6 +18,8 @@ from latentlab.datasets import WORLD_NAMES
 from latentlab.errors import UserError
 from latentlab.models import AttributeClassifier, Card, Pixels
 from latentlab.models.classifiers import external
+from latentlab.models.classifiers.answers import LogitPicker
+from latentlab.models.classifiers.external import ClassifierSettings
 from latentlab.resources import find_checkpoints_folder
 from latentlab.runs.layout import RUN_CHECKPOINT_NAME
 from latentlab.store.listing import (
@@ -111,7 +114,8 @@ class Store:
             for name in self._list_networks(world, latent=False)
             for head in _list_heads(name, self._entries[name].card)
         ]
-        return [*own, *(name for name, (_, net) in self._added.items() if not is_latent_model(net))]
+        added = [(name, card) for name, (card, net) in self._added.items() if not is_latent_model(net)]
+        return [*own, *(head for name, card in added for head in _list_heads(name, card))]
 
     def _list_networks(self, world: str, latent: bool) -> list[str]:
         order = list(models.NETWORK_CLASSES)
@@ -229,23 +233,31 @@ class Store:
         name: str,
         network: Any,
         classes: Sequence[str] = (),
-        mean: Sequence[float] = (0.0, 0.0, 0.0),
-        std: Sequence[float] = (1.0, 1.0, 1.0),
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
         image_shape: ImageShape | None = None,
+        multilabel: bool = False,
+        logits: LogitPicker | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
-        """Add one's own classifier (an nn.Module of normalised images) or latent model, after one pass through it.
+        """Add one's own classifier (an nn.Module of normalised images) or latent model, after some passes through it.
 
-        A classifier is copied, so what is shown stays as it is while the original is trained on.
+        A classifier is copied, so what is shown stays as it is while the original is trained on. It may answer a
+        tensor, a tuple, a dictionary or an object with `logits`; anything else is read by `logits(answer)`. One
+        output stands for the second of two classes; `multilabel` makes the classes attributes. It is computed in
+        float32 unless `dtype` says otherwise. What is found out about it, such as its size, is warned of and in
+        `notes`.
         """
         if is_latent_model(network):
             self._register_network(name, external.check_latent_model(network))
         elif isinstance(network, nn.Module):
-            shape = image_shape or getattr(network, "image_shape", None) or (3, 32, 32)
             names = classes or getattr(network, "classes", ())
-            self._register_network(name, external.wrap_classifier(network, names, mean, std, shape))
+            settings = ClassifierSettings(names, mean, std, image_shape, multilabel, logits, dtype)
+            self._register_network(name, external.wrap_classifier(network, settings, self._list_image_shapes()))
         else:
             raise UserError(
-                f"{name} is {type(network).__name__}; give an nn.Module that classifies, or a latent model."
+                f"{name} is {type(network).__name__}; give an nn.Module that classifies, or a latent model. Weights "
+                "alone need their network: network.load_state_dict(weights), then add the network."
             )
 
     def bring_classifier(
@@ -253,15 +265,22 @@ class Store:
         path: Path,
         architecture: str,
         classes: Sequence[str],
-        mean: Sequence[float],
-        std: Sequence[float],
-        size: int,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        size: int | None = None,
     ) -> str:
         """Add a classifier from a safetensors file of a torchvision or timm architecture, named by the file's stem."""
-        self._register_network(
-            path.stem, external.load_external_classifier(path, architecture, classes, mean, std, size)
-        )
+        settings, worlds = ClassifierSettings(classes, mean, std), self._list_image_shapes()
+        self._register_network(path.stem, external.load_external_classifier(path, architecture, settings, size, worlds))
         return path.stem
+
+    def _list_image_shapes(self) -> list[ImageShape]:
+        return [self.find_image_shape(world) for world in self.worlds]
+
+    def notes(self, name: str) -> tuple[str, ...]:
+        """Return what was found out about a network when it was added."""
+        found = self._added.get(name.partition(":")[0])
+        return tuple(getattr(found[1], "notes", ())) if found else ()
 
     def _register_network(self, name: str, network: Any) -> None:
         """Put a network on the device and add it by replacing the dictionary: others may be walking through it."""
@@ -272,7 +291,10 @@ class Store:
         with self._lock:
             if name in self._entries or name in self._added:
                 raise UserError(f"There is already a network {name}; choose another name.")
-            self._added = self._added | {name: (Card(BROUGHT_KIND, {}, shape, classes=classes), placed)}
+            card = Card(BROUGHT_KIND, {}, shape, classes=classes, multilabel=getattr(network, "multilabel", False))
+            self._added = self._added | {name: (card, placed)}
+        for note in self.notes(name):
+            warnings.warn(f"{name}: {note}.", stacklevel=3)
 
 
 def is_latent_model(network: Any) -> bool:

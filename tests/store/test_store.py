@@ -259,7 +259,7 @@ class Pair(nn.Module):
     [
         (Raises(), {}, "cannot classify"),
         (Undefined(), {}, "not finite"),
-        (Pair(), {}, "cannot classify|tuple"),  # the shapes are checked in tests, so that it is refused earlier
+        (Pair(), {}, "Flatten its maps first"),
         (Centred(), {"classes": ("a", "b")}, r"\[2, 3\]"),
         (Centred(), {"classes": ("a", "a", "b")}, "Class names"),
         (Centred(), {"classes": ()}, "Class names"),

@@ -142,31 +142,7 @@ class AttributeClassifier(nn.Module):
         return torch.stack([-logit / 2, logit / 2], 1)  # softmax of the pair is the sigmoid of the logit
 
 
-class NormalisedClassifier(nn.Module):
-    """A classifier that somebody brings: images in [0, 1] are resized to what it expects and normalised."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(
-        self,
-        network: nn.Module,
-        image_shape: ImageShape,
-        classes: Sequence[str],
-        mean: Sequence[float],
-        std: Sequence[float],
-    ) -> None:
-        super().__init__()
-        self.network, self.image_shape, self.classes = network, image_shape, tuple(classes)
-        register_normalisation(self, mean, std)
-
-    def forward(self, images: Images) -> Logits:
-        if images.shape[2:] != self.image_shape[1:]:
-            images = F.interpolate(images, self.image_shape[1:], mode="bilinear", antialias=True)
-        return self.network((images - self.mean) / self.std)
-
-
 def register_normalisation(network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
     """Keep mean and std out of the state: the card's arguments say them."""
-    network.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
-    network.register_buffer("std", torch.tensor(std).view(-1, 1, 1), persistent=False)
+    network.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(-1, 1, 1), persistent=False)
+    network.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(-1, 1, 1), persistent=False)

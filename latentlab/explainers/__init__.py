@@ -10,8 +10,10 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from latentlab.errors import UserError
+from latentlab.explainers.feature_maps import compute_map_gradient
 from latentlab.knobs import Knob, tool
 from latentlab.types import Images, Labels
 
@@ -129,20 +131,20 @@ class Occlusion(Explainer):
 
 @tool
 class GradCAM(Explainer):
-    """The last feature map, its channels weighted by the mean gradient of the logit. Selvaraju et al. 2017."""
+    """The last map of the picture, its channels weighted by the mean gradient of the logit. Selvaraju et al. 2017.
+
+    Tokens are laid out as the patches lie in the picture.
+    """
 
     unit: ClassVar[str] = "activation × logits per activation"
     quick: ClassVar[bool] = True
     only_for: Annotated[bool, Knob("cut off what speaks against the class, as published")] = True
 
     def _explain_twin(self, images: Images, twin: nn.Module, target: Labels) -> Explanation:
-        from captum import attr
-
-        layer = _find_last_map(twin, images)
-        given = attr.LayerGradCam(twin, layer).attribute(images, target=target, relu_attributions=self.only_for)
-        assert isinstance(given, Tensor), "one map: a module that gives several is never chosen"
-        heat = attr.LayerAttribution.interpolate(given, tuple(images.shape[2:]), "bilinear")
-        return Explanation(heat[:, 0].detach())
+        maps, slopes = compute_map_gradient(twin, images, target)
+        heat = (slopes.mean((2, 3), keepdim=True) * maps).sum(1, keepdim=True)
+        heat = heat.relu() if self.only_for else heat
+        return Explanation(interpolate(heat, images.shape[2:], mode="bilinear")[:, 0].detach().to(images.dtype))
 
 
 EXPLAINERS: dict[str, type[Explainer]] = {
@@ -161,28 +163,6 @@ def _make_twin(classifier: nn.Module) -> nn.Module:
         if getattr(module, "inplace", False):
             module.inplace = False  # type: ignore[assignment]
     return twin
-
-
-def _find_last_map(twin: nn.Module, images: Images) -> nn.Module:
-    """Return the module with a convolution inside that is the last to give a map of more than one pixel."""
-    found: list[nn.Module] = []
-
-    def record_module(module: nn.Module, _: object, output: object) -> None:
-        if isinstance(output, Tensor) and output.ndim == 4 and output.shape[2:].numel() > 1:
-            found.append(module)
-
-    hooks = [module.register_forward_hook(record_module) for module in twin.modules() if _has_convolution(module)]
-    with torch.no_grad():
-        twin(images[:1])
-    for hook in hooks:
-        hook.remove()
-    if not found:
-        raise UserError("Grad-CAM needs a classifier with a convolution, and this one has none; choose another method.")
-    return found[-1]
-
-
-def _has_convolution(module: nn.Module) -> bool:
-    return any(isinstance(part, nn.Conv2d) for part in module.modules())
 
 
 @torch.no_grad()
