@@ -41,7 +41,7 @@ def copy_network(network: nn.Module, dtype: torch.dtype | None = None) -> tuple[
     odd = sorted(str(each).removeprefix("torch.") for each in found - {wanted})
     copied = copied.to(wanted) if odd else copied
     for layer in copied.modules():
-        layer.training = False  # an exported network has no eval()
+        layer.training = False  # an exported network cannot be put in eval mode by itself
     shown = str(wanted).removeprefix("torch.")
     for parameter in copied.parameters():  # TorchScript has no requires_grad_() of its own
         parameter.requires_grad_(False)
