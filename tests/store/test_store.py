@@ -21,7 +21,7 @@ from latentlab.models import AttributeClassifier, Card, Pixels, SmallResNet
 from latentlab.models import safetensors_header as headers
 from latentlab.store import Store
 from latentlab.torchvision_schemas import import_torchvision
-from latentlab.types import Latents
+from latentlab.types import LatentModel, Latents
 
 CLASSES = ("cat", "dog", "emu")
 SHAPE = (3, 16, 16)
@@ -63,6 +63,15 @@ def test_what_is_loaded_answers_as_what_was_saved(folder: Path) -> None:
     torch.testing.assert_close(loaded(images), network()(images))
     assert not loaded.training
     assert not any(parameter.requires_grad for parameter in loaded.parameters())
+
+
+def test_who_says_of_what_kind_it_must_be_gets_that_or_a_clear_line(folder: Path) -> None:
+    store = Store(folder, "cpu")
+    network = store.load("pets-resnet", nn.Module)
+    assert network is store.load("pets-resnet")
+    with pytest.raises(UserError, match="pets-resnet is no LatentModel"):
+        store.load("pets-resnet", LatentModel)
+    assert store.load("pets-pixels", LatentModel).image_shape == SHAPE
 
 
 def test_eight_threads_get_the_same_object(folder: Path) -> None:
