@@ -57,33 +57,33 @@ def test_a_batch_is_in_zero_to_one(digits: Dataset) -> None:
     assert torch.equal(labels, digits.train.labels[[3, 1, 2]])
 
 
-def arrays(count: int = 4, size: int = 32, channels: int = 3) -> dict[str, np.ndarray]:
+def make_arrays(count: int = 4, size: int = 32, channels: int = 3) -> dict[str, np.ndarray]:
     pixels = np.arange(count * size * size * channels, dtype=np.uint32).astype(np.uint8)
     images, labels = pixels.reshape(count, size, size, channels), np.arange(count) % 2
     return {"train_x": images, "train_y": labels, "test_x": images[:2], "test_y": labels[:2]}
 
 
-def saved(folder: Path, **changes: np.ndarray) -> Path:
-    np.savez(folder / "mine.npz", **{**arrays(), **changes})  # pyright: ignore[reportArgumentType]
+def save_arrays(folder: Path, **changes: np.ndarray) -> Path:
+    np.savez(folder / "mine.npz", **{**make_arrays(), **changes})  # pyright: ignore[reportArgumentType]
     return folder
 
 
 def test_npz(tmp_path: Path) -> None:
-    world = datasets.load_world("mine", saved(tmp_path, names=np.array(["cat", "dog"])))
+    world = datasets.load_world("mine", save_arrays(tmp_path, names=np.array(["cat", "dog"])))
     assert (world.classes, world.multilabel, world.image_shape) == (("cat", "dog"), False, (3, 32, 32))
-    assert torch.equal(world.train.images[1, :, 5, 7], torch.from_numpy(arrays()["train_x"][1, 5, 7]))
+    assert torch.equal(world.train.images[1, :, 5, 7], torch.from_numpy(make_arrays()["train_x"][1, 5, 7]))
 
 
 def test_npz_of_attributes(tmp_path: Path) -> None:
     marks = np.array([[0, 1, 1], [1, 0, 0], [0, 0, 1], [1, 1, 1]])
-    world = datasets.load_world("mine", saved(tmp_path, train_y=marks, test_y=marks[:2]))
+    world = datasets.load_world("mine", save_arrays(tmp_path, train_y=marks, test_y=marks[:2]))
     assert (world.classes, world.multilabel) == (("0", "1", "2"), True)
     assert world.train.labels.tolist() == marks.tolist()
 
 
 def test_grey_28_becomes_colour_32(tmp_path: Path) -> None:
-    small = arrays(size=28, channels=1)
-    world = datasets.load_world("mine", saved(tmp_path, train_x=small["train_x"], test_x=small["test_x"][..., 0]))
+    small = make_arrays(size=28, channels=1)
+    world = datasets.load_world("mine", save_arrays(tmp_path, train_x=small["train_x"], test_x=small["test_x"][..., 0]))
     assert world.image_shape == (3, 32, 32)
     assert world.train.images[0, 2, 2, 3] == small["train_x"][0, 0, 1, 0]
     assert world.test.images[0, 1, 2, 3] == small["train_x"][0, 0, 1, 0]
@@ -107,7 +107,7 @@ def test_grey_28_becomes_colour_32(tmp_path: Path) -> None:
 )
 def test_wrong_arrays_are_refused(tmp_path: Path, change: dict[str, np.ndarray], says: str) -> None:
     with pytest.raises(UserError, match=says):
-        datasets.load_world("mine", saved(tmp_path, **change))
+        datasets.load_world("mine", save_arrays(tmp_path, **change))
 
 
 @pytest.mark.parametrize("content", [b"", b"text", b"PK\x03\x04 cut short"])

@@ -46,7 +46,7 @@ def bench(classifier: nn.Module) -> Bench:
     return Bench(Pixels(SHAPE), classifier.eval(), make_generator(0))
 
 
-def measured(name: str, batch: Batch, classifier: nn.Module, **knobs):
+def measure_metric(name: str, batch: Batch, classifier: nn.Module, **knobs):
     return METRICS[name](**knobs)(batch, bench(classifier))
 
 
@@ -55,14 +55,14 @@ def test_accuracy_and_wilson_by_hand():
     images = torch.zeros(10, *SHAPE)
     images[:, 0, 0, 0] = 1
     labels = torch.tensor([0] * 8 + [1] * 2)
-    found = measured("accuracy", Batch(images, torch.eye(4)[labels]), Told())
+    found = measure_metric("accuracy", Batch(images, torch.eye(4)[labels]), Told())
     assert found.value == pytest.approx(0.8)
     assert (found.low, found.high) == pytest.approx((0.4902, 0.9433), abs=2e-4)
 
 
 def test_nll_by_hand():
     """All logits equal: log 4 nats for every image."""
-    found = measured("nll", Batch(torch.zeros(3, *SHAPE), torch.eye(4)[:3]), Told())
+    found = measure_metric("nll", Batch(torch.zeros(3, *SHAPE), torch.eye(4)[:3]), Told())
     assert found.value == pytest.approx(1.386294, abs=1e-6)
     assert found.low == pytest.approx(found.high)
 
@@ -71,15 +71,15 @@ def test_nll_and_ece_are_those_of_sklearn_and_torchmetrics(batch):
     import_torchvision()  # torchmetrics imports it
     logits, labels = Told()(batch.images), batch.targets.argmax(1)
     shares = logits.softmax(1)
-    assert measured("nll", batch, Told()).value == pytest.approx(log_loss(labels, shares.double()), rel=1e-5)
-    assert measured("accuracy", batch, Told()).value == pytest.approx(accuracy_score(labels, shares.argmax(1)))
+    assert measure_metric("nll", batch, Told()).value == pytest.approx(log_loss(labels, shares.double()), rel=1e-5)
+    assert measure_metric("accuracy", batch, Told()).value == pytest.approx(accuracy_score(labels, shares.argmax(1)))
     for bins in (5, 15):
         oracle = multiclass_calibration_error(shares, labels, 4, n_bins=bins)
-        assert measured("ece", batch, Told(), bins=bins).value == pytest.approx(float(oracle), abs=1e-6)
+        assert measure_metric("ece", batch, Told(), bins=bins).value == pytest.approx(float(oracle), abs=1e-6)
 
 
 def test_the_reliability_diagram_adds_up_to_the_error(batch):
-    found = measured("ece", batch, Told())
+    found = measure_metric("ece", batch, Told())
     bins = [row for row in found.detail["bins"] if row["count"]]
     assert sum(row["count"] for row in bins) == len(batch)
     total = sum(row["count"] / len(batch) * abs(row["accuracy"] - row["confidence"]) for row in bins)
@@ -99,19 +99,19 @@ def test_fgsm_and_pgd_on_a_linear_classifier_by_hand():
     levels = torch.tensor([0.52, 0.54, 0.56, 0.60])
     batch = Batch(levels[:, None, None, None].expand(4, *SHAPE).clone(), torch.eye(2)[[0, 0, 0, 0]])
     for epsilon, kept in ((0.01, 4), (0.03, 3), (0.05, 2), (0.2, 0)):
-        assert measured("fgsm", batch, Half(weights), epsilon=epsilon).value == kept / 4
-        assert measured("pgd", batch, Half(weights), epsilon=epsilon).value == kept / 4
+        assert measure_metric("fgsm", batch, Half(weights), epsilon=epsilon).value == kept / 4
+        assert measure_metric("pgd", batch, Half(weights), epsilon=epsilon).value == kept / 4
 
 
 def test_an_attack_does_not_repair_what_was_wrong(batch):
-    plain = measured("accuracy", batch, Told())
+    plain = measure_metric("accuracy", batch, Told())
     for name in ("fgsm", "pgd"):
-        attacked = measured(name, batch, Told(), epsilon=0.1)
+        attacked = measure_metric(name, batch, Told(), epsilon=0.1)
         assert bool((attacked.each <= plain.each).all())
 
 
 def test_corrupted_accuracy_is_the_mean_of_fifteen(batch):
-    found = measured("corruptions", batch, Told(), severity=2)
+    found = measure_metric("corruptions", batch, Told(), severity=2)
     assert set(found.detail) == set(CORRUPTIONS)
     assert found.value == pytest.approx(sum(found.detail.values()) / 15, abs=1e-6)
 
@@ -138,15 +138,15 @@ def test_a_straight_loss_has_no_deviation_and_a_bent_one_has():
     batch = Batch(torch.full((1, *SHAPE), 0.5), torch.eye(2)[:1])
     u = torch.linspace(-2, 2, 2001)
     brute = (torch.nn.functional.softplus(u) - torch.log(torch.tensor(2.0)) - u / 2).abs().max().item()
-    assert measured("linearity", batch, Bend(), epsilon=0.1, steps=40).value == pytest.approx(brute, rel=1e-3)
+    assert measure_metric("linearity", batch, Bend(), epsilon=0.1, steps=40).value == pytest.approx(brute, rel=1e-3)
     far = Batch(torch.ones(1, *SHAPE), torch.eye(2)[1:])  # loss ~ e^−10: flat
-    assert measured("linearity", far, Bend(), epsilon=0.01).value < 1e-4
+    assert measure_metric("linearity", far, Bend(), epsilon=0.01).value < 1e-4
 
 
 def test_labels_are_preserved_by_nothing_and_lost_by_a_black_image(batch):
     kept = metrics.estimate_preserved(lambda few: few, batch, bench(Told()))
     assert (kept.value, kept.detail["kept"]) == (1.0, kept.detail["of"])
-    assert kept.detail["of"] == int(measured("accuracy", batch, Told()).each.sum())
+    assert kept.detail["of"] == int(measure_metric("accuracy", batch, Told()).each.sum())
 
     def swapped(few: Batch) -> Batch:
         return Batch(few.images.flip(1).roll(1, 3), few.targets)
@@ -164,7 +164,7 @@ def test_a_judge_that_knows_nothing_is_refused(batch):
 
 def test_pixels_are_no_place_for_a_latent_attack(batch):
     with pytest.raises(UserError, match="choose a Glow"):
-        measured("latent-attack", batch, Told())
+        measure_metric("latent-attack", batch, Told())
 
 
 def test_intervals_of_means_by_hand():

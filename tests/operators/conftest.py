@@ -47,24 +47,24 @@ def _spaces() -> dict[str, Callable[[], Any]]:
     }
 
 
-def _built(name: str) -> Any:
+def _build_space(name: str) -> Any:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         space = _spaces()[name]()
-    _frozen(space)
+    _freeze_space(space)
     if not space.directions:
         space.directions["pc1"] = torch.ones_like(space.encode(torch.rand(1, *SHAPE)).flat[0])
     return space
 
 
-def _frozen(space: Any) -> None:
+def _freeze_space(space: Any) -> None:
     if isinstance(space, nn.Module):
         space.eval().requires_grad_(False)
 
 
 @pytest.fixture(scope="session")
 def spaces() -> dict[str, Any]:
-    return {name: _built(name) for name in ("pixels", "rotation", "glow", "vae", "stylegan2")}
+    return {name: _build_space(name) for name in ("pixels", "rotation", "glow", "vae", "stylegan2")}
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def event(kind: str, **values: object) -> None:
         file.write(json.dumps({"event": kind, "step": step, "seconds": 0.0, **values}) + "\n")
 
 
-def asked() -> str:
+def read_request() -> str:
     return (run / "stop").read_text() if (run / "stop").exists() and how != "deaf" else ""
 
 
@@ -42,7 +42,7 @@ resume = run / "resume.safetensors"
 step = json.loads(resume.read_text())["step"] if resume.exists() else 0
 event("begin", resumed=step > 0, threads=os.environ.get("OMP_NUM_THREADS"), nice=os.nice(0))
 while step < told["steps"]:
-    if word := asked():
+    if word := read_request():
         whole("resume.safetensors", json.dumps({"step": step}))
         if word == "save":
             whole("run.safetensors", json.dumps({"step": step}))

@@ -36,7 +36,7 @@ def real(hire: Callable[..., Runs], small_world: Path) -> Any:
     return hire(program=RUN_PROGRAM, limits=Limits(), flags=("--checkpoints", str(small_world), "--device", "cpu"))
 
 
-def learned(run: Path, seed: int = 0, card: Card = CARD) -> None:
+def save_result(run: Path, seed: int = 0, card: Card = CARD) -> None:
     """What a run leaves that was asked to save."""
     torch.manual_seed(seed)
     run.mkdir(parents=True, exist_ok=True)
@@ -47,14 +47,14 @@ def test_what_runs_learn_comes_and_goes_in_the_store(small_world: Path, tmp_path
     runs, first, second = tmp_path / "runs", "20260101-000000-abcdef", "20260101-000001-abcdef"
     store = Store(small_world, "cpu", runs)
     own = Store(small_world, "cpu").list_classifiers("digits")
-    learned(runs / first)
-    learned(runs / second, seed=1)
-    learned(runs / "no run")
+    save_result(runs / first)
+    save_result(runs / second, seed=1)
+    save_result(runs / "no run")
     assert store.list_classifiers("digits") == [*own, f"run-{second}", f"run-{first}"]
     digest, network = store.digest(f"run-{first}"), store.load(f"run-{first}")
     assert not network.training
     assert store.card(f"run-{first}").data == "digits"
-    learned(runs / first, seed=2)
+    save_result(runs / first, seed=2)
     assert store.list_classifiers("digits")[-1] == f"run-{first}"
     assert store.digest(f"run-{first}") != digest
     assert store.load(f"run-{first}") is not network
@@ -66,12 +66,12 @@ def test_what_runs_learn_comes_and_goes_in_the_store(small_world: Path, tmp_path
 
 def test_a_run_makes_no_world_and_a_link_is_none(small_world: Path, tmp_path: Path) -> None:
     runs, id = tmp_path / "runs", "20260101-000000-abcdef"
-    learned(tmp_path / "elsewhere")
+    save_result(tmp_path / "elsewhere")
     runs.mkdir()
     (runs / id).symlink_to(tmp_path / "elsewhere")
     assert f"run-{id}" not in Store(small_world, "cpu", runs).cards
     (runs / id).unlink()
-    learned(runs / id, card=replace(CARD, data="birds"))
+    save_result(runs / id, card=replace(CARD, data="birds"))
     store = Store(small_world, "cpu", runs)
     assert store.worlds == ("digits",)
     assert store.list_classifiers("birds") == [f"run-{id}"]

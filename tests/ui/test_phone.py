@@ -12,7 +12,7 @@ WIDE = "() => document.documentElement.scrollWidth"
 CUT = "bar => { const seen = document.querySelector(bar); return seen.scrollWidth - seen.clientWidth; }"
 
 
-def opened(view: Page, name: str) -> None:
+def open_tab(view: Page, name: str) -> None:
     """By the bar, or by the menu of those that do not fit."""
     shown = view.locator(f"{BAR} button").get_by_text(name, exact=True)
     if not shown.count():
@@ -28,7 +28,7 @@ def test_no_tab_is_wider_than_a_phone_and_no_name_is_cut(view: Page) -> None:
     view.reload()
     view.wait_for_selector(".ll-tile img")
     for name in TABS:
-        opened(view, name)
+        open_tab(view, name)
         assert view.evaluate(WIDE) <= 390, name
         assert view.evaluate(CUT, BAR) <= 0, name
 

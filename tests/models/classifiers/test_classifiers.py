@@ -74,7 +74,7 @@ def test_a_brought_classifier_sees_its_own_size_normalised():
 @pytest.mark.parametrize("kind", [ResNet18, SmallResNet, Airbench])
 def test_folded_in_fp32_it_is_the_same_map(kind):
     """Also after its batch norms have moved, and nothing of it is left in the one that it was made from."""
-    network = moved(kind(SHAPE, ("cat", "dog", "hen")))
+    network = move_statistics(kind(SHAPE, ("cat", "dog", "hen")))
     images = chance.draw_uniform((4, *SHAPE), chance.make_generator(0))
     fast = FoldedClassifier(network, torch.float32)
     assert fast.classes == network.classes
@@ -88,14 +88,17 @@ def test_every_batch_norm_of_a_resnet_is_folded():
 
 
 def test_folding_follows_new_weights():
-    network, images = moved(SmallResNet(SHAPE, "ab")), chance.draw_uniform((4, *SHAPE), chance.make_generator(0))
+    network, images = (
+        move_statistics(SmallResNet(SHAPE, "ab")),
+        chance.draw_uniform((4, *SHAPE), chance.make_generator(0)),
+    )
     before = FoldedClassifier(network, torch.float32)(images)
-    moved(network, seed=2)
+    move_statistics(network, seed=2)
     assert not torch.allclose(network(images), before, atol=1e-3)
     assert torch.allclose(network(images), FoldedClassifier(network, torch.float32)(images), atol=1e-4)
 
 
-def moved(network, seed=1):
+def move_statistics(network, seed=1):
     """Statistics and weights as training leaves them, not as they begin."""
     torch.manual_seed(seed)
     for layer in network.modules():

@@ -17,7 +17,7 @@ from latentlab.models.stylegan2.generator import StyleGAN2
 CHANNELS, STYLE, MLP = (16, 16, 8), 12, 3
 
 
-def published() -> dict[str, torch.Tensor]:
+def make_published_weights() -> dict[str, torch.Tensor]:
     """Random tensors with the names and shapes of rosinality's stylegan2-pytorch."""
     torch.manual_seed(3)
     tensors = {"input.input": torch.randn(1, CHANNELS[0], 4, 4)}
@@ -29,7 +29,7 @@ def published() -> dict[str, torch.Tensor]:
     kernel = torch.outer(*[torch.tensor([1.0, 3, 3, 1])] * 2) / 16
     for layer, (a, b) in enumerate(convs):
         name = "conv1" if layer == 0 else f"convs.{layer - 1}"
-        tensors |= modulated(f"{name}.conv", a, b, 3)
+        tensors |= make_modulated_weights(f"{name}.conv", a, b, 3)
         tensors |= {f"{name}.noise.weight": torch.randn(1), f"{name}.activate.bias": torch.randn(b)}
         size = 4 * 2 ** ((layer + 1) // 2)
         tensors[f"noises.noise_{layer}"] = torch.randn(1, 1, size, size)
@@ -37,13 +37,13 @@ def published() -> dict[str, torch.Tensor]:
             tensors[f"{name}.conv.blur.kernel"] = kernel
     for level, width in enumerate(CHANNELS):
         name = "to_rgb1" if level == 0 else f"to_rgbs.{level - 1}"
-        tensors |= modulated(f"{name}.conv", width, 3, 1) | {f"{name}.bias": torch.randn(1, 3, 1, 1)}
+        tensors |= make_modulated_weights(f"{name}.conv", width, 3, 1) | {f"{name}.bias": torch.randn(1, 3, 1, 1)}
         if level:
             tensors[f"{name}.upsample.kernel"] = kernel
     return tensors
 
 
-def modulated(name: str, inputs: int, outputs: int, size: int) -> dict[str, torch.Tensor]:
+def make_modulated_weights(name: str, inputs: int, outputs: int, size: int) -> dict[str, torch.Tensor]:
     return {
         f"{name}.weight": torch.randn(1, outputs, inputs, size, size),
         f"{name}.modulation.weight": torch.randn(inputs, STYLE),
@@ -51,14 +51,16 @@ def modulated(name: str, inputs: int, outputs: int, size: int) -> dict[str, torc
     }
 
 
-def stuffed(x: torch.Tensor) -> torch.Tensor:
+def stuff_zeros(x: torch.Tensor) -> torch.Tensor:
     """Zeros between the pixels."""
     wide = x.new_zeros(*x.shape[:2], 2 * x.shape[2], 2 * x.shape[3])
     wide[:, :, ::2, ::2] = x
     return wide
 
 
-def grouped(t: dict, name: str, x: torch.Tensor, w: torch.Tensor, up: bool, demodulate: bool = True) -> torch.Tensor:
+def convolve_grouped(
+    t: dict, name: str, x: torch.Tensor, w: torch.Tensor, up: bool, demodulate: bool = True
+) -> torch.Tensor:
     """One convolution with a group and weights of its own for every image."""
     count, weight = len(x), t[f"{name}.weight"]
     style = F.linear(w, t[f"{name}.modulation.weight"] / math.sqrt(STYLE), t[f"{name}.modulation.bias"])
@@ -85,18 +87,21 @@ def generate(t: dict[str, torch.Tensor], codes: torch.Tensor) -> torch.Tensor:
     x, skip = t["input.input"].repeat(len(codes), 1, 1, 1), None
     for layer in range(2 * len(CHANNELS) - 1):
         name = "conv1" if layer == 0 else f"convs.{layer - 1}"
-        x = grouped(t, f"{name}.conv", x, codes[:, layer], up=layer % 2 == 1)
+        x = convolve_grouped(t, f"{name}.conv", x, codes[:, layer], up=layer % 2 == 1)
         x = x + t[f"{name}.noise.weight"] * t[f"noises.noise_{layer}"] + t[f"{name}.activate.bias"].view(1, -1, 1, 1)
         x = F.leaky_relu(x, 0.2) * math.sqrt(2)
         if layer % 2 == 0:
             name = "to_rgb1" if layer == 0 else f"to_rgbs.{layer // 2 - 1}"
-            image = grouped(t, f"{name}.conv", x, codes[:, layer + 1], up=False, demodulate=False) + t[f"{name}.bias"]
-            skip = image if skip is None else image + smooth(stuffed(skip), (2, 1))
+            image = (
+                convolve_grouped(t, f"{name}.conv", x, codes[:, layer + 1], up=False, demodulate=False)
+                + t[f"{name}.bias"]
+            )
+            skip = image if skip is None else image + smooth(stuff_zeros(skip), (2, 1))
     assert skip is not None
     return skip
 
 
-def mapped(t: dict[str, torch.Tensor], z: torch.Tensor) -> torch.Tensor:
+def map_noise(t: dict[str, torch.Tensor], z: torch.Tensor) -> torch.Tensor:
     x = z * torch.rsqrt(z.pow(2).mean(1, keepdim=True) + 1e-8)
     for layer in range(1, MLP + 1):
         x = F.linear(x, t[f"style.{layer}.weight"] * 0.01 / math.sqrt(STYLE)) + t[f"style.{layer}.bias"] * 0.01
@@ -105,7 +110,7 @@ def mapped(t: dict[str, torch.Tensor], z: torch.Tensor) -> torch.Tensor:
 
 
 def test_converted_images_equal_the_published_generators(tmp_path):
-    tensors = published()
+    tensors = make_published_weights()
     torch.save({"g_ema": tensors, "latent_avg": torch.zeros(STYLE)}, tmp_path / "published.pt")
     card = convert_stylegan2(tmp_path / "published.pt", tmp_path / "net.safetensors")
     again, network = models.load_network(tmp_path / "net.safetensors")
@@ -113,7 +118,7 @@ def test_converted_images_equal_the_published_generators(tmp_path):
     assert again.kind == "stylegan2"
     assert card.image_shape == (3, 16, 16)
     z = torch.randn(3, STYLE)
-    assert torch.allclose(network.mapping(z), mapped(tensors, z), atol=1e-4)
+    assert torch.allclose(network.mapping(z), map_noise(tensors, z), atol=1e-4)
     codes = torch.randn(3, 6, STYLE)
     expected = (generate(tensors, codes) + 1) / 2
     assert (network.synthesise_images(codes) - expected).abs().max() < 1e-4 * expected.abs().max()
@@ -124,7 +129,7 @@ def test_converted_images_equal_the_published_generators(tmp_path):
 
 def test_a_training_checkpoint_with_its_settings_is_read(tmp_path):
     settings = argparse.Namespace(size=16)
-    whole = {"g_ema": published(), "g": {}, "d_optim": {"state": {}}, "args": settings, "ada_aug_p": 0.1}
+    whole = {"g_ema": make_published_weights(), "g": {}, "d_optim": {"state": {}}, "args": settings, "ada_aug_p": 0.1}
     torch.save(whole, tmp_path / "published.pt")
     assert convert_stylegan2(tmp_path / "published.pt", tmp_path / "net.safetensors").arguments["channels"] == list(
         CHANNELS
@@ -143,8 +148,8 @@ class Evil:
         ({"g_ema": {"input.input": 3}}, "no g_ema of tensors"),
         ({"g_ema": Evil()}, "more than tensors"),
         ([1, 2], "no dictionary"),
-        ({"g_ema": published() | {"convs.0.conv.weight": torch.zeros(1, 2, 2, 3, 3)}}, "not a StyleGAN2"),
-        ({"g_ema": published() | {"input.input": torch.full((1, 16, 4, 4), float("nan"))}}, "not finite"),
+        ({"g_ema": make_published_weights() | {"convs.0.conv.weight": torch.zeros(1, 2, 2, 3, 3)}}, "not a StyleGAN2"),
+        ({"g_ema": make_published_weights() | {"input.input": torch.full((1, 16, 4, 4), float("nan"))}}, "not finite"),
     ],
 )
 def test_other_files_are_one_clear_line(content, message, tmp_path, capsys):

@@ -23,7 +23,7 @@ def gan(encoder: bool = True) -> StyleGAN2:
     return model.eval().requires_grad_(False)
 
 
-def drawn(count: int = 4, seed: int = 1) -> Latents:
+def draw_latents(count: int = 4, seed: int = 1) -> Latents:
     return gan().sample(count, chance.make_generator(seed))
 
 
@@ -69,7 +69,7 @@ def test_protocols_and_shapes():
     assert isinstance(model, LatentModel)
     assert isinstance(model, RefinableModel)
     assert isinstance(model, DirectedModel)
-    latents = drawn()
+    latents = draw_latents()
     assert {name: tuple(part.shape) for name, part in latents.parts.items()} == {
         "4px": (4, 1, 12),
         "8px": (4, 2, 12),
@@ -82,7 +82,7 @@ def test_protocols_and_shapes():
 
 
 def test_a_batch_is_its_images_one_by_one():
-    model, latents = gan(), drawn()
+    model, latents = gan(), draw_latents()
     together = model.decode(latents)
     alone = torch.cat([model.decode(latents[[row]]) for row in range(len(latents))])
     assert torch.allclose(together, alone, atol=1e-5)
@@ -101,7 +101,7 @@ def test_samples_have_the_same_style_in_every_layer_and_standard_coordinates():
 
 def test_measuring_changes_coordinates_and_not_pictures():
     model = gan()
-    images = model.decode(drawn())
+    images = model.decode(draw_latents())
     before = model.decode(model.encode(images))
     model.w_mean.add_(0.1)
     assert model.encoder is not None
@@ -111,7 +111,7 @@ def test_measuring_changes_coordinates_and_not_pictures():
 
 
 def test_swapping_the_finest_part_changes_detail_and_swapping_all_gives_the_partner():
-    model, latents = gan(), drawn(2)
+    model, latents = gan(), draw_latents(2)
     partner = latents[[1, 0]]
     assert torch.equal(model.decode(latents.swap(partner, latents.parts)), model.decode(partner))
     plain, fine = model.decode(latents), model.decode(latents.swap(partner, ["16px"]))
@@ -122,7 +122,7 @@ def test_swapping_the_finest_part_changes_detail_and_swapping_all_gives_the_part
 
 def test_coarse_features_do_not_see_the_fine_part():
     """Style mixing: a layer's style is used from that layer on, never before it."""
-    model, latents = gan(), drawn(2)
+    model, latents = gan(), draw_latents(2)
     codes = model.colour_codes(model.join_parts(latents)).clone().requires_grad_()
     x = model.const.expand(2, -1, -1, -1)
     for layer in range(3):
@@ -133,7 +133,7 @@ def test_coarse_features_do_not_see_the_fine_part():
 
 
 def test_truncation():
-    model, latents = gan(), drawn()
+    model, latents = gan(), draw_latents()
     assert torch.equal(model.truncate_latents(latents, 1.0).flat, latents.flat)
     mean = model.decode(model.truncate_latents(latents, 0.0))
     assert torch.allclose(mean, mean[:1].expand_as(mean), atol=1e-6)
@@ -163,7 +163,7 @@ def test_without_an_encoder_encoding_is_optimisation_from_the_mean():
 
 def test_refining_leaves_no_trace():
     model = gan().requires_grad_(True)
-    images, latents = model.decode(drawn()).detach(), drawn()
+    images, latents = model.decode(draw_latents()).detach(), draw_latents()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     model.refine(images, latents, 3)
     assert all(p.grad is None for p in model.parameters())
@@ -172,7 +172,7 @@ def test_refining_leaves_no_trace():
 
 
 def test_gradients_reach_every_part_through_the_decoder():
-    model, latents = gan(), drawn()
+    model, latents = gan(), draw_latents()
     flat = latents.flat.requires_grad_()
     (slope,) = torch.autograd.grad(model.decode(latents.unflat(flat)).sum(), flat)
     assert all(part.abs().sum() > 0 for part in latents.unflat(slope).parts.values())

@@ -49,7 +49,7 @@ def session(workspace: Workspace) -> Session:
     return open_world(workspace, "digits")
 
 
-def made(workspace: Workspace, session: Session, operator: str) -> Any:
+def apply_operator(workspace: Workspace, session: Session, operator: str) -> Any:
     """The session after this operator, in Glow, with a seed of its own."""
     knobs = {"mix": {"partner": "next", "lam": 0.3}, "swap": {"partner": "next", "parts": ("coarse",)}}
     session = replace(choose_networks(workspace, session, model="digits-glow"), seed=5)
@@ -65,7 +65,9 @@ def query(session: Session) -> dict[str, str]:
 def test_a_link_opens_the_view_that_it_was_made_from(
     workspace: Workspace, session: Session, operator: str, picture: str
 ) -> None:
-    session = made(workspace, place_picture(workspace, session, workspace.find_picture("digits", picture)), operator)
+    session = apply_operator(
+        workspace, place_picture(workspace, session, workspace.find_picture("digits", picture)), operator
+    )
     back = open_link(workspace, query(session))
     assert back.result.image.equal(session.result.image)
     assert (back.result.tool, back.seed, back.source.name) == (session.result.tool, 5, picture)
@@ -83,7 +85,7 @@ def noise(seed: int) -> bytes:
 
 def with_uploads(workspace: Workspace, session: Session) -> Any:
     session = receive_photo(workspace, replace(session, filling="partner"), noise(1))
-    return made(workspace, receive_photo(workspace, replace(session, filling="input"), noise(2)), "mix")
+    return apply_operator(workspace, receive_photo(workspace, replace(session, filling="input"), noise(2)), "mix")
 
 
 def test_uploaded_pictures_are_in_the_link_exactly(workspace: Workspace, session: Session) -> None:
@@ -99,7 +101,7 @@ def test_uploaded_pictures_are_in_the_link_exactly(workspace: Workspace, session
 
 def test_a_picture_that_is_too_large_is_left_out_and_that_is_said(workspace: Workspace, session: Session) -> None:
     large = Picture(torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)), "upload 64 × 64")
-    view = replace(made(workspace, session, "noise"), source=large)
+    view = replace(apply_operator(workspace, session, "noise"), source=large)
     assert len(make_link(view)) < 400
     assert "too large" in report_left_out(view)
     back = open_link(workspace, query(view))
@@ -109,7 +111,7 @@ def test_a_picture_that_is_too_large_is_left_out_and_that_is_said(workspace: Wor
 
 
 def test_an_address_that_names_no_picture_keeps_the_first_ones(workspace: Workspace, session: Session) -> None:
-    named = query(made(workspace, session, "noise"))
+    named = query(apply_operator(workspace, session, "noise"))
     short = {name: value for name, value in named.items() if name not in ("input", "partner")}
     back = open_link(workspace, short)
     first, second = workspace.list_examples("digits")[:2]
@@ -197,7 +199,7 @@ def test_a_world_alone_opens_its_first_view(workspace: Workspace, session: Sessi
 def test_nonsense_is_one_line_and_the_first_view(
     workspace: Workspace, session: Session, changed: dict[str, str], line: str
 ) -> None:
-    back = open_link(workspace, {**query(made(workspace, session, "noise")), **changed})
+    back = open_link(workspace, {**query(apply_operator(workspace, session, "noise")), **changed})
     assert make_link(back) == make_link(session)
     assert line in back.notice
     assert "\n" not in back.notice
@@ -212,7 +214,7 @@ def test_the_lines_make_the_same_picture_again(
     monkeypatch: pytest.MonkeyPatch,
     operator: str,
 ) -> None:
-    session = made(workspace, session, operator)
+    session = apply_operator(workspace, session, operator)
     if operator == "adversary":
         *_, session = trace_attack(workspace, session, session.result.tool)
     monkeypatch.chdir(tmp_path)

@@ -46,13 +46,13 @@ def session(workspace: Workspace) -> Session:
     return choose_networks(workspace, open_world(workspace, "digits"), model="digits-glow")
 
 
-def unpacked(data: bytes) -> dict[str, bytes]:
+def unpack_zip(data: bytes) -> dict[str, bytes]:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert archive.testzip() is None
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def made(workspace: Workspace, session: Session, operator: str) -> Any:
+def apply_operator(workspace: Workspace, session: Session, operator: str) -> Any:
     knobs = {"mix": {"partner": "next", "lam": 0.3}, "swap": {"partner": "next", "parts": ("coarse",)}}
     return apply_move(workspace, replace(session, seed=3), OPERATORS[operator](**knobs.get(operator, {})))
 
@@ -63,8 +63,8 @@ def pixels(data: bytes) -> np.ndarray:
 
 
 def test_a_zip_holds_each_selected_picture_before_and_after(workspace: Workspace, session: Session) -> None:
-    session = select_rows(workspace, made(workspace, session, "noise"), "test", (2, 5, 7))
-    files = unpacked(export_zip(workspace, session))
+    session = select_rows(workspace, apply_operator(workspace, session, "noise"), "test", (2, 5, 7))
+    files = unpack_zip(export_zip(workspace, session))
     names = ["000-test-2", "001-test-5", "002-test-7"]
     assert [Path(name).stem for name in files if name.startswith("originals/")] == names
     view = place_picture(workspace, session, workspace.load_row("digits", 5))
@@ -79,7 +79,9 @@ def levels(image: torch.Tensor) -> np.ndarray:
 
 
 def test_the_latents_of_a_zip_decode_to_its_pictures(workspace: Workspace, session: Session) -> None:
-    files = unpacked(export_zip(workspace, select_rows(workspace, made(workspace, session, "shift"), "test", (1, 4))))
+    files = unpack_zip(
+        export_zip(workspace, select_rows(workspace, apply_operator(workspace, session, "shift"), "test", (1, 4)))
+    )
     tensors = load(files["latents.safetensors"])
     size = int.from_bytes(files["latents.safetensors"][:8], "little")
     header = json.loads(files["latents.safetensors"][8 : 8 + size])
@@ -93,8 +95,8 @@ def test_the_latents_of_a_zip_decode_to_its_pictures(workspace: Workspace, sessi
 
 
 def test_the_labels_of_a_zip_are_those_of_training(workspace: Workspace, session: Session) -> None:
-    session = select_rows(workspace, made(workspace, session, "mix"), "test", (3, 9))
-    rows = list(csv.reader(io.StringIO(unpacked(export_zip(workspace, session))["labels.csv"].decode())))
+    session = select_rows(workspace, apply_operator(workspace, session, "mix"), "test", (3, 9))
+    rows = list(csv.reader(io.StringIO(unpack_zip(export_zip(workspace, session))["labels.csv"].decode())))
     assert rows[0][:6] == ["picture", "origin", "class", "seen before", "seen after", "l2"]
     for row, number in zip(rows[1:], (3, 9), strict=True):
         own = next(iter(workspace.load_row("digits", number).labels))
@@ -115,7 +117,7 @@ def test_the_lines_of_a_zip_make_its_pictures_again(
     operator: str,
     many: bool,
 ) -> None:
-    session = made(workspace, session, operator)
+    session = apply_operator(workspace, session, operator)
     session = select_rows(workspace, session, "test", (2, 5)) if many else session
     with zipfile.ZipFile(io.BytesIO(export_zip(workspace, session))) as archive:
         archive.extractall(tmp_path)
@@ -129,8 +131,8 @@ def test_the_lines_of_a_zip_make_its_pictures_again(
 
 
 def test_a_moved_picture_of_a_zip_restores_its_view(workspace: Workspace, session: Session) -> None:
-    session = select_rows(workspace, made(workspace, session, "noise"), "test", (2, 5))
-    data = unpacked(export_zip(workspace, session))["moved/001-test-5.png"]
+    session = select_rows(workspace, apply_operator(workspace, session, "noise"), "test", (2, 5))
+    data = unpack_zip(export_zip(workspace, session))["moved/001-test-5.png"]
     back = restore_png(workspace, session, data)
     assert back is not None
     assert np.array_equal(levels(back.result.image), pixels(data))
@@ -142,7 +144,9 @@ def test_a_zip_is_bounded_and_the_same_twice(workspace: Workspace, session: Sess
     with pytest.raises(UserError, match="at most 128"):
         export_zip(workspace, select_rows(workspace, session, "test", range(129)))
     with pytest.raises(UserError, match="at most 32"):
-        export_zip(workspace, select_rows(workspace, made(workspace, session, "adversary"), "test", range(33)))
+        export_zip(
+            workspace, select_rows(workspace, apply_operator(workspace, session, "adversary"), "test", range(33))
+        )
 
 
 @pytest.mark.parametrize("kind", ["webp", "png", "gif"])
@@ -150,7 +154,7 @@ def test_a_zip_is_bounded_and_the_same_twice(workspace: Workspace, session: Sess
 def test_an_animation_is_the_path_in_exact_pixels(
     workspace: Workspace, session: Session, kind: str, operator: str
 ) -> None:
-    session = made(workspace, session, operator)
+    session = apply_operator(workspace, session, operator)
     path = find_move_path(session.result.tool)
     assert path is not None
     with Image.open(io.BytesIO(export_animation(workspace, session, kind))) as file:
@@ -175,26 +179,26 @@ def max_from(frames: list[np.ndarray], operator: str) -> np.ndarray:
 
 
 def test_an_animated_png_restores_its_view(workspace: Workspace, session: Session) -> None:
-    session = made(workspace, session, "noise")
+    session = apply_operator(workspace, session, "noise")
     back = restore_png(workspace, session, export_animation(workspace, session, "png"))
     assert back is not None
     assert back.result.image.equal(session.result.image)
 
 
 def test_a_swap_has_no_path_and_an_attack_its_steps(workspace: Workspace, session: Session) -> None:
-    swapped = made(workspace, session, "swap")
+    swapped = apply_operator(workspace, session, "swap")
     for verb in (lambda: export_animation(workspace, swapped, "gif"), lambda: move_along_path(workspace, swapped, 0.5)):
         with pytest.raises(UserError, match="no path"):
             verb()
     with pytest.raises(UserError, match="no format"):
         export_animation(workspace, session, "exe")
-    *_, attacked = trace_attack(workspace, session, made(workspace, session, "adversary").result.tool)
+    *_, attacked = trace_attack(workspace, session, apply_operator(workspace, session, "adversary").result.tool)
     with Image.open(io.BytesIO(export_animation(workspace, attacked, "png"))) as file:
         assert getattr(file, "n_frames", 1) > 1
 
 
 def test_a_recipe_of_other_networks_says_which_and_restores_the_rest(workspace: Workspace, session: Session) -> None:
-    session = made(workspace, session, "noise")
+    session = apply_operator(workspace, session, "noise")
     recipe = make_recipe(workspace, session)
     other = replace(recipe, model_digest="0" * 16, classifier="digits-other", classifier_digest="f" * 16)
     first, second = list_differences(workspace, other)
@@ -205,7 +209,7 @@ def test_a_recipe_of_other_networks_says_which_and_restores_the_rest(workspace: 
     assert "f" * 16 in second
     assert list_differences(workspace, recipe) == []
 
-    away = renamed(
+    away = replace_recipe(
         export_png(workspace, session), replace(recipe, model="digits-flow", model_digest="a" * 16).to_json()
     )
     back = restore_png(workspace, session, away)
@@ -215,7 +219,7 @@ def test_a_recipe_of_other_networks_says_which_and_restores_the_rest(workspace: 
     assert "digits-flow is not here" in back.notice
 
 
-def renamed(data: bytes, recipe: str) -> bytes:
+def replace_recipe(data: bytes, recipe: str) -> bytes:
     """The PNG with another recipe."""
     file, notes = io.BytesIO(), PngInfo()
     with Image.open(io.BytesIO(data)) as picture:
@@ -228,7 +232,9 @@ def renamed(data: bytes, recipe: str) -> bytes:
 @pytest.mark.parametrize("operator", ["noise", "shift", "adversary", "mix", "swap"])
 def test_a_recipe_alone_restores_its_view(workspace: Workspace, session: Session, operator: str) -> None:
     session = place_picture(workspace, session, workspace.find_picture("digits", "test 7"))
-    session = made(workspace, replace(session, partner=workspace.find_picture("digits", "example 5")), operator)
+    session = apply_operator(
+        workspace, replace(session, partner=workspace.find_picture("digits", "example 5")), operator
+    )
     back = restore_recipe(workspace, open_world(workspace, "digits"), make_recipe(workspace, session).to_json())
     assert back.result.image.equal(session.result.image)
     assert (back.result.tool, back.seed, back.source.name) == (session.result.tool, 3, "test 7")
@@ -236,14 +242,16 @@ def test_a_recipe_alone_restores_its_view(workspace: Workspace, session: Session
 
 
 def test_a_recipe_of_a_zip_opens_its_first_picture(workspace: Workspace, session: Session) -> None:
-    taken = select_rows(workspace, made(workspace, session, "noise"), "test", (5, 2))
-    back = restore_recipe(workspace, session, unpacked(export_zip(workspace, taken))["recipe.json"].decode())
+    taken = select_rows(workspace, apply_operator(workspace, session, "noise"), "test", (5, 2))
+    back = restore_recipe(workspace, session, unpack_zip(export_zip(workspace, taken))["recipe.json"].decode())
     assert (back.source.name, back.partner, back.notice) == ("test 2", session.partner, "")
     assert back.result.tool == taken.result.tool
 
 
 def test_a_recipe_whose_picture_is_not_here_moves_the_one_at_hand(workspace: Workspace, session: Session) -> None:
-    session = place_picture(workspace, made(workspace, session, "noise"), workspace.find_picture("digits", "test 9"))
+    session = place_picture(
+        workspace, apply_operator(workspace, session, "noise"), workspace.find_picture("digits", "test 9")
+    )
     recipe = replace(make_recipe(workspace, session), images=("upload 20 × 20",), model_digest="0" * 16)
     back = restore_recipe(workspace, session, recipe.to_json())
     assert back.source is session.source

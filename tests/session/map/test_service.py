@@ -39,7 +39,7 @@ def plan_of(space: str = "digits-resnet", source: str = "test", count: int = 250
     return MapPlan("digits", space, source, count)  # type: ignore[arg-type]
 
 
-def settled(atlas: MapMaker, plan: Any, tool: Any = None, kind: str = "label", seconds: float = 120) -> Any:
+def await_map(atlas: MapMaker, plan: Any, tool: Any = None, kind: str = "label", seconds: float = 120) -> Any:
     """The map when nothing more is being computed."""
     classifier = "digits-resnet" if kind in ("prediction", "correctness", "loss") else ""
     end = monotonic() + seconds
@@ -71,7 +71,7 @@ def test_without_data_the_map_is_of_samples_and_says_so(
     assert plan.source == "drawn"
     assert "samples drawn from nowhre-vae" in line
     atlas = MapMaker(workspace, tmp_path)
-    assert settled(atlas, plan, kind="cluster").layout.plane_points.shape == (plan.count, 2)
+    assert await_map(atlas, plan, kind="cluster").layout.plane_points.shape == (plan.count, 2)
     images, _ = atlas.load_images(plan, [3, 7])
     torch.testing.assert_close(
         images[1:], workspace.draw_sample("nowhre-vae", 7, 0.7).image, atol=1 / 255 + 1e-6, rtol=0
@@ -79,7 +79,7 @@ def test_without_data_the_map_is_of_samples_and_says_so(
 
 
 def test_points_of_a_map_are_what_the_network_gives_for_each_image(workspace: Workspace, atlas: MapMaker) -> None:
-    sight = settled(atlas, plan_of("digits-vae"))
+    sight = await_map(atlas, plan_of("digits-vae"))
     images, _ = workspace.load_rows("digits", "test", [0, 100, 249])
     own = workspace.store.load("digits-vae").encode(images).flat
     torch.testing.assert_close(sight.ground.points[[0, 100, 249]], own, atol=1e-4, rtol=1e-4)
@@ -89,29 +89,29 @@ def test_the_colours_are_what_they_say(workspace: Workspace, atlas: MapMaker) ->
     plan = plan_of()
     images, labels = workspace.load_rows("digits", "test", range(250))
     logits = workspace.store.load("digits-resnet")(images)
-    assert settled(atlas, plan, kind="label").values.numbers.equal(labels)
-    assert settled(atlas, plan, kind="prediction").values.numbers.equal(logits.argmax(1))
-    wrong = settled(atlas, plan, kind="correctness").values
+    assert await_map(atlas, plan, kind="label").values.numbers.equal(labels)
+    assert await_map(atlas, plan, kind="prediction").values.numbers.equal(logits.argmax(1))
+    wrong = await_map(atlas, plan, kind="correctness").values
     assert wrong.names[1] == "wrong"
     assert wrong.numbers.bool().equal(logits.argmax(1) != labels)
-    loss = settled(atlas, plan, kind="loss").values.numbers
+    loss = await_map(atlas, plan, kind="loss").values.numbers
     torch.testing.assert_close(loss, torch.nn.functional.cross_entropy(logits, labels, reduction="none"))
-    assert set(settled(atlas, plan, kind="cluster").values.numbers.tolist()) <= set(range(10))
+    assert set(await_map(atlas, plan, kind="cluster").values.numbers.tolist()) <= set(range(10))
 
 
 def test_samples_have_no_label_and_the_line_says_what_they_have(atlas: MapMaker) -> None:
-    sight = settled(atlas, plan_of(source="drawn"), kind="label")
+    sight = await_map(atlas, plan_of(source="drawn"), kind="label")
     assert "prediction" in sight.why
     assert sight.layout is not None
 
 
 def test_too_many_images_are_refused_in_one_line(atlas: MapMaker) -> None:
-    sight = settled(atlas, plan_of(count=50_000))
+    sight = await_map(atlas, plan_of(count=50_000))
     assert "choose at most so many" in sight.why
 
 
 def test_a_better_layout_lies_as_the_first_one_does(atlas: MapMaker) -> None:
-    first, better = settled(atlas, plan_of()), settled(atlas, plan_of(), PaCMAP())
+    first, better = await_map(atlas, plan_of()), await_map(atlas, plan_of(), PaCMAP())
     a, b = first.layout.plane_points, better.layout.plane_points
     for places in (a, b):
         assert float(places.square().sum(1).mean()) == pytest.approx(1, abs=1e-3)
@@ -123,10 +123,10 @@ def test_a_better_layout_lies_as_the_first_one_does(atlas: MapMaker) -> None:
 
 def test_a_cancelled_layout_stops_and_the_first_one_stays(atlas: MapMaker) -> None:
     plan, tool, shade = plan_of("digits-vae"), PaCMAP(seed=7), Colouring("nothing")
-    settled(atlas, plan, kind="nothing")
+    await_map(atlas, plan, kind="nothing")
     atlas.request_map(plan, tool, shade)
     atlas.cancel_map(plan, tool, shade)
-    sight = settled(atlas, plan, tool, "nothing")
+    sight = await_map(atlas, plan, tool, "nothing")
     assert "cancelled" in sight.why
     assert isinstance(sight.layout.fitted.projection, PCA)
 
@@ -136,7 +136,7 @@ def test_no_move_lands_where_the_image_is(atlas: MapMaker, session: Session) -> 
     still = apply_move(
         atlas.workspace, choose_networks(atlas.workspace, session, model="digits-glow"), Noise(epsilon=0.0)
     )
-    found = move_selection(atlas, still, plan, settled(atlas, plan).ground)
+    found = move_selection(atlas, still, plan, await_map(atlas, plan).ground)
     torch.testing.assert_close(found.ends, found.starts, atol=1e-2, rtol=1e-2)
     assert float(found.near.max()) < 0.05 * float(found.before.median())
 
@@ -146,7 +146,7 @@ def test_a_far_move_is_off_the_data_and_costs_bits(atlas: MapMaker, session: Ses
     far = apply_move(
         atlas.workspace, choose_networks(atlas.workspace, session, model="digits-pixels"), Noise(epsilon=20.0)
     )
-    ground = settled(atlas, plan).ground
+    ground = await_map(atlas, plan).ground
     found = move_selection(atlas, far, plan, ground, bits=True)
     assert float(found.near.min()) > ground.far > ground.typical
     before, after = found.bits
@@ -155,7 +155,7 @@ def test_a_far_move_is_off_the_data_and_costs_bits(atlas: MapMaker, session: Ses
 
 def test_the_transport_plan_is_the_cheapest_of_all(atlas: MapMaker, session: Session) -> None:
     plan = plan_of()
-    ground = settled(atlas, plan).ground
+    ground = await_map(atlas, plan).ground
     held = select_lasso(select_lasso(session, plan, range(5), False), plan, range(10, 15), True)
     found = match_two_sets(held, plan, ground)
     a, b = ground.points[:5], ground.points[10:15]
@@ -167,7 +167,7 @@ def test_the_transport_plan_is_the_cheapest_of_all(atlas: MapMaker, session: Ses
 def test_pairs_of_one_set_alone_are_refused(atlas: MapMaker, session: Session) -> None:
     plan = plan_of()
     with pytest.raises(UserError, match="two sets"):
-        match_two_sets(select_lasso(session, plan, range(5), False), plan, settled(atlas, plan).ground)
+        match_two_sets(select_lasso(session, plan, range(5), False), plan, await_map(atlas, plan).ground)
 
 
 def test_a_lasso_fills_the_set_that_is_asked_for_and_keeps_the_other(session: Session) -> None:
@@ -182,6 +182,6 @@ def test_a_lasso_fills_the_set_that_is_asked_for_and_keeps_the_other(session: Se
 
 def test_a_path_begins_at_the_first_mark_and_knows_its_distances(atlas: MapMaker, session: Session) -> None:
     plan = plan_of()
-    (way,) = trace_paths(atlas, session, plan, settled(atlas, plan).ground)
+    (way,) = trace_paths(atlas, session, plan, await_map(atlas, plan).ground)
     assert len(way.words) == len(way.points) == len(way.near) == 7
     assert way.words[0] == "σ -3"

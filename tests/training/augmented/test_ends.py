@@ -38,7 +38,7 @@ def test_killed_at_random_moments_runs_end_with_the_same_bits(order, words, tmp_
         run = killed[-1]
         process, before, kept = hasty(words(run), tmp_path / "log"), number(run / "events.jsonl"), reached(run)
         if kills % 2:  # the others die wherever they are, perhaps before their first word
-            wait_for(partial(changed, run / "events.jsonl", before), process.is_alive)
+            wait_for(partial(has_changed, run / "events.jsonl", before), process.is_alive)
         time.sleep(chance.uniform(0, LIFE))
         process.kill()
         process.join()
@@ -60,7 +60,7 @@ def number(path: Path) -> int:
     return path.stat().st_ino if path.exists() else 0
 
 
-def changed(path: Path, before: int) -> bool:
+def has_changed(path: Path, before: int) -> bool:
     return number(path) not in (0, before)
 
 

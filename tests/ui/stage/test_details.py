@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 CURVE = "#course .ll-figure .main-svg"
 
 
-def marked(view: Page) -> str:
+def read_marked_label(view: Page) -> str:
     """The label of the strip's picture that is shown."""
     return view.locator(".ll-tile.ll-here figcaption b").inner_text()
 

@@ -19,7 +19,7 @@ def tab(view: Page) -> Any:
     return view
 
 
-def moved(view: Page) -> str:
+def read_moved_map(view: Page) -> str:
     return view.locator(MAPS).nth(1).get_attribute("src")
 
 
@@ -32,7 +32,7 @@ def test_three_maps_over_their_pictures_on_one_scale(tab: Page) -> None:
 
 
 def test_a_quick_map_follows_the_stage(tab: Page) -> None:
-    before = moved(tab)
+    before = read_moved_map(tab)
     tab.get_by_role("tab", name="Explore").click()
     slide(tab, "bank-0", -3)
     caption(tab, "pc1 -3.0 σ")

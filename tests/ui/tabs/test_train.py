@@ -35,12 +35,12 @@ def view(trained: str, chromium: str | None) -> Iterator[Page]:
         yield page
 
 
-def opened(view: Page, name: str) -> None:
+def open_tab(view: Page, name: str) -> None:
     view.get_by_role("tab", name=name).click()
 
 
-def begin(view: Page, seconds: float, name: str, **more: bool) -> None:
-    opened(view, "Train")
+def begin_run(view: Page, seconds: float, name: str, **more: bool) -> None:
+    open_tab(view, "Train")
     view.locator("#train-budget input").fill(str(seconds))
     view.locator("#train-name input, #train-name textarea").fill(name)
     if more.get("twin"):
@@ -71,14 +71,14 @@ def longer(view: Page, than: int) -> None:
 
 
 def test_a_run_outlives_its_page_stops_and_goes_on(view: Page) -> None:
-    begin(view, 600, "one")
+    begin_run(view, 600, "one")
     longer(view, 2)
     before = losses(view)
     address, other = view.url, view.context.new_page()
     view.close()
     other.goto(address)
     other.wait_for_selector(".ll-tile img")
-    opened(other, "Train")
+    open_tab(other, "Train")
     longer(other, len(before))
     assert losses(other)[: len(before)] == before
     assert other.locator(".ll-run-name[aria-pressed=true] b").inner_text() == "one"
@@ -96,7 +96,7 @@ def test_a_run_outlives_its_page_stops_and_goes_on(view: Page) -> None:
 
 
 def test_the_batch_is_seen_before_the_run(view: Page) -> None:
-    opened(view, "Train")
+    open_tab(view, "Train")
     view.locator("#train-show").click()
     view.locator("#train-batch .ll-sample").first.wait_for()
     assert view.locator("#train-batch .ll-sample").count() == 16
@@ -108,13 +108,13 @@ def test_the_batch_is_seen_before_the_run(view: Page) -> None:
 
 
 def test_a_baseline_runs_beside_and_a_stranger_sees_neither(view: Page, trained: str) -> None:
-    begin(view, 2, "pair", twin=True)
+    begin_run(view, 2, "pair", twin=True)
     view.locator(".ll-run-name b:text-is('baseline of pair')").wait_for()
     assert view.locator(".ll-beside[aria-pressed=true]").count() == 2
     stranger = view.context.browser.new_context().new_page()
     stranger.goto(trained)
     stranger.wait_for_selector(".ll-tile img")
-    opened(stranger, "Train")
+    open_tab(stranger, "Train")
     stranger.get_by_text("No run yet.").wait_for()
     state(view, "finished")
     view.locator("#train-acts summary").click()
@@ -123,20 +123,20 @@ def test_a_baseline_runs_beside_and_a_stranger_sees_neither(view: Page, trained:
 
 
 def test_what_cannot_be_is_one_line(view: Page) -> None:
-    opened(view, "Train")
+    open_tab(view, "Train")
     view.locator("#train-seeds input, #train-seeds textarea").fill("one; two")
     view.locator("#train-go").click()
     view.get_by_text("The seeds are 'one; two'").wait_for()
 
 
 def test_names_are_text(view: Page) -> None:
-    begin(view, 1, "<img src=x onerror=alert(1)> ${1+1}")
+    begin_run(view, 1, "<img src=x onerror=alert(1)> ${1+1}")
 
 
 def test_two_classifiers_are_compared_and_a_changed_image_goes_to_the_workbench(view: Page) -> None:
-    begin(view, 2, "compared")
+    begin_run(view, 2, "compared")
     state(view, "finished")
-    opened(view, "Compare")
+    open_tab(view, "Compare")
     view.locator("#compare-images input[type=number]").fill("60")
     view.locator("#compare-images input[type=number]").press("Tab")
     view.locator("#compare-go").click()
@@ -153,6 +153,6 @@ def test_two_classifiers_are_compared_and_a_changed_image_goes_to_the_workbench(
 
 def test_a_page_without_runs_says_that_training_is_off(served: str, chromium: str | None) -> None:
     with watched(served, chromium) as page:
-        opened(page, "Train")
+        open_tab(page, "Train")
         page.get_by_text("Training is switched off on this page.").first.wait_for()
         assert page.locator("#train-go").count() == 0
