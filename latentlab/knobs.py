@@ -20,6 +20,7 @@ from latentlab.errors import UserError
 T = TypeVar("T")
 
 MAX_TUPLE_ITEMS = 1_000_000  # items of a tuple
+KNOB_LETTERS = {"lam": "λ", "epsilon": "ε", "alpha": "α"}  # how people write the knobs that papers write in Greek
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,22 @@ from typing import Any
 
 from latentlab.errors import UserError
 from latentlab.knobs import tool_from_json, tool_to_json
-from latentlab.operators.adversary import Adversary, AttackStep
+from latentlab.operators.adversary import Adversary
+from latentlab.operators.attack import Attack, AttackStep
 from latentlab.operators.attack_checks import check_attack
 from latentlab.operators.calibration import calibrate_knob
 from latentlab.operators.corruptions import CORRUPTIONS, Corruption
-from latentlab.operators.latent_operator import LatentOperator, decode, encode, measure_distance, rebuild_images
-from latentlab.operators.methods import METHODS, Method
+from latentlab.operators.latent_operator import (
+    LatentOperator,
+    MoveVariants,
+    decode,
+    encode,
+    measure_distance,
+    rebuild_images,
+)
+from latentlab.operators.methods import METHODS, PIXEL_PGD, Method
 from latentlab.operators.mix import Mix, slerp
+from latentlab.operators.move_path import MovePath
 from latentlab.operators.noise import Noise
 from latentlab.operators.pairing import match_points
 from latentlab.operators.pixel_augmentations import CutMix, Standard
@@ -29,13 +38,17 @@ __all__ = [
     "CORRUPTIONS",
     "METHODS",
     "OPERATORS",
+    "PIXEL_PGD",
     "Adversary",
+    "Attack",
     "AttackStep",
     "Corruption",
     "CutMix",
     "LatentOperator",
     "Method",
     "Mix",
+    "MovePath",
+    "MoveVariants",
     "Noise",
     "Shift",
     "Standard",
@@ -47,6 +60,7 @@ __all__ = [
     "make_operator",
     "match_points",
     "measure_distance",
+    "name_operator",
     "rebuild_images",
     "slerp",
 ]
@@ -71,3 +85,8 @@ def make_operator(name: str, settings: Mapping[str, Any] | None = None) -> Opera
         known = ", ".join([*OPERATORS, *METHODS, *CORRUPTIONS])
         raise UserError(f"There is no operator {name[:40]!r}; there are {known}.")
     return tool_from_json(tools[name], settings)
+
+
+def name_operator(operator: LatentOperator) -> str:
+    """Return the name under which the operator's class stands in the table."""
+    return next(name for name, cls in OPERATORS.items() if type(operator) is cls)

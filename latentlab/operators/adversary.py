@@ -4,32 +4,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from latentlab.chance import draw_uniform
 from latentlab.errors import UserError
 from latentlab.knobs import Knob, tool
+from latentlab.operators.attack import Attack, AttackStep
 from latentlab.operators.classification import compute_logits, compute_losses, compute_margins
-from latentlab.operators.latent_operator import LatentOperator, decode, encode, measure_distance
+from latentlab.operators.latent_operator import decode, encode, measure_distance
 from latentlab.transfer import send_to_device
 from latentlab.types import PART_GROUPS, Batch, Bench, BoundedModel, Flat, Images, LatentModel, Latents, Logits, Targets
-
-
-@dataclass(frozen=True, eq=False)
-class AttackStep:
-    """One point of an attack. Loss in nats and margin in logits are of the class to leave or, if aimed, to reach."""
-
-    images: Images
-    latents: Latents
-    loss: Float[Tensor, " B"]
-    margin: Float[Tensor, " B"]
-    distance: Float[Tensor, " B"]  # Euclidean, in image space, from the clean path
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +30,7 @@ class _AttackPoint:
 
 
 @tool
-class Adversary(LatentOperator):
+class Adversary(Attack):
     """z' = z + δ, δ ← Proj(δ + αε g/|g|) or Proj(δ + αε sign g), g the gradient of f's loss on D(z + δ).
 
     Yuksel et al. 2021 (Adversarial-LA: the predicted class is the one to leave); on pixels, PGD of Madry et al. 2018.
@@ -63,7 +52,6 @@ class Adversary(LatentOperator):
         return latents.unflat(latents.flat + delta), batch.targets
 
     def trace_attack(self, batch: Batch, bench: Bench, latents: Latents | None = None) -> Iterator[AttackStep]:
-        """Yield the clean path, the start and every step; the last has the images of a call with the same seed."""
         latents = encode(bench.model, batch.images) if latents is None else latents
         goal = self.choose_goal(batch, bench)
         still = _evaluate_offset(latents, torch.zeros_like(latents.flat), goal, bench)
@@ -73,7 +61,6 @@ class Adversary(LatentOperator):
 
     @torch.no_grad()
     def choose_goal(self, batch: Batch, bench: Bench) -> Targets:
-        """Return the class to leave or to reach, as soft labels."""
         if self.label == "true":
             return batch.targets
         logits = compute_logits(bench, batch.images)
@@ -84,11 +71,19 @@ class Adversary(LatentOperator):
         return torch.zeros_like(logits).scatter(1, label[:, None], 1)  # one_hot would look at the numbers on the host
 
     def compute_gradient(self, batch: Batch, bench: Bench) -> Flat:
-        """Return the gradient of the loss at the clean path, with respect to the latents."""
         latents = encode(bench.model, batch.images)
         return _evaluate_offset(
             latents, torch.zeros_like(latents.flat), self.choose_goal(batch, bench), bench, gradient=True
         ).gradient
+
+    def cut_short(self, place: int) -> Adversary:
+        return replace(self, steps=place - 1) if place else replace(self, epsilon=0.0, steps=0)
+
+    def replace_by_chance(self) -> Adversary:
+        return replace(self, start="random", steps=0)
+
+    def write_caption(self) -> str:
+        return f"attacked, ε {self.epsilon:.3g}, {self.steps} steps"
 
     def _climb_loss(self, latents: Latents, goal: Targets, bench: Bench) -> Iterator[tuple[Flat, _AttackPoint | None]]:
         """Give each offset and what was seen there; at the last one nobody has looked yet."""

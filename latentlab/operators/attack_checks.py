@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from latentlab.operators.adversary import Adversary
+from latentlab.operators.attack import Attack
 from latentlab.operators.classification import compute_logits, compute_losses
 from latentlab.types import Batch, Bench, Logits
 
@@ -17,7 +15,7 @@ RANDOM_MOVES = 4  # random moves that the attack must beat
 
 @torch.no_grad()
 def check_attack(
-    attack: Adversary, batch: Batch, bench: Bench, reached: Float[Tensor, " B"] | None = None
+    attack: Attack, batch: Batch, bench: Bench, reached: Float[Tensor, " B"] | None = None
 ) -> tuple[str, ...]:
     """Return a line for each reason not to trust this attack; none if it is sound as far as can be seen.
 
@@ -47,17 +45,15 @@ def _are_probabilities(logits: Logits) -> bool:
     return bool((logits >= 0).all()) and torch.allclose(logits.sum(1), torch.ones_like(logits[:, 0]), atol=1e-4)
 
 
-def _has_zero_gradient(attack: Adversary, batch: Batch, bench: Bench) -> bool:
+def _has_zero_gradient(attack: Attack, batch: Batch, bench: Bench) -> bool:
     return bool((attack.compute_gradient(batch, bench).abs().amax(1) == 0).any())
 
 
-def _is_beaten(attack: Adversary, batch: Batch, bench: Bench, reached: Float[Tensor, " B"] | None) -> bool:
+def _is_beaten(attack: Attack, batch: Batch, bench: Bench, reached: Float[Tensor, " B"] | None) -> bool:
     goal, sign = attack.choose_goal(batch, bench), -1 if attack.label == "target" else 1
 
-    def measure_harm(operator: Adversary) -> float:
+    def measure_harm(operator: Attack) -> float:
         return sign * float(compute_losses(compute_logits(bench, operator(batch, bench).images), goal).mean())
 
     own = measure_harm(attack) if reached is None else sign * float(reached.mean())
-    return attack.steps > 0 and any(
-        measure_harm(replace(attack, start="random", steps=0)) > own for _ in range(RANDOM_MOVES)
-    )
+    return attack.steps > 0 and any(measure_harm(attack.replace_by_chance()) > own for _ in range(RANDOM_MOVES))

@@ -26,13 +26,14 @@ DISTANCE_TOLERANCE = 0.005  # of the target
 def calibrate_knob(operator: AnyOperator, knob: str, target: float, batch: Batch, bench: Bench) -> AnyOperator:
     """Return the operator with the knob at which images are, on average, the l2 distance `target` from the clean path.
 
-    Every trial draws the same random numbers; `bench.rng` is not used up. The crossing nearest to stillness is taken.
+    A knob that stands below 0 stays on that side. Every trial draws the same random numbers; `bench.rng` is not used
+    up. The crossing nearest to stillness is taken.
     """
     setting = _find_float_knob(operator, knob)
     if not (math.isfinite(target) and target >= 0):
         raise UserError(f"The distance to reach is {target}; it must be a number of at least 0.")
     travel = cache(_make_travel(operator, knob, batch, bench))
-    return replace(operator, **{knob: _solve_travel(travel, target, setting)})  # type: ignore[type-var]
+    return replace(operator, **{knob: _solve_travel(travel, target, setting, getattr(operator, knob) < 0)})  # type: ignore[type-var]
 
 
 def _find_float_knob(operator: Operator, name: str) -> Setting:
@@ -61,7 +62,7 @@ def _make_travel(operator: Operator, knob: str, batch: Batch, bench: Bench) -> T
     return measure_travel
 
 
-def _solve_travel(travel: TravelFunction, target: float, setting: Setting) -> float:
+def _solve_travel(travel: TravelFunction, target: float, setting: Setting, below: bool) -> float:
     from scipy.optimize import root_scalar
 
     def measure_gap(value: float) -> float:
@@ -69,7 +70,7 @@ def _solve_travel(travel: TravelFunction, target: float, setting: Setting) -> fl
         missing = travel(value) - target
         return 0.0 if abs(missing) <= DISTANCE_TOLERANCE * target else missing
 
-    low, high = sorted(_bracket_target(travel, target, *_choose_ends(travel, setting)))
+    low, high = sorted(_bracket_target(travel, target, *_choose_ends(travel, setting, below)))
     value = low if low == high else root_scalar(measure_gap, bracket=(low, high), rtol=1e-6).root
     if measure_gap(value):
         near = f"{travel(value):.3g} is the nearest to {target:.3g}"
@@ -77,13 +78,13 @@ def _solve_travel(travel: TravelFunction, target: float, setting: Setting) -> fl
     return value
 
 
-def _choose_ends(travel: TravelFunction, setting: Setting) -> tuple[float, float]:
+def _choose_ends(travel: TravelFunction, setting: Setting, below: bool) -> tuple[float, float]:
     """Return where nothing or least moves, and the end to grow to."""
     low, high = setting.knob.low, setting.knob.high
     assert low is not None
     assert high is not None
     if low < 0 < high:
-        return 0.0, high
+        return 0.0, low if below else high
     return (low, high) if travel(low) <= travel(high) else (high, low)
 
 

@@ -1,21 +1,43 @@
-"""Every latent operator does this around its move: encode before, decode after."""
+"""Every latent operator does this around its move: encode before, decode after; and it says how it is to be shown."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from latentlab.errors import UserError
+from latentlab.knobs import KNOB_LETTERS, Setting, list_settings
+from latentlab.operators.move_path import MovePath, grow_knob
 from latentlab.types import Batch, Bench, Images, LatentModel, Latents, RefinableModel, Targets
+
+if TYPE_CHECKING:
+    from latentlab.operators.attack import Attack
+
+
+@dataclass(frozen=True)
+class MoveVariants:
+    """`MoveVariants` are other settings of a move that are worth a look beside it, by what people call them."""
+
+    title: str = ""
+    moves: Mapping[str, LatentOperator] = field(default_factory=dict)
 
 
 class LatentOperator(ABC):
     """An operator on latents. A call is encode, move, decode, clamp; who has encoded already calls
     `move_latents` alone.
+
+    An operator says by traits what it needs and how it is shown, so nobody else has to know its class. Their defaults
+    hold for a move of one picture along one number.
     """
+
+    needs_partner: ClassVar[bool] = False  # a second picture stands behind the first in the batch
+    mixes_labels: ClassVar[bool] = False
 
     @abstractmethod
     def move(self, latents: Latents, batch: Batch, bench: Bench) -> tuple[Latents, Targets]:
@@ -25,6 +47,50 @@ class LatentOperator(ABC):
     def __call__(self, batch: Batch, bench: Bench) -> Batch:
         moved, targets = self.move(encode(bench.model, batch.images), batch, bench)
         return Batch(decode(bench.model, moved), targets)
+
+    @property
+    def needs_classifier(self) -> bool:
+        """Say whether it looks at the classifier, so that it moves images otherwise as that learns."""
+        return False
+
+    @property
+    def distance_knob(self) -> str | None:
+        """Name the knob that carries a picture further the larger it is: the first number that can be 0.
+
+        None if there is no such knob, or if to try many values of it would take too long.
+        """
+        found = _find_distance_setting(self)
+        return found.name if found else None
+
+    def make_path(self) -> MovePath | None:
+        """Return the path that the move lies on; None for a move with no number to walk along."""
+        return grow_knob(self, self.distance_knob) if self.distance_knob else None
+
+    def list_variants(self) -> MoveVariants:
+        """List what to look at beside a move that has no path."""
+        return MoveVariants()
+
+    def list_terms(self) -> dict[str, float]:
+        """Return how far it goes along each direction that has a name."""
+        return {}
+
+    def find_attack(self) -> Attack | None:
+        """Return the attack in it that can be shown step by step."""
+        return None
+
+    def write_caption(self) -> str:
+        """Say in a few words what is done."""
+        name, setting = type(self).__name__.lower(), _find_distance_setting(self)
+        if setting is None:
+            return name
+        letter = KNOB_LETTERS.get(setting.name) or setting.name.replace("_", " ")
+        return f"{name} {letter} {getattr(self, setting.name):g} {setting.knob.unit}".rstrip()
+
+
+def _find_distance_setting(operator: LatentOperator) -> Setting | None:
+    """Return the first number that can be 0 and grows from there."""
+    numbers = (setting for setting in list_settings(type(operator)) if setting.type is float)
+    return next((one for one in numbers if one.knob.low is not None and one.knob.low <= 0 < (one.knob.high or 0)), None)
 
 
 @torch.no_grad()

@@ -24,6 +24,8 @@ class Method:
     source: str
 
 
+PIXEL_PGD = Adversary(epsilon=8 / 255, norm="linf", steps=7, step_size=0.25, start="random", label="true")
+
 METHODS: dict[str, Method] = {
     "randomized-la": Method(
         Noise(epsilon=20.0, shape="sphere"),
@@ -63,7 +65,7 @@ METHODS: dict[str, Method] = {
     ),
     "cutmix": Method(CutMix(alpha=1.0), "any", "Yun et al. 2019, arXiv 1905.04899; α 1 on CIFAR-10"),
     "pixel-pgd": Method(
-        Adversary(epsilon=8 / 255, norm="linf", steps=7, step_size=0.25, start="random", label="true"),
+        PIXEL_PGD,
         "pixels",
         "Madry et al. 2018, arXiv 1706.06083; their CIFAR-10 training: l∞, ε 8/255, 7 steps of 2/255",
     ),

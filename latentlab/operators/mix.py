@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from dataclasses import replace
+from typing import Annotated, ClassVar, Literal
 
 import torch
 
 from latentlab.chance import draw_beta
 from latentlab.knobs import Knob, tool
 from latentlab.operators.latent_operator import LatentOperator
+from latentlab.operators.move_path import MovePath
 from latentlab.operators.pairing import pair_at_random, pair_by_transport, pair_with_hardest, pair_with_next
 from latentlab.types import PART_GROUPS, Batch, Bench, Flat, Labels, Latents, Targets
+
+LAMBDA_MARKS = tuple(eighth / 8 for eighth in range(8, -1, -1))
 
 
 @tool
@@ -33,6 +37,9 @@ class Mix(LatentOperator):
     distinct: Annotated[bool, Knob("an image is never its own partner")] = False
     parts: Annotated[tuple[str, ...], Knob("latent parts that are mixed", choices=PART_GROUPS)] = PART_GROUPS
 
+    needs_partner: ClassVar[bool] = True
+    mixes_labels: ClassVar[bool] = True
+
     def move(self, latents: Latents, batch: Batch, bench: Bench) -> tuple[Latents, Targets]:
         lam = self.draw_lambda(bench.rng)
 
@@ -42,6 +49,26 @@ class Mix(LatentOperator):
         if self.partner == "hardest":
             return mix_with(pair_with_hardest(len(latents), self.candidates, mix_with, bench, self.distinct))
         return mix_with(self._choose_partner(latents.flat * latents.make_mask(self.parts), bench.rng))
+
+    @property
+    def needs_classifier(self) -> bool:
+        return self.partner == "hardest"
+
+    @property
+    def distance_knob(self) -> str | None:
+        """Name none: the larger λ, the nearer a picture stays."""
+        return None
+
+    def make_path(self) -> MovePath:
+        def move_to(place: float) -> Mix:
+            return replace(self, lam=place, weight="fixed")
+
+        return MovePath(
+            "λ", "from the input to the partner", LAMBDA_MARKS, self.lam, move_to, lambda lam: f"λ {lam:.2f}"
+        )
+
+    def write_caption(self) -> str:
+        return f"mixed, λ {self.lam:.2f}"
 
     def draw_lambda(self, rng: torch.Generator) -> float:
         """Return λ, fixed or drawn."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from typing import Annotated
 
 import torch
@@ -15,9 +16,12 @@ from latentlab.chance import draw_normal, make_generator
 from latentlab.errors import UserError
 from latentlab.knobs import Knob, tool
 from latentlab.operators.latent_operator import LatentOperator
+from latentlab.operators.move_path import MovePath
 from latentlab.types import PART_GROUPS, Batch, Bench, DirectedModel, Flat, LatentModel, Latents, Targets
 
 MAX_FACTOR = 100  # factor of a direction in a sum
+AMOUNT_MARKS = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)  # σ along one direction
+SUM_MARKS = (-1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5)  # times a move along several
 
 
 @tool
@@ -35,6 +39,38 @@ class Shift(LatentOperator):
         z = latents.flat
         delta = self.amount * _sum_directions(bench.model, self.direction, z).to(z) * latents.make_mask(self.parts)
         return latents.unflat(z + delta), batch.targets
+
+    def make_path(self) -> MovePath:
+        def move_to(place: float) -> Shift:
+            return replace(self, amount=place)
+
+        def write_sigma(place: float) -> str:
+            return f"{place:+g} σ" if place else "0 σ"
+
+        def write_times(place: float) -> str:
+            return f"× {place:g}"
+
+        if "*" in self.direction:
+            title = "the whole move, times"
+            return MovePath("×", title, SUM_MARKS, self.amount, move_to, write_times, marks_are_ticks=True)
+        title = f"along {_spell_name(self.direction)}"
+        return MovePath("σ", title, AMOUNT_MARKS, self.amount, move_to, write_sigma, " σ", marks_are_ticks=True)
+
+    def list_terms(self) -> dict[str, float]:
+        pairs = (term.strip().rpartition("*") for term in self.direction.split(" + "))
+        return {name: _parse_factor(factor) * self.amount for factor, _, name in pairs}
+
+    def write_caption(self) -> str:
+        """Say along which direction and how far it goes; of several directions the first two."""
+        if "*" not in self.direction:
+            return f"{_spell_name(self.direction)} {self.amount:+.1f} σ"
+        terms = [term.partition("*") for term in self.direction.split(" + ")]
+        words = [f"{_spell_name(direction)} {float(factor):+.1f} σ" for factor, _, direction in terms[:2]]
+        return ", ".join(words) + (f" and {len(terms) - 2} more" if len(terms) > 2 else "")
+
+
+def _spell_name(direction: str) -> str:
+    return direction.replace("_", " ")
 
 
 def _sum_directions(model: LatentModel, names: str, z: Flat) -> Float[Tensor, " D"]:

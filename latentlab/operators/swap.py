@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from dataclasses import replace
+from typing import Annotated, ClassVar, Literal
 
 from latentlab.knobs import Knob, tool
 from latentlab.operators.adversary import Adversary
-from latentlab.operators.latent_operator import LatentOperator
+from latentlab.operators.latent_operator import LatentOperator, MoveVariants
 from latentlab.operators.pairing import TryPartners, pair_at_random, pair_with_hardest, pair_with_next
 from latentlab.types import PART_GROUPS, Batch, Bench, Labels, Latents, Targets
+
+PART_CHOICES = (
+    ("coarse",),
+    ("middle",),
+    ("fine",),
+    ("coarse", "middle"),
+    ("middle", "fine"),
+    ("coarse", "middle", "fine"),
+)
 
 
 @tool
@@ -28,6 +38,8 @@ class Swap(LatentOperator):
     step_size: Annotated[float, Knob("length of a step, as a share of the radius", 0.001, 2)] = 0.4
     label: Annotated[Literal["predicted", "true"], Knob("class the adversary leaves")] = "true"
 
+    needs_partner: ClassVar[bool] = True
+
     def move(self, latents: Latents, batch: Batch, bench: Bench) -> tuple[Latents, Targets]:
         names = latents.select_part_names(self.parts)
 
@@ -41,6 +53,25 @@ class Swap(LatentOperator):
         if self.partner == "hardest":
             return pair_with_hardest(count, self.candidates, swapped, bench)
         return pair_with_next(count) if self.partner == "next" else pair_at_random(count, bench.rng)
+
+    @property
+    def needs_classifier(self) -> bool:
+        return self.steps > 0 or self.partner == "hardest"
+
+    @property
+    def distance_knob(self) -> str | None:
+        """Name none: without the adversary no number says how far it goes, and with it to try many takes too long."""
+        return None
+
+    def list_variants(self) -> MoveVariants:
+        moves = {" + ".join(parts) if len(parts) < 3 else "all": replace(self, parts=parts) for parts in PART_CHOICES}
+        return MoveVariants("parts borrowed", moves)
+
+    def find_attack(self) -> Adversary:
+        return self.make_adversary()
+
+    def write_caption(self) -> str:
+        return f"{' + '.join(self.parts)} swapped" + (f", {self.steps} steps" if self.steps else "")
 
     def make_adversary(self) -> Adversary:
         """Return what worsens the style once it is borrowed."""

@@ -24,7 +24,6 @@ from latentlab.session.export.animation import ANIMATION_FORMATS, export_animati
 from latentlab.session.export.png import (
     export_png,
     make_recipe,
-    name_operator,
     name_png,
     pictures_in,
     restore_png,
@@ -34,7 +33,7 @@ from latentlab.session.export.url import make_link, open_link, report_left_out
 from latentlab.session.export.zip import export_zip, name_zip
 from latentlab.session.history import HISTORY_LENGTH, find_current_entry, go_back, remember_view
 from latentlab.session.latent_change import PartChange, measure_latent_change
-from latentlab.session.paths import MovePath, PathPredictions, find_move_path, move_along_path, predict_path
+from latentlab.session.paths import PathPredictions, move_along_path, predict_path
 from latentlab.session.pictures import (
     load_selected_picture,
     parse_rows,
@@ -81,7 +80,6 @@ __all__ = [
     "TEMPERATURE_SETTING",
     "AttackTrace",
     "HistoryEntry",
-    "MovePath",
     "PartChange",
     "PathPredictions",
     "Photo",
@@ -107,7 +105,6 @@ __all__ = [
     "export_python",
     "export_zip",
     "find_current_entry",
-    "find_move_path",
     "go_back",
     "load_selected_picture",
     "make_link",
@@ -117,7 +114,6 @@ __all__ = [
     "move_latents",
     "move_once",
     "name_animation",
-    "name_operator",
     "name_png",
     "name_zip",
     "open_link",

@@ -15,7 +15,7 @@ from latentlab import images
 from latentlab.errors import UserError
 from latentlab.images import CropBox
 from latentlab.models import LATENT_KINDS
-from latentlab.operators import LatentOperator, Mix, Noise, Shift, Swap, measure_distance
+from latentlab.operators import LatentOperator, Noise, Shift, measure_distance
 from latentlab.session.state import Photo, Picture, Prediction, Reconstruction, Result, Session, make_picture
 from latentlab.session.workspace import KNOWN_ATTRIBUTES, Workspace
 from latentlab.store import infer_world
@@ -167,7 +167,7 @@ def rebuild_input(workspace: Workspace, session: Session) -> Reconstruction:
 
 def make_move_batch(workspace: Workspace, session: Session, tool: LatentOperator) -> Batch:
     """Make a batch of the picture and, where the tool wants one, the partner behind it."""
-    sources = [session.source, session.partner] if isinstance(tool, Mix | Swap) else [session.source]
+    sources = [session.source, session.partner] if tool.needs_partner else [session.source]
     classes = max(len(session.classes), 1)
     numbers = torch.tensor([find_true_class(workspace, session, source) for source in sources])
     return Batch(torch.cat([source.image for source in sources]), one_hot(numbers, classes).float())

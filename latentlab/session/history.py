@@ -8,7 +8,6 @@ from torch.nn.functional import interpolate
 
 from latentlab.errors import UserError
 from latentlab.images import round_levels
-from latentlab.operators import Mix, Swap
 from latentlab.session.restoring import SavedView, restore_view
 from latentlab.session.state import HistoryEntry, Session
 from latentlab.session.workspace import Workspace
@@ -36,7 +35,7 @@ def find_current_entry(session: Session) -> HistoryEntry | None:
 def _matches_entry(entry: HistoryEntry, session: Session) -> bool:
     tool = session.result.tool
     names = (entry.world, entry.model, entry.classifier, entry.seed, entry.tool, entry.refined)
-    pair = entry.partner is session.partner or not isinstance(tool, Mix | Swap)
+    pair = entry.partner is session.partner or not tool.needs_partner
     now = (session.world, session.model, session.classifier, session.seed, tool, session.refined)
     return names == now and entry.source is session.source and pair
 

@@ -3,53 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 
 from latentlab.errors import UserError
-from latentlab.operators import LatentOperator, Mix, Noise, Shift
+from latentlab.operators import MovePath
 from latentlab.session.actions import apply_move, apply_moves
 from latentlab.session.state import Prediction, Session
 from latentlab.session.workspace import Workspace
 
-MAX_NOISE_EPSILON = 100.0  # ε of a noise
 USUAL_IMAGES = 64  # test images that say how many bits are usual
 USUAL_SHARE = 0.90  # of them lie inside the usual range
 
 
-@dataclass(frozen=True, eq=False)
-class MovePath:
-    """One knob of a move taken further and back: `move_at(t)` is the move at t, `here` is where the session stands."""
-
-    kind: str  # σ, ε, λ, or × for several directions at once
-    marks: tuple[float, ...]
-    here: float
-    move_at: Callable[[float], LatentOperator]
-
-
-def find_move_path(tool: LatentOperator) -> MovePath | None:
-    """Return the path that a move lies on; None for a move with no number to walk along."""
-    match tool:
-        case Shift():
-            several = "*" in tool.direction
-            reach = (-1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5) if several else (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
-            return MovePath("×" if several else "σ", reach, tool.amount, lambda t: replace(tool, amount=t))
-        case Noise():
-            whole = min(tool.epsilon or 1.0, MAX_NOISE_EPSILON / 3)
-            marks = tuple(whole * t for t in (0, 0.25, 0.5, 1, 1.5, 2, 3))
-            return MovePath("ε", marks, tool.epsilon, lambda t: replace(tool, epsilon=t))
-        case Mix():
-            marks = tuple(t / 8 for t in range(8, -1, -1))
-            return MovePath("λ", marks, tool.lam, lambda t: replace(tool, lam=t, weight="fixed"))
-    return None
-
-
 def move_along_path(workspace: Workspace, session: Session, place: float) -> Session:
     """Make the same move at another place of its path."""
-    path = find_move_path(session.result.tool)
+    path = session.result.tool.make_path()
     if path is None:
         raise UserError("This move has no path to walk along; choose a direction, noise or a mix.")
     low, high = min(path.marks), max(path.marks)

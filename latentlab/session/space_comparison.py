@@ -5,15 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from latentlab.errors import UserError
-from latentlab.operators import LatentOperator, Noise, Shift, calibrate_knob, measure_distance
+from latentlab.operators import LatentOperator, calibrate_knob, measure_distance
 from latentlab.session.actions import apply_move, make_move_batch, put_batch_on_device, rebuild_input
 from latentlab.session.state import Result, Session
 from latentlab.session.workspace import Workspace
-
-DISTANCE_KNOBS: dict[type[LatentOperator], str] = {
-    Shift: "amount",
-    Noise: "epsilon",
-}  # that carry a picture further the larger they are
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +27,7 @@ def compare_spaces(workspace: Workspace, session: Session, same_distance: bool) 
     Mixes and attacks keep their knobs: to bring one attack to a distance takes a dozen.
     """
     own = SpaceResult(session.model, session.result, measure_travel(workspace, session))
-    target = own.far if same_distance and type(session.result.tool) in DISTANCE_KNOBS else None
+    target = own.far if same_distance and session.result.tool.distance_knob else None
     others = [name for name in workspace.store.list_models(session.world) if name != session.model]
     if session.trace is not None and session.trace[1] is None:
         return [own, *(SpaceResult(name, why="The attack is still under way.") for name in others)]
@@ -57,15 +52,7 @@ def _move_in_space(workspace: Workspace, session: Session, target: float | None)
 
 def match_distance(workspace: Workspace, session: Session, tool: LatentOperator, target: float) -> LatentOperator:
     """Return the tool that travels as far as the target in the session's space."""
-    knob = DISTANCE_KNOBS[type(tool)]
+    assert tool.distance_knob is not None
     bench = workspace.store.bench(session.model, session.classifier or None, session.seed)
     batch = put_batch_on_device(workspace, make_move_batch(workspace, session, tool))
-    if isinstance(tool, Shift) and tool.amount < 0:  # the search goes up from 0
-        found = calibrate_knob(replace(tool, direction=_reverse_direction(tool.direction)), knob, target, batch, bench)
-        return replace(tool, amount=-found.amount)
-    return calibrate_knob(tool, knob, target, batch, bench)
-
-
-def _reverse_direction(direction: str) -> str:
-    terms = (term.strip().rpartition("*") for term in direction.split(" + "))
-    return " + ".join(f"{-float(factor or 1):g}*{name}" for factor, _, name in terms)
+    return calibrate_knob(tool, tool.distance_knob, target, batch, bench)

@@ -15,7 +15,7 @@ from latentlab import images
 from latentlab import session as verbs
 from latentlab.errors import UserError
 from latentlab.knobs import tool_from_json
-from latentlab.operators import OPERATORS, Mix, Swap
+from latentlab.operators import OPERATORS, LatentOperator
 from latentlab.session import SEED_SETTING, Session, Workspace
 from latentlab.ui.events import TORCH_QUEUE
 from latentlab.ui.form import Form, to_knob_value
@@ -40,7 +40,7 @@ def add_endpoints(workspace: Workspace) -> None:
         numbers = gr.JSON(label="distance, PSNR, bits per dimension and probabilities before and after, and the recipe")
         for name, cls in OPERATORS.items():
             form, button = Form(cls, prefix=f"api-{name}"), gr.Button()
-            pictures = {"image": picture, **({"partner_image": partner} if cls in (Mix, Swap) else {})}
+            pictures = {"image": picture, **({"partner_image": partner} if cls.needs_partner else {})}
             knobs = {setting.name: widget for setting, widget in zip(form.settings, form.widgets, strict=True)}
             button.click(
                 make_endpoint(workspace, cls),
@@ -57,7 +57,7 @@ def flatten_docstring(cls: type) -> str:
     return " ".join((cls.__doc__ or "").split())
 
 
-def make_endpoint(workspace: Workspace, cls: type) -> Callable[..., tuple[Image.Image, dict[str, Any]]]:
+def make_endpoint(workspace: Workspace, cls: type[LatentOperator]) -> Callable[..., tuple[Image.Image, dict[str, Any]]]:
     """Make the function behind one operator's endpoint."""
 
     def answer_request(
@@ -71,7 +71,7 @@ def make_endpoint(workspace: Workspace, cls: type) -> Callable[..., tuple[Image.
         try:
             tool = tool_from_json(cls, {name: to_knob_value(value) for name, value in knobs.items()})
             pictures = [read_sent_picture(image, "image")]
-            if cls in (Mix, Swap):
+            if cls.needs_partner:
                 pictures.append(read_sent_picture(partner_image, "partner_image"))
             session = verbs.move_once(
                 workspace,

@@ -15,6 +15,7 @@ from gradio.blocks import BlockContext
 from gradio.components import Component
 
 from latentlab.errors import UserError
+from latentlab.operators import LatentOperator
 from latentlab.session import Session, Workspace, time_action
 from latentlab.ui.stage.view import draw_note, draw_stage, draw_status
 from latentlab.ui.workbench.view import draw_models, draw_selection, draw_slots
@@ -162,11 +163,13 @@ def round_value(read: Widget, value: Any) -> Any:
     return gr.Number.round_to_precision(value, read.precision)
 
 
-def make_entry_action(tools: tuple[type, ...], verb: Callable[..., Session]) -> Callable[..., Session]:
-    """Make the verb for a tab that is opened by hand; a tab that opens because its tool is in use changes nothing."""
+def make_entry_action(
+    holds_move: Callable[[LatentOperator], bool], verb: Callable[..., Session]
+) -> Callable[..., Session]:
+    """Make the verb for a tab that is opened by hand; a tab that opens because its move is in use changes nothing."""
 
     def enter_tab(session: Session, *values: Any) -> Session:
-        return session if isinstance(session.result.tool, tools) else verb(session, *values)
+        return session if holds_move(session.result.tool) else verb(session, *values)
 
     return enter_tab
 

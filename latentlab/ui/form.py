@@ -8,12 +8,11 @@ from typing import Any
 import gradio as gr
 from gradio.components import FormComponent
 
-from latentlab.knobs import Setting, list_settings, tool_from_json
+from latentlab.knobs import KNOB_LETTERS, Setting, list_settings, tool_from_json
 from latentlab.session import Session
 from latentlab.ui.inputs import UncheckedSlider
 
 SLIDER_STEPS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0)
-KNOB_LETTERS = {"lam": "λ", "epsilon": "ε", "alpha": "α"}
 RADIO_LIMIT = 5  # choices that fit beside one another
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from latentlab.operators import LatentOperator
 from latentlab.runs import Runs
 from latentlab.session import Session, Workspace, change_world, choose_networks, open_link
 from latentlab.store import Store
@@ -37,6 +38,9 @@ TABS = {
     compare_tab: compare_tab.build_compare_tab,
     toys_tab: toys_tab.build_toys_tab,
     learn_tab: learn_tab.build_learn_tab,
+}
+MOVE_TABS: dict[str, Callable[[LatentOperator], bool]] = {
+    module.KEY: module.holds_move for module in (explore_tab, mix_tab, attack_tab)
 }
 SKIP_LINK = '<a class="ll-button ll-skip" href="#tabs">To the controls</a>'
 
@@ -184,5 +188,5 @@ def find_tab_key(key: str | None) -> str | None:
 
 
 def find_tool_tab(session: Session) -> str:
-    """Return the key of the tab that has the session's tool; where none has it, the first tab's."""
-    return next((module.KEY for module in TABS if isinstance(session.result.tool, module.TOOLS)), explore_tab.KEY)
+    """Return the key of the first tab that shows the session's move."""
+    return next(key for key, holds_move in MOVE_TABS.items() if holds_move(session.result.tool))

@@ -25,7 +25,6 @@ from latentlab.session import (
     compare_spaces,
     export_png,
     export_python,
-    find_move_path,
     go_back,
     make_link,
     measure_latent_change,
@@ -164,7 +163,7 @@ def test_a_jump_off_the_path_is_one_line(workspace: Workspace, session: Session,
 
 def test_the_course_reads_what_each_place_shows(workspace: Workspace, session: Session) -> None:
     session = move_along_path(workspace, choose_networks(workspace, session, model="digits-glow"), 0.25)
-    path = find_move_path(session.result.tool)
+    path = session.result.tool.make_path()
     assert path is not None
     along = predict_path(workspace, session, path)
     assert 0.25 in along.places
@@ -186,7 +185,7 @@ def test_what_is_usual_is_the_central_range_of_the_test_images(workspace: Worksp
 
 
 def test_where_the_path_leaves_what_is_usual_is_said() -> None:
-    path = find_move_path(Shift(direction="pc1", amount=0.0))
+    path = Shift(direction="pc1", amount=0.0).make_path()
     assert path is not None
     bits = (4.2, 3.9, 3.5, 3.0, 3.5, 3.9, 4.2)
     usual = UsualBits(2.9, 4.0, "so many images")

@@ -12,7 +12,7 @@ from latentlab import operators
 from latentlab.errors import UserError
 from latentlab.images import round_levels
 from latentlab.knobs import Knob, Setting
-from latentlab.operators import METHODS, Adversary, Swap
+from latentlab.operators import METHODS, PIXEL_PGD, Adversary, Attack, LatentOperator
 from latentlab.session.actions import (
     apply_move,
     choose_networks,
@@ -39,7 +39,7 @@ class Witness:
     after: Prediction
 
 
-def trace_attack(workspace: Workspace, session: Session, tool: Adversary) -> Iterator[Session]:
+def trace_attack(workspace: Workspace, session: Session, tool: Attack) -> Iterator[Session]:
     """Attack step by step in the session's space, from the clean path on.
 
     Each step yields a session; the last one holds the control, too.
@@ -67,19 +67,17 @@ def trace_control(workspace: Workspace, session: Session, reached: float) -> Att
 
 def make_pixel_control(epsilon: float) -> Adversary:
     """Return the published pixel PGD, in an l2 ball."""
-    published = METHODS["pixel-pgd"].operator
-    assert isinstance(published, Adversary)
-    return replace(published, norm="l2", epsilon=epsilon)
+    return replace(PIXEL_PGD, norm="l2", epsilon=epsilon)
 
 
-def _trace_steps(workspace: Workspace, session: Session, tool: Adversary, model: str) -> Iterator[AttackTrace]:
+def _trace_steps(workspace: Workspace, session: Session, tool: Attack, model: str) -> Iterator[AttackTrace]:
     """Yield the track of an attack as it grows by a step."""
     bench = workspace.store.bench(model, require_attacked_classifier(session), session.seed)
     batch = put_batch_on_device(workspace, make_move_batch(workspace, session, tool))
     trace = AttackTrace((), (), (), ())
     codes = workspace.encode_pictures(model, session.source.image, model in session.refined)
     for place, step in enumerate(tool.trace_attack(batch, bench, codes)):
-        here = measure_result(workspace, session, shorten_attack(tool, place), round_levels(step.images), batch.targets)
+        here = measure_result(workspace, session, tool.cut_short(place), round_levels(step.images), batch.targets)
         trace = AttackTrace(
             (*trace.losses, float(step.loss)),
             (*trace.margins, float(step.margin)),
@@ -96,11 +94,6 @@ def require_attacked_classifier(session: Session) -> str:
     return session.classifier
 
 
-def shorten_attack(tool: Adversary, place: int) -> Adversary:
-    """Return the attack that ends at this point of its track: 0 is the clean path, 1 the start, then the steps."""
-    return replace(tool, steps=place - 1) if place else replace(tool, epsilon=0.0, steps=0)
-
-
 def show_step(session: Session, place: Any) -> Session:
     """Put the picture of one point of the track on the stage."""
     if session.trace is None:
@@ -110,7 +103,7 @@ def show_step(session: Session, place: Any) -> Session:
     return replace(session, result=steps[step], notice="")
 
 
-def collect_doubts(workspace: Workspace, session: Session, tool: Adversary, trace: AttackTrace) -> tuple[str, ...]:
+def collect_doubts(workspace: Workspace, session: Session, tool: Attack, trace: AttackTrace) -> tuple[str, ...]:
     """Return the reasons not to trust the numbers, one line each."""
     bench = workspace.store.bench(session.model, session.classifier, session.seed)
     rebuilt = workspace.predict_picture(session.world, session.classifier, rebuild_input(workspace, session).image)
@@ -126,17 +119,17 @@ def collect_doubts(workspace: Workspace, session: Session, tool: Adversary, trac
     return (*general, *(line for line, present in here.items() if present))
 
 
-def find_preset(name: str) -> tuple[Adversary, str]:
+def find_preset(name: str) -> tuple[Attack, str]:
     """Return the settings of a published method, and the kind of model it moves in.
 
     Of AdvMix it is the adversary alone: it starts at the picture's own style, not at a partner's.
     """
     if name not in PRESET_METHODS:
         raise UserError(f"There is no attack {name[:40]!r}; choose one of {', '.join(PRESET_METHODS)}.")
-    method = METHODS[name]
-    tool = method.operator.make_adversary() if isinstance(method.operator, Swap) else method.operator
-    assert isinstance(tool, Adversary)
-    return tool, method.space
+    operator = METHODS[name].operator
+    tool = operator.find_attack() if isinstance(operator, LatentOperator) else None
+    assert tool is not None
+    return tool, METHODS[name].space
 
 
 def apply_preset(workspace: Workspace, session: Session, name: str) -> Session:
@@ -150,7 +143,7 @@ def apply_preset(workspace: Workspace, session: Session, name: str) -> Session:
     return apply_move(workspace, session, tool)
 
 
-def match_preset(workspace: Workspace, model: str, tool: Adversary) -> str:
+def match_preset(workspace: Workspace, model: str, tool: Attack) -> str:
     """Return the published method whose settings these are; empty if they are free."""
     kind = workspace.store.card(model).kind
     return next((name for name in PRESET_METHODS if find_preset(name) == (tool, kind)), "")

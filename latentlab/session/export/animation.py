@@ -9,9 +9,9 @@ from PIL import Image
 
 from latentlab.errors import UserError
 from latentlab.images import ImageTensor, to_pillow
+from latentlab.operators import name_operator
 from latentlab.session.actions import apply_moves
-from latentlab.session.export.png import name_operator, write_notes
-from latentlab.session.paths import find_move_path
+from latentlab.session.export.png import write_notes
 from latentlab.session.state import Session
 from latentlab.session.workspace import Workspace
 
@@ -50,7 +50,7 @@ def list_frames(workspace: Workspace, session: Session) -> list[ImageTensor]:
     """List pictures evenly along the path from end to end; of an attack its steps."""
     if session.trace is not None:
         return [step.image[0] for step in session.trace[0].steps]
-    path = find_move_path(session.result.tool)
+    path = session.result.tool.make_path()
     if path is None:
         raise UserError("This move has no path to walk along; choose a direction, noise, a mix or an attack.")
     places = np.linspace(path.marks[0], path.marks[-1], FRAME_COUNT)

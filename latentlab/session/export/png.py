@@ -13,7 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 from latentlab import images, recipe
 from latentlab.errors import UserError
 from latentlab.knobs import tool_to_json
-from latentlab.operators import OPERATORS, LatentOperator, Mix, Swap
+from latentlab.operators import name_operator
 from latentlab.recipe import Recipe
 from latentlab.session.restoring import PicturesByPlace, plan_recipe_view, restore_view
 from latentlab.session.state import Picture, Session, make_picture
@@ -41,10 +41,6 @@ def make_recipe(workspace: Workspace, session: Session) -> Recipe:
     )
 
 
-def name_operator(tool: LatentOperator) -> str:
-    return next(name for name, cls in OPERATORS.items() if type(tool) is cls)
-
-
 def export_png(workspace: Workspace, session: Session) -> bytes:
     """Export the result with its recipe, its input and, where one was used, its partner."""
     file = io.BytesIO()
@@ -66,7 +62,7 @@ def name_png(session: Session) -> str:
 
 
 def _list_sources(session: Session) -> list[Picture]:
-    return [session.source, session.partner] if isinstance(session.result.tool, Mix | Swap) else [session.source]
+    return [session.source, session.partner] if session.result.tool.needs_partner else [session.source]
 
 
 def restore_png(workspace: Workspace, session: Session, data: bytes) -> Session | None:

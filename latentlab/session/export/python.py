@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from latentlab import operators
 from latentlab.knobs import list_changed_knobs
-from latentlab.operators import LatentOperator, Mix, Swap
+from latentlab.operators import LatentOperator
 from latentlab.session.actions import make_move_batch
 from latentlab.session.export.png import name_png
 from latentlab.session.state import Session
@@ -25,7 +26,7 @@ from torch.nn.functional import one_hot
 
 import latentlab as ll
 from latentlab import images
-from latentlab.operators import {imports}
+{imports}
 
 
 def read(file):
@@ -52,7 +53,7 @@ def export_python(workspace: Workspace, session: Session) -> str:
     """Write lines that run beside the exported PNG and a folder of checkpoints, and give the same 256 levels."""
     tool = session.result.tool
     targets = make_move_batch(workspace, session, tool).targets
-    path = write_path(isinstance(tool, Mix | Swap), session.model in session.refined)
+    path = write_path(tool.needs_partner, session.model in session.refined)
     return f"""\
 from pathlib import Path
 
@@ -61,7 +62,7 @@ from torch.nn.functional import one_hot
 
 import latentlab as ll
 from latentlab import images
-from latentlab.operators import {name_imports(tool, path)}
+{write_imports(tool, path)}
 from latentlab.session import pictures_in
 
 store = ll.Store("checkpoints")
@@ -82,11 +83,11 @@ def export_zip_python(workspace: Workspace, views: Sequence[Session]) -> str:
     They move each picture alone, as on the page.
     """
     session, tool = views[0], views[0].result.tool
-    pair, refined = isinstance(tool, Mix | Swap), session.model in session.refined
+    pair, refined = tool.needs_partner, session.model in session.refined
     targets = [make_move_batch(workspace, view, tool).targets for view in views]
     path = write_path(pair, refined)
     return ZIP_SCRIPT.format(
-        imports=name_imports(tool, path),
+        imports=write_imports(tool, path),
         first=mention_own_networks(workspace, session),
         tool=write_call(tool),
         numbers=[target.argmax(1).tolist() for target in targets],
@@ -114,8 +115,14 @@ def write_path(pair: bool, refined: bool) -> str:
     return f"{ENCODE_LINES.format(codes=codes, why=why)}\n{DECODE_LINE}"
 
 
-def name_imports(tool: LatentOperator, path: str) -> str:
-    return f"{type(tool).__name__}, decode, encode" if path != TOOL_LINE else type(tool).__name__
+def write_imports(tool: LatentOperator, path: str) -> str:
+    """Write where the tool is from and, where the path wants them, the two halves of its model."""
+    cls, package = type(tool), operators.__name__
+    home = package if getattr(operators, cls.__name__, None) is cls else cls.__module__
+    names = {home: [cls.__name__]}
+    if path != TOOL_LINE:
+        names[package] = [*names.get(package, []), "decode", "encode"]
+    return "\n".join(f"from {module} import {', '.join(found)}" for module, found in names.items())
 
 
 def quote_networks(session: Session) -> str:

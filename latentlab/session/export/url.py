@@ -14,9 +14,9 @@ from urllib.parse import urlencode
 from latentlab import recipe
 from latentlab.errors import UserError
 from latentlab.knobs import list_changed_knobs
+from latentlab.operators import name_operator
 from latentlab.recipe import Recipe
 from latentlab.session.actions import require_choice
-from latentlab.session.export.png import name_operator
 from latentlab.session.export.url_image import decode_url_picture, encode_url_picture
 from latentlab.session.restoring import SavedView, require_latent_operator, restore_view
 from latentlab.session.state import Picture, Session, make_picture

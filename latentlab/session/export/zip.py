@@ -15,9 +15,9 @@ from safetensors.torch import save
 
 from latentlab import images
 from latentlab.errors import UserError
-from latentlab.operators import Adversary, Mix, Swap
+from latentlab.operators import Attack, name_operator
 from latentlab.session.actions import apply_move, encode_input, find_true_class, inspect_input, move_latents
-from latentlab.session.export.png import export_png, make_recipe, name_operator
+from latentlab.session.export.png import export_png, make_recipe
 from latentlab.session.export.python import export_zip_python
 from latentlab.session.pictures import load_selected_picture
 from latentlab.session.state import Session
@@ -36,7 +36,7 @@ def export_zip(workspace: Workspace, session: Session) -> bytes:
     for name, view in views.items():
         files[f"originals/{name}.png"] = images.png(view.source.image[0])
         files[f"moved/{name}.png"] = export_png(workspace, view)
-    if isinstance(session.result.tool, Mix | Swap):
+    if session.result.tool.needs_partner:
         files["partner.png"] = images.png(session.partner.image[0])
     files["latents.safetensors"] = _save_latents(workspace, list(views.values()))
     files["labels.csv"] = _write_labels(workspace, views).encode()
@@ -54,7 +54,7 @@ def _make_views(workspace: Workspace, session: Session) -> list[Session]:
     rows, tool = session.selection.rows, session.result.tool
     if not rows:
         return [session]
-    most = MAX_ZIP_ATTACKS if isinstance(tool, Adversary) else MAX_ZIP_PICTURES
+    most = MAX_ZIP_ATTACKS if isinstance(tool, Attack) else MAX_ZIP_PICTURES
     if len(rows) > most:
         raise UserError(f"{len(rows)} pictures are selected; at most {most} of this move go into one zip.")
     sources = [load_selected_picture(workspace, session, row) for row in rows]

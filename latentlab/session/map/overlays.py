@@ -20,7 +20,6 @@ from latentlab.session.map.coloring import number_true_classes
 from latentlab.session.map.layout import EmbeddedPoints
 from latentlab.session.map.plan import MapPlan
 from latentlab.session.map.service import MapMaker
-from latentlab.session.paths import find_move_path
 from latentlab.session.state import Session
 from latentlab.types import Batch, Flat, Images
 
@@ -145,11 +144,11 @@ def trace_paths(map_maker: MapMaker, session: Session, plan: MapPlan, ground: Em
             )
             for name, track in named
         ]
-    path = find_move_path(session.result.tool)
+    path = session.result.tool.make_path()
     if path is None:
         raise UserError("This move has no path; choose a direction, noise, a mix, or run an attack.")
     results = apply_moves(map_maker.workspace, session, [path.move_at(mark) for mark in path.marks])
-    words = [f"{path.kind} {mark:g}" for mark in path.marks]
+    words = [f"{path.symbol} {mark:g}" for mark in path.marks]
     return [trace_images(map_maker, plan, ground, "path", [done.image for done in results], words)]
 
 

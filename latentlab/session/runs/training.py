@@ -12,9 +12,8 @@ from safetensors import safe_open
 from latentlab.errors import UserError
 from latentlab.images import round_levels
 from latentlab.knobs import Knob, Setting, list_changed_knobs, tool_from_json
-from latentlab.operators import METHODS
+from latentlab.operators import METHODS, name_operator
 from latentlab.runs.layout import SAMPLE_FILE
-from latentlab.session.export.png import name_operator
 from latentlab.session.state import Session
 from latentlab.session.workspace import Workspace
 from latentlab.store import FIRST_ATTRIBUTE

@@ -16,7 +16,7 @@ from latentlab import chance
 from latentlab.datasets import Dataset
 from latentlab.models import Pixels, make_fast_form
 from latentlab.models.precision import autocast_bf16
-from latentlab.operators import Adversary, Mix, Standard, Swap
+from latentlab.operators import LatentOperator, Standard
 from latentlab.training import distributed
 from latentlab.training.augmented.config import Config
 from latentlab.training.augmented.task import ResolvedAugmentation, Task
@@ -120,8 +120,4 @@ def _make_optimiser(config: Config, parameters: list[nn.Parameter]) -> Optimizer
 
 def adapts_to_classifier(operator: Operator) -> bool:
     """Say whether it looks at the classifier, so that it moves images otherwise from update to update."""
-    if isinstance(operator, Adversary):
-        return True
-    return (isinstance(operator, Swap) and operator.steps > 0) or (
-        isinstance(operator, Mix | Swap) and operator.partner == "hardest"
-    )
+    return isinstance(operator, LatentOperator) and operator.needs_classifier

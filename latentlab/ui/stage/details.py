@@ -10,12 +10,11 @@ import gradio as gr
 
 from latentlab import session as verbs
 from latentlab.errors import UserError
-from latentlab.operators import Adversary
+from latentlab.operators import Attack
 from latentlab.session import (
     Session,
     Workspace,
     compare_spaces,
-    find_move_path,
     measure_latent_change,
     predict_path,
     remember_view,
@@ -165,7 +164,7 @@ class DetailsPanel:
 
     def show_path_plot(self, session: Session | None, view: str) -> list[Any]:
         """Return the path's plot and the note beside it: after the filmstrip, as they take longer."""
-        path = find_move_path(session.result.tool) if session else None
+        path = session.result.tool.make_path() if session else None
         if session is None or view != "path" or path is None:
             return keep_outputs(range(2))
         along = predict_path(self.page.workspace, session, path)
@@ -185,13 +184,13 @@ class DetailsPanel:
             place = float(key)
         except ValueError as error:
             raise UserError("This is no place on the path; click a picture of the strip.") from error
-        if isinstance(session.result.tool, Adversary):
+        if isinstance(session.result.tool, Attack):
             return show_step(session, place)
         return verbs.move_along_path(self.page.workspace, session, place)
 
     def jump_to_point(self, session: Session, chosen: list[tuple[int, int]]) -> Session:
         """Go to the place of the path whose point was clicked."""
-        path = find_move_path(session.result.tool)
+        path = session.result.tool.make_path()
         places = list_path_places(path) if path else []
         if not chosen or chosen[0][1] >= len(places):
             raise UserError("The path has changed since; click the curve again.")
@@ -205,7 +204,7 @@ class DetailsPanel:
 def add_missing_track(workspace: Workspace, session: Session) -> Session:
     """Give an attack that was repeated on another picture its steps, too."""
     tool = session.result.tool
-    if not isinstance(tool, Adversary) or session.trace is not None:
+    if not isinstance(tool, Attack) or session.trace is not None:
         return session
     *_, last = trace_attack(workspace, session, tool)
     return last

@@ -3,55 +3,45 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 from latentlab import session as verbs
 from latentlab.errors import UserError
-from latentlab.operators import Adversary, LatentOperator, Swap
-from latentlab.session import AttackTrace, MovePath, Result, Session, Workspace, find_move_path
+from latentlab.operators import Attack, LatentOperator, MovePath
+from latentlab.session import AttackTrace, Result, Session, Workspace
 from latentlab.ui.html import draw_image, escape_text, join_html
-from latentlab.ui.stage.path_plot import format_place, title_path
 from latentlab.ui.stage.view import describe_result, shorten_model_name
 
 MAX_STEPS_SHOWN = 9  # steps shown of a long attack
-SWAP_PARTS = (
-    ("coarse",),
-    ("middle",),
-    ("fine",),
-    ("coarse", "middle"),
-    ("middle", "fine"),
-    ("coarse", "middle", "fine"),
-)
 
 
 def draw_filmstrip(workspace: Workspace, session: Session) -> str:
-    """Draw the strip of the session's move: the steps of an attack, other parts to swap, or the path."""
-    if isinstance(session.result.tool, Adversary):
+    """Draw the strip of the session's move: the steps of an attack, the path, or what else could be moved."""
+    if isinstance(session.result.tool, Attack):
         return draw_attack_strips(workspace, session)
-    path = find_move_path(session.result.tool)
-    return draw_swap_strip(workspace, session) if path is None else draw_path_strip(workspace, session, path)
+    path = session.result.tool.make_path()
+    return draw_variant_strip(workspace, session) if path is None else draw_path_strip(workspace, session, path)
 
 
 def draw_path_strip(workspace: Workspace, session: Session, path: MovePath) -> str:
     """Draw the marks of the path; a click goes there."""
     results = verbs.apply_moves(workspace, session, [path.move_at(mark) for mark in path.marks])
     tiles = (
-        draw_strip_tile(session, done, format_place(path, mark), math.isclose(mark, path.here), key=f"{mark!r}")
+        draw_strip_tile(session, done, path.write_place(mark), math.isclose(mark, path.here), key=f"{mark!r}")
         for mark, done in zip(path.marks, results, strict=True)
     )
-    return draw_strip_heading(title_path(session.result.tool, path)) + draw_strip_row(tiles)
+    return draw_strip_heading(path.title) + draw_strip_row(tiles)
 
 
-def draw_swap_strip(workspace: Workspace, session: Session) -> str:
-    """Draw other choices of parts to borrow, as far as the space has them."""
+def draw_variant_strip(workspace: Workspace, session: Session) -> str:
+    """Draw other settings of the move, as far as the space can make them."""
     here = session.result.tool
-    assert isinstance(here, Swap)
-    frames = [(" + ".join(parts) if len(parts) < 3 else "all", replace(here, parts=parts)) for parts in SWAP_PARTS]
-    possible = [frame for frame in frames if can_move(workspace, session, frame[1])]
-    results = verbs.apply_moves(workspace, session, [tool for _, tool in possible])
-    return draw_strip_heading("parts borrowed") + draw_strip_row(
-        draw_strip_tile(session, done, note, done.tool == here)
-        for (note, _), done in zip(possible, results, strict=True)
+    variants = here.list_variants()
+    possible = {note: tool for note, tool in variants.moves.items() if can_move(workspace, session, tool)}
+    if not possible:
+        return ""
+    results = verbs.apply_moves(workspace, session, list(possible.values()))
+    return draw_strip_heading(variants.title) + draw_strip_row(
+        draw_strip_tile(session, done, note, done.tool == here) for note, done in zip(possible, results, strict=True)
     )
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 
 from latentlab.images import ImageTensor
-from latentlab.operators import Shift
-from latentlab.session import MovePath, PartChange, PathPredictions, Session, SpaceResult, Workspace
+from latentlab.operators import MovePath
+from latentlab.session import PartChange, PathPredictions, Session, SpaceResult, Workspace
 from latentlab.ui.html import draw_image, draw_term, escape_text, join_html
-from latentlab.ui.stage.view import caption_move, describe_result, format_bits, shorten_model_name, spell_name
+from latentlab.ui.stage.view import describe_result, format_bits, shorten_model_name, spell_name
 
 PathFigure = dict[str, Any]
 MIN_PROBABILITY_DRAWN = 0.1  # probability that a class must reach somewhere to be drawn
@@ -19,29 +19,6 @@ MAX_CLASS_CURVES = 5  # classes
 CURVE_COLOUR_COUNT = 10
 HEAT_MAP_SIDE = 96  # px of a map
 USUAL_HELP = "Bits per dimension that pictures of this kind have under the flow; outside, the move has left the data."
-
-
-def format_place(path: MovePath, place: float) -> str:
-    """Write a place on a path as people write it."""
-    match path.kind:
-        case "σ":
-            return f"{place:+g} σ" if place else "0 σ"
-        case "ε":
-            return f"ε {place:.3g}"
-        case "λ":
-            return f"λ {place:.2f}"
-    return f"× {place:g}"
-
-
-def title_path(tool: Any, path: MovePath) -> str:
-    """Say what the places of a path are: a direction, times the move, a growing noise, the way to the partner."""
-    if path.kind == "σ" and isinstance(tool, Shift):
-        return f"along {spell_name(tool.direction)}"
-    return {
-        "×": "the whole move, times",
-        "ε": "the same noise, growing",
-        "λ": "from the input to the partner",
-    }[path.kind]
 
 
 def draw_path_plot(session: Session, path: MovePath, course: PathPredictions) -> PathFigure:
@@ -57,7 +34,7 @@ def draw_path_plot(session: Session, path: MovePath, course: PathPredictions) ->
         "showlegend": bool(session.classes),
         "legend": {"orientation": "h", "x": 0, "y": 0.9, "yanchor": "bottom", "font": {"size": 11}},
         "font": {"size": 11},
-        "xaxis": {**axis, "anchor": "y2" if dense else "y", "ticksuffix": " σ" if path.kind == "σ" else ""},
+        "xaxis": {**axis, "anchor": "y2" if dense else "y", "ticksuffix": path.suffix},
         "yaxis": _make_y_axis(
             [0.42 if dense else 0, 0.88], [-0.03, 1.03], "", tickvals=[0, 0.5, 1], ticktext=["0", "½", "1"]
         ),
@@ -106,7 +83,7 @@ def _draw_bits_curve(course: PathPredictions, bits: Sequence[float | None]) -> P
 
 def _choose_ticks(path: MovePath) -> list[float]:
     marks = path.marks
-    return [marks[0], marks[len(marks) // 2], marks[-1]] if path.kind in "ελ" else list(marks)
+    return list(marks) if path.marks_are_ticks else [marks[0], marks[len(marks) // 2], marks[-1]]
 
 
 def _make_y_axis(domain: list[float], span: list[float], form: str, **more: Any) -> PathFigure:
@@ -150,7 +127,7 @@ def draw_manifold_note(path: MovePath, course: PathPredictions) -> str:
         return f'<p class="ll-quiet">Stays within the {known}.</p>'
     if len(outside) == len(course.places):
         return f'<p class="ll-quiet ll-off">All of it is outside the {known}.</p>'
-    where = ", ".join(format_place(path, place) for place in _find_edges(course.places, outside))
+    where = ", ".join(path.write_place(place) for place in _find_edges(course.places, outside))
     return f'<p class="ll-quiet ll-off">Leaves the manifold at {escape_text(where)}: outside the {known}.</p>'
 
 
@@ -186,7 +163,7 @@ def _draw_space_tile(workspace: Workspace, session: Session, one: SpaceResult) -
         why = escape_text(one.why.partition(";")[0])
         return f'{head} title="Go to {own}."><i></i><span><b>{own}</b>{why}</span></button>'
     done = one.result
-    move, seen = escape_text(caption_move(done.tool)), escape_text(describe_result(session, done))
+    move, seen = escape_text(done.tool.write_caption()), escape_text(describe_result(session, done))
     note = f"{move}<br>{seen}<br>moved l2 {one.far:.2f}"
     return f'{head} title="Go to {own}.">{draw_image(done.image[0], own)}<span><b>{own}</b>{note}</span></button>'
 

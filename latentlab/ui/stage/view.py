@@ -9,7 +9,6 @@ from torch import Tensor
 
 from latentlab import session as verbs
 from latentlab.images import ImageTensor
-from latentlab.operators import Adversary, LatentOperator, Mix, Noise, Shift, Swap
 from latentlab.session import REFINE_STEPS, Prediction, Reconstruction, Result, Session, Workspace
 from latentlab.types import RefinableModel
 from latentlab.ui.html import draw_image, draw_term, escape_text, join_html
@@ -55,7 +54,7 @@ def draw_stage(workspace: Workspace, session: Session) -> str:
             warn=clean.psnr < POOR_PSNR,
             raw=True,
         ),
-        draw_card("result", done.image[0], caption_move(done.tool), accent=True),
+        draw_card("result", done.image[0], done.tool.write_caption(), accent=True),
     ]
     differences = [
         draw_card(
@@ -134,31 +133,6 @@ def find_kind(workspace: Workspace, model: str) -> str:
     """Return the model's kind; one that has no title here counts as pixels."""
     kind = workspace.store.card(model).kind
     return kind if kind in KIND_TITLES else "pixels"
-
-
-def caption_move(tool: LatentOperator) -> str:
-    """Say what was done, in the tool's own words."""
-    match tool:
-        case Noise():
-            return f"noise ε {tool.epsilon:g} σ"
-        case Shift():
-            return caption_shift(tool)
-        case Mix():
-            return f"mixed, λ {tool.lam:.2f}"
-        case Swap():
-            return f"{' + '.join(tool.parts)} swapped" + (f", {tool.steps} steps" if tool.steps else "")
-        case Adversary():
-            return f"attacked, ε {tool.epsilon:.3g}, {tool.steps} steps"
-    return type(tool).__name__.lower()
-
-
-def caption_shift(tool: Shift) -> str:
-    """Say along which direction and how far a shift went; of several directions the first two."""
-    if "*" not in tool.direction:
-        return f"{spell_name(tool.direction)} {tool.amount:+.1f} σ"
-    terms = [term.partition("*") for term in tool.direction.split(" + ")]
-    words = [f"{spell_name(direction)} {float(factor):+.1f} σ" for factor, _, direction in terms[:2]]
-    return ", ".join(words) + (f" and {len(terms) - 2} more" if len(terms) > 2 else "")
 
 
 def spell_name(word: str) -> str:
@@ -251,7 +225,7 @@ def compare_labels(session: Session, done: Result) -> tuple[str, str]:
     if not session.classes:
         return "–", "no classifier"
     start, end = (spell_name(session.classes[reading.best_class]) for reading in (session.before, done.prediction))
-    if isinstance(done.tool, Mix):
+    if done.tool.mixes_labels:
         soft = ", ".join(
             f"{spell_name(session.classes[k])} {share:.2f}" for k, share in enumerate(done.label) if share > 0.005
         )

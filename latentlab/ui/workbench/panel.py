@@ -23,7 +23,7 @@ from latentlab.ui.components import (
 )
 from latentlab.ui.events import Page, connect_action, join_followers
 from latentlab.ui.form import make_knob_widget, make_number_box
-from latentlab.ui.stage.view import caption_move, draw_thumbnails
+from latentlab.ui.stage.view import draw_thumbnails
 
 ROWS_HELP = "numbers and ranges: 0-63, 70; of drawn samples their seeds"
 
@@ -98,7 +98,7 @@ class WorkbenchActions:
         """Pin, unpin or take up the reference, or say which slot the next picture fills."""
         match key:
             case "pin-input" | "pin-result":
-                return verbs.pin_picture(session, key.removeprefix("pin-"), caption_move(session.result.tool))
+                return verbs.pin_picture(session, key.removeprefix("pin-"), session.result.tool.write_caption())
             case "unpin":
                 return verbs.remove_pin(session)
             case "pinned":

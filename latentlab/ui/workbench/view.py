@@ -15,7 +15,6 @@ from latentlab.ui.stage.view import (
     DIFFERENCE_GAIN,
     KIND_TITLES,
     amplify_difference,
-    caption_move,
     find_kind,
     format_bits,
     shorten_model_name,
@@ -125,4 +124,4 @@ def draw_history(session: Session) -> str:
 
 def describe_entry(entry: verbs.HistoryEntry) -> str:
     """Name the space of a last view, and its move."""
-    return f"{entry.model}: {caption_move(entry.tool)}"
+    return f"{entry.model}: {entry.tool.write_caption()}"

@@ -27,7 +27,6 @@ from latentlab.session import (
     export_animation,
     export_png,
     export_zip,
-    find_move_path,
     make_recipe,
     move_along_path,
     open_world,
@@ -155,7 +154,7 @@ def test_an_animation_is_the_path_in_exact_pixels(
     workspace: Workspace, session: Session, kind: str, operator: str
 ) -> None:
     session = apply_operator(workspace, session, operator)
-    path = find_move_path(session.result.tool)
+    path = session.result.tool.make_path()
     assert path is not None
     with Image.open(io.BytesIO(export_animation(workspace, session, kind))) as file:
         assert file.size == (256, 256)

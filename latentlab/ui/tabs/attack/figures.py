@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from latentlab.operators import Adversary
+from latentlab.operators import Attack
 from latentlab.session import AttackTrace, Session
 from latentlab.session.attack.success_curve import SuccessCurves, SuccessRate, compute_wilson_interval
 from latentlab.session.attack.trace import Witness
@@ -149,7 +149,7 @@ def _describe_margin(ours: AttackTrace, control: AttackTrace | None) -> tuple[st
 
 def _describe_label(session: Session, ours: AttackTrace) -> tuple[str, str]:
     tool, classes = ours.last_result.tool, session.classes
-    assert isinstance(tool, Adversary)
+    assert isinstance(tool, Attack)
     if tool.label == "target":
         wanted = spell_name(classes[tool.target])
         won = next((k for k, done in enumerate(ours.steps) if done.prediction.best_class == tool.target), None)

@@ -12,7 +12,7 @@ import gradio as gr
 
 from latentlab import session as verbs
 from latentlab.errors import UserError
-from latentlab.operators import Adversary
+from latentlab.operators import Adversary, Attack, LatentOperator
 from latentlab.session import Session
 from latentlab.session.attack.success_curve import ATTACK_COUNT, measure_success
 from latentlab.session.attack.trace import apply_preset, ask_witness, match_preset, show_step
@@ -32,6 +32,7 @@ from latentlab.ui.inputs import UncheckedSlider
 from latentlab.ui.plotly_view import PlotlyView, read_event_points
 from latentlab.ui.stage.filmstrip import draw_filmstrip
 from latentlab.ui.stage.view import draw_note, spell_name
+from latentlab.ui.tabs.added_forms import build_added_forms
 from latentlab.ui.tabs.attack.figures import (
     describe_success_figure,
     draw_success_figure,
@@ -42,7 +43,6 @@ from latentlab.ui.tabs.attack.figures import (
 )
 
 TITLE, KEY = "Attack", "attack"
-TOOLS = (Adversary,)
 ATTACK_METHODS = [
     ("free settings", ""),
     ("Adversarial-LA", "adversarial-la"),
@@ -60,6 +60,11 @@ T = TypeVar("T")
 DISABLED = gr.update(interactive=False)
 
 
+def holds_move(tool: LatentOperator) -> bool:
+    """Say whether the tab shows this move: one that can be followed step by step."""
+    return isinstance(tool, Attack)
+
+
 def build_attack_tab(page: Page, tab: gr.Tab) -> None:
     method = gr.Radio(
         ATTACK_METHODS, value="", label="method", show_label=False, container=False, elem_id="attack-method",
@@ -75,6 +80,7 @@ def build_attack_tab(page: Page, tab: gr.Tab) -> None:
         stop = gr.Button("Stop", interactive=False, elem_id="attack-stop", size="sm")
         reset = gr.Button("Reset all", elem_id="attack-reset", size="sm")
         note = gr.HTML(elem_id="attack-note")
+    build_added_forms(page, {"adversary"}, holds_move, note)
 
     hand = AttackActions(page, form)
     plain = [widget for widget in form.widgets if widget is not target]
@@ -86,7 +92,7 @@ def build_attack_tab(page: Page, tab: gr.Tab) -> None:
     halt.then(
         report_stop, [page.session], [note, stop], **QUEUED_EVENT_OPTIONS
     )  # in the queue: behind the end of the run
-    connect_action(page, [tab.select], make_entry_action(TOOLS, hand.apply_move), form.widgets, note)
+    connect_action(page, [tab.select], make_entry_action(holds_move, hand.apply_move), form.widgets, note)
     connect_action(
         page, [method.input], hand.choose_method, [method, *form.widgets], note, lambda: page.situation_follower
     )
@@ -127,8 +133,8 @@ class AttackActions:
             session = replace(session, result=session.trace[0].last_result)
         tool = session.result.tool
         choices = [(spell_name(name), place) for place, name in enumerate(session.classes)]
-        target = tool.target if isinstance(tool, Adversary) else 0
-        method = match_preset(self.workspace, session.model, tool) if isinstance(tool, Adversary) else gr.skip()
+        target = tool.target if isinstance(tool, Attack) else 0
+        method = match_preset(self.workspace, session.model, tool) if isinstance(tool, Attack) else gr.skip()
         aim = gr.update(choices=choices, value=target if choices else None)
         return [*self.form.show_tool(session, skip="target"), aim, method]
 

@@ -35,7 +35,6 @@ from latentlab.ui.tabs.train import run_list as pages
 from latentlab.ui.tabs.train.tab import POLL_SECONDS, RUN_EVENT_OPTIONS, TRAINING_OFF_NOTE
 
 TITLE, KEY = "Compare", "compare"
-TOOLS = ()
 COMPARE_FRONT_KNOBS = ("images", "metrics")
 COMPARE_OWN_KNOBS = ("classifiers", "world", "space", "judge")
 FIRST_CHOSEN_COUNT = 2  # classifiers that are chosen at first

@@ -18,7 +18,6 @@ from latentlab.ui.stage.view import draw_note, spell_name
 from latentlab.ui.tabs.explain.view import EXPLAINER_LABELS, draw_explanation, draw_pending_maps
 
 TITLE, KEY = "Explain", "explain"
-TOOLS = ()
 PREDICTED_CHOICES = [("predicted of the original", CLASS_BEFORE), ("predicted of the moved", CLASS_AFTER)]
 EXPLAIN_SEEN_SCRIPT = (
     "(...args) => { args[1] = Boolean(document.querySelector('#explain-view')?.offsetParent); return args; }"

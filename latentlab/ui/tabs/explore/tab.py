@@ -10,20 +10,26 @@ import gradio as gr
 
 from latentlab import session as verbs
 from latentlab.knobs import Knob, Setting
-from latentlab.operators import Noise, Shift
+from latentlab.operators import Attack, LatentOperator, Noise, Shift, name_operator
 from latentlab.session import DIRECTION_SLIDERS, Session, Workspace
 from latentlab.ui.events import Page, connect_action, make_entry_action
 from latentlab.ui.form import Form, connect_mode_forms, list_touch_events, make_mode_choice, make_number_box
 from latentlab.ui.inputs import UncheckedSlider
+from latentlab.ui.tabs.added_forms import build_added_forms
 
 TITLE, KEY = "Explore", "explore"
-TOOLS = (Shift, Noise)
+MODES = {"shift": "along directions", "noise": "random noise"}
 SLIDER_REACH = 4.0  # σ to either side: beyond, few models have seen anything
 RANDOM_SEED = Setting("random seed", int, 0, Knob("of the random direction", 0, 10**9 - 1))
 
 
+def holds_move(tool: LatentOperator) -> bool:
+    """Say whether the tab shows this move: one of a single picture that asks no classifier."""
+    return not isinstance(tool, Attack) and not tool.needs_partner
+
+
 def build_explore_tab(page: Page, tab: gr.Tab) -> None:
-    mode = make_mode_choice({"shift": "along directions", "noise": "random noise"}, KEY)
+    mode = make_mode_choice(MODES, KEY)
     with gr.Column(elem_id="explore-shift") as along:
         with gr.Row(elem_classes="ll-bank"):
             bank = [make_amount_slider(f"direction {place + 1}", f"bank-{place}") for place in range(DIRECTION_SLIDERS)]
@@ -40,6 +46,7 @@ def build_explore_tab(page: Page, tab: gr.Tab) -> None:
     with gr.Row(elem_classes="ll-actions"):
         reset = gr.Button("Reset all", elem_id="explore-reset", size="sm")
         note = gr.HTML(elem_id="explore-note")
+    build_added_forms(page, MODES, holds_move, note)
 
     controls = [*bank, other, amount, seed, chance]
     workspace = page.workspace
@@ -68,7 +75,7 @@ def build_explore_tab(page: Page, tab: gr.Tab) -> None:
     page.steady_parts.append((mode, lambda session: type(session.result.tool)))
     connect_mode_forms(mode, {"shift": along, "noise": noisy})
     connect_action(page, list_touch_events(widgets), apply_move, widgets, note)
-    connect_action(page, [tab.select], make_entry_action(TOOLS, apply_move), widgets, note)
+    connect_action(page, [tab.select], make_entry_action(holds_move, apply_move), widgets, note)
     connect_action(page, [reset.click], reset_move, [mode], note, shown)
 
 
@@ -112,16 +119,10 @@ def sum_terms(wanted: dict[str, Any]) -> tuple[str, float]:
 AMOUNT_SETTING = Setting("amount", float, 0.0, Knob("", -SLIDER_REACH, SLIDER_REACH, unit="σ"))
 
 
-def parse_terms(shift: Shift) -> dict[str, float]:
-    """Return direction to amount of a Shift, the inverse of `sum_terms`."""
-    pairs = (term.strip().rpartition("*") for term in shift.direction.split(" + "))
-    return {name: float(factor or 1) * shift.amount for factor, _, name in pairs}
-
-
 def show_bank(workspace: Workspace, session: Session) -> list[Any]:
     """Return what mode, bank and the other controls show for the session's tool."""
     tool, names = session.result.tool, workspace.list_directions(session.model)
-    wanted = parse_terms(tool) if isinstance(tool, Shift) else {}
+    wanted = tool.list_terms()
     bank = [gr.update(visible=False, value=0)] * DIRECTION_SLIDERS
     for place, name in enumerate(names[:DIRECTION_SLIDERS]):
         bank[place] = gr.update(visible=True, label=f"{name_direction(name)} [σ]", value=wanted.pop(name, 0.0))
@@ -131,7 +132,7 @@ def show_bank(workspace: Workspace, session: Session) -> list[Any]:
     other = next((name for name in rest if name in wanted), rest[0] if rest else None)
     choices = [(name_direction(name), name) for name in rest]
     return [
-        "noise" if isinstance(tool, Noise) else "shift" if isinstance(tool, Shift) else gr.skip(),
+        key if (key := name_operator(tool)) in MODES else gr.skip(),
         *bank,
         gr.update(choices=choices, value=other, visible=bool(rest)),
         gr.update(value=wanted.get(other, 0.0) if other else 0.0, visible=bool(rest)),

@@ -15,7 +15,6 @@ from latentlab.ui.events import Page, connect_action, connect_events
 from latentlab.ui.tabs.learn.view import draw_lessons
 
 TITLE, KEY = "Learn", "learn"
-TOOLS = ()
 
 
 def build_learn_tab(page: Page, tab: gr.Tab) -> None:

@@ -7,7 +7,7 @@ from latentlab.session.map.layout import EmbeddedPoints
 from latentlab.session.map.overlays import MovedPoints, PointPairs, PointPath
 from latentlab.session.map.service import MapState
 from latentlab.ui.html import draw_term, escape_text, join_html
-from latentlab.ui.stage.view import caption_move, format_bits
+from latentlab.ui.stage.view import format_bits
 from latentlab.ui.tabs.map.figure import Overlay, format_map_distance
 
 MAP_TERMS = {
@@ -74,7 +74,7 @@ def describe_overlay(overlay: Overlay, ground: EmbeddedPoints) -> list[NumberRow
 
 def describe_drift(found: MovedPoints, ground: EmbeddedPoints) -> list[NumberRow]:
     off, count = int((found.near > ground.far).sum()), len(found.rows)
-    move, rebuilt = caption_move(found.tool), f"rebuilding alone {found.rebuilt:.3g}"
+    move, rebuilt = found.tool.write_caption(), f"rebuilding alone {found.rebuilt:.3g}"
     rows = [
         (
             f"{count} moved",

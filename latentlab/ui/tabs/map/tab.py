@@ -20,7 +20,6 @@ from latentlab.ui.plotly_view import PlotlyView
 from latentlab.ui.tabs.map.controller import OVERLAY_LABELS, PICTURE_SOURCES, MapController, preview_point
 
 TITLE, KEY = "Map", "map"
-TOOLS = ()
 LOOK_SECONDS = 0.7  # between two looks
 PROJECTION_LABELS = {"pca": "PCA", "pacmap": "PaCMAP", "umap": "UMAP"}
 LASSO_TARGETS = {"first": "selection", "second": "second set"}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
@@ -11,7 +10,7 @@ import gradio as gr
 from latentlab import session as verbs
 from latentlab.errors import UserError
 from latentlab.knobs import list_settings
-from latentlab.operators import Mix, Swap
+from latentlab.operators import LatentOperator, Mix, Swap, name_operator
 from latentlab.session import Session, mixing
 from latentlab.session.mixing import GRID_SIDE, SET_SIZE
 from latentlab.ui.components import make_paired_choices, read_event_key
@@ -19,10 +18,11 @@ from latentlab.ui.events import Page, connect_action, connect_events, keep_outpu
 from latentlab.ui.form import Form, choose_slider_step, list_touch_events, make_knob_widget, make_mode_choice
 from latentlab.ui.inputs import UncheckedSlider
 from latentlab.ui.stage.view import draw_note
+from latentlab.ui.tabs.added_forms import build_added_forms
 from latentlab.ui.tabs.mix import pairing_view
 
 TITLE, KEY = "Mix", "mix"
-TOOLS = (Mix, Swap)
+MODES = {"mix": "part of the way", "swap": "borrow parts"}
 SET_KNOBS = {"partner", "weight", "alpha", "k", "candidates", "distinct"}  # knobs that choose among many partners
 PAIR_KNOBS = {setting.name for setting in list_settings(Mix)} - SET_KNOBS
 ADVERSARY_KNOBS = {"steps", "epsilon", "norm", "step_size", "label"}  # of the adversary behind a swap
@@ -33,11 +33,17 @@ SCALE_HINTS = {
 }
 
 
+def holds_move(tool: LatentOperator) -> bool:
+    """Say whether the tab shows this move: one that needs a partner."""
+    return tool.needs_partner
+
+
 def build_mix_tab(page: Page, tab: gr.Tab) -> None:
     forms = MixForms()
     with gr.Row(elem_classes="ll-actions"):
         reset = gr.Button("Reset all", elem_id="mix-reset", size="sm")
         note = gr.HTML(elem_id="mix-note")
+    build_added_forms(page, MODES, holds_move, note)
     hint = gr.HTML(draw_scale_hint("pair"))
     many = make_paired_choices(visible=False, elem_id="mix-many")
     drawn = gr.State(None)  # what the many pictures on the page were made from
@@ -50,8 +56,9 @@ def build_mix_tab(page: Page, tab: gr.Tab) -> None:
 
     def take_clicked(session: Session, key: str, *values: Any) -> Session:
         tool, names = forms.read_tool(values), key.split("|")
-        if isinstance(tool, Mix) and len(names) > 2:
-            tool = replace(tool, lam=parse_share(names.pop()))
+        path = tool.make_path()
+        if path is not None and len(names) > 2:
+            tool = path.move_at(parse_share(names.pop()))
         return mixing.take_pictures(page.workspace, session, names, tool)
 
     def refresh_many(session: Session | None, before: Any, *values: Any) -> list[Any]:
@@ -61,14 +68,14 @@ def build_mix_tab(page: Page, tab: gr.Tab) -> None:
         try:
             wish = forms.read_many(values)
             now = (session.world, session.model, session.classifier, session.seed, session.selection, wish)
-            return keep_outputs(outputs) if now == before else [draw_many(page, session, *wish), now, ""]
+            return keep_outputs(outputs) if now == before else [MANY_VIEWS[values[0]](page, session, *wish), now, ""]
         except UserError as error:
             return [gr.skip(), None, draw_note(str(error))]
 
     page.add_follower(*forms.tool_follower)
     forms.wire_visibility(hint, many)
     connect_action(page, list_touch_events(forms.moving), apply_move, forms.all, note)
-    connect_action(page, [tab.select], make_entry_action(TOOLS, apply_move), forms.all, note)
+    connect_action(page, [tab.select], make_entry_action(holds_move, apply_move), forms.all, note)
     connect_action(page, [reset.click], reset_move, [forms.mode], note, forms.tool_follower)
     connect_action(page, [many.pick], take_clicked, forms.all, note, lambda: page.situation_follower, read_event_key)
     chosen = list_touch_events([forms.mode, forms.scale, *forms.among.widgets, forms.side])
@@ -85,7 +92,7 @@ class MixForms:
 
     def __init__(self) -> None:
         with gr.Row(elem_id="mix-choice"):
-            self.mode = make_mode_choice({"mix": "part of the way", "swap": "borrow parts"}, KEY)
+            self.mode = make_mode_choice(MODES, KEY)
             self.scale = make_mode_choice({"pair": "one pair", "many": "many pictures"}, f"{KEY}-scale")
         with gr.Column(elem_id="mix-mix") as self.mixing:
             with gr.Row(elem_classes="ll-bank"):
@@ -130,9 +137,8 @@ class MixForms:
     def read_many(self, values: Sequence[Any]) -> tuple[Mix | Swap, int]:
         """Return what is done to many pictures, and to how many."""
         mix, _, _, among, side = self._split_values(values)
-        tool = self.read_tool(values)
-        if isinstance(tool, Swap):
-            return tool, GRID_SIDE.check_value(side[0])
+        if values[0] == "swap":
+            return self.read_tool(values), GRID_SIDE.check_value(side[0])
         alone: Mix = self.mix.read_tool(mix)
         both: Mix = self.among.read_tool(among, lam=alone.lam, path=alone.path, parts=alone.parts)
         return both, SET_SIZE.check_value(both.k)
@@ -140,11 +146,10 @@ class MixForms:
     @property
     def tool_follower(self) -> tuple[list[Any], Any]:
         """Return what the widgets show of the session's tool; the choice of one or many stays."""
-        chosen = {Mix: "mix", Swap: "swap"}
         forms = (self.mix, self.parts, self.adversary)
 
         def show_tool(session: Session) -> list[Any]:
-            mode = chosen.get(type(session.result.tool), gr.skip())
+            mode = key if (key := name_operator(session.result.tool)) in MODES else gr.skip()
             return [mode, *(value for form in forms for value in form.show_tool(session))]
 
         return [self.mode, *(one for form in forms for one in form.widgets)], show_tool
@@ -206,9 +211,13 @@ def parse_share(word: str) -> float:
         raise UserError("This picture does not say how it was mixed; click it again.") from error
 
 
-def draw_many(page: Page, session: Session, tool: Mix | Swap, count: int) -> str:
-    if isinstance(tool, Swap):
-        return pairing_view.draw_style_grid(
-            session, mixing.make_style_grid(page.workspace, session, count, tool.parts), tool.parts
-        )
+def draw_pairings(page: Page, session: Session, tool: Mix, count: int) -> str:
     return pairing_view.draw_pairings(session, mixing.pair_sets(page.workspace, session, count, tool))
+
+
+def draw_style_grid(page: Page, session: Session, tool: Swap, count: int) -> str:
+    grid = mixing.make_style_grid(page.workspace, session, count, tool.parts)
+    return pairing_view.draw_style_grid(session, grid, tool.parts)
+
+
+MANY_VIEWS: dict[str, Callable[..., str]] = {"mix": draw_pairings, "swap": draw_style_grid}

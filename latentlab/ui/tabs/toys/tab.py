@@ -27,7 +27,6 @@ from latentlab.ui.plotly_view import PlotlyView, encode_array
 from latentlab.ui.stage.view import draw_note
 
 TITLE, KEY = "Toy room", "toys"
-TOOLS = ()
 TOY_POINT_COUNT = 600
 AXIS_REACH = 1.7  # of the axes: all sets lie within
 MATCH_BATCH = Setting("k", int, 30, Knob("points in a batch of transport; 1 is mixup", 1, TOY_POINT_COUNT // 2))

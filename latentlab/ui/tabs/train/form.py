@@ -14,7 +14,7 @@ from latentlab.session.runs import training as verbs
 from latentlab.session.runs.training import BUDGET, BUDGET_UNITS, MAX_NAME_LETTERS, MOVE_PROBABILITY, RunForm
 from latentlab.training.augmented import Config
 from latentlab.ui.form import Form, make_knob_widget, make_number_box
-from latentlab.ui.stage.view import caption_move, shorten_model_name
+from latentlab.ui.stage.view import shorten_model_name
 
 TRAIN_FRONT_KNOBS = ("clean", "fraction")  # knobs of a Config that are always in sight
 TRAIN_OWN_KNOBS = (
@@ -78,7 +78,7 @@ class RunFormWidgets:
     def suggest_name(self, session: Session, values: Sequence[Any]) -> str:
         """Return a name for the run, from what it does."""
         move, methods, *_ = values
-        words = [*([caption_move(session.result.tool)] if move else []), *(methods or ())]
+        words = [*([session.result.tool.write_caption()] if move else []), *(methods or ())]
         return ", then ".join(words)[:80] or "no move"
 
     @property
@@ -95,7 +95,7 @@ class RunFormWidgets:
         chosen = session.selection
         count = len(chosen.rows) if chosen.source == "train" else 0
         move = (
-            f"{caption_move(session.result.tool)}, {shorten_model_name(self.workspace, session.model, session.world)}"
+            f"{session.result.tool.write_caption()}, {shorten_model_name(self.workspace, session.model, session.world)}"
         )
         only = f"only the selection, {count} images" if count else "only the map's selection"
         return [
