@@ -6,7 +6,7 @@
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do $$p -c '' 2>/dev/null && echo $$p && break; done)
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 JOBS ?= 2
-ORACLES := '^(pytest|torchmetrics|beartype|hypothesis|httpx|POT|torchattacks|scikit-image|hatchling)=='
+ORACLES := '^(pytest|torchmetrics|beartype|hypothesis|httpx|POT|torchattacks|scikit-image|hatchling|playwright)=='
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
