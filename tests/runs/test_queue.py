@@ -18,7 +18,7 @@ import pytest
 from runs.conftest import ALICE, LONG, free, state, steps
 
 from latentlab.errors import UserError
-from latentlab.runs import Runs, files, layout, process
+from latentlab.runs import Runs, files, layout, process, supervisor
 from latentlab.runs.process import ChildProcess
 from latentlab.runs.run import read_child
 

@@ -17,7 +17,7 @@ import pytest
 from runs.conftest import ALICE, LONG
 
 from latentlab.errors import UserError
-from latentlab.runs import Runs, files, layout
+from latentlab.runs import Runs, files, layout, supervisor
 from latentlab.runs.run import read_child
 
 LATER = "import sys, pathlib; pathlib.Path(sys.argv[1]).write_text(sys.argv[2])"  # as sbatch: a job, later
