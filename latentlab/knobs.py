@@ -9,13 +9,13 @@ class Noise:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import cache
 from typing import Any, Literal, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
 
 from latentlab.errors import UserError
+from latentlab.untrusted import MAX_TEXT_LETTERS, is_number_within, is_plain_text, is_whole_number_within, show_value
 
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ class Setting:
                 value in self.knob.choices, value, f"one of {', '.join(self.knob.choices)}", value
             )
         return self._require_allowed(
-            isinstance(value, str) and len(value) <= 200, value, "a text of at most 200 letters", value
+            is_plain_text(value), value, f"a text of at most {MAX_TEXT_LETTERS} letters", value
         )
 
     def _check_number(self, value: Any) -> float | int:
@@ -70,9 +70,7 @@ class Setting:
         allowed = (
             f"{kind} from {knob.low:g} to {knob.high:g}" if knob.low is not None and knob.high is not None else kind
         )
-        ok = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        ok = ok and (self.type is float or value == int(value))
-        ok = ok and (knob.low is None or value >= knob.low) and (knob.high is None or value <= knob.high)
+        ok = (is_whole_number_within if self.type is int else is_number_within)(value, knob.low, knob.high)
         return self._require_allowed(ok, value, allowed, ok and self.type(value))
 
     def _check_items(self, value: Any) -> tuple[Any, ...]:
@@ -99,7 +97,7 @@ class Setting:
 
     def _require_allowed(self, ok: bool, value: Any, allowed: str, result: Any) -> Any:
         if not ok:
-            raise UserError(f"{self.name} is {str(value)[:40]!s}; it must be {allowed}.")
+            raise UserError(f"{self.name} is {show_value(value)}; it must be {allowed}.")
         return result
 
 
@@ -155,6 +153,6 @@ def tool_from_json(cls: type[T], values: Mapping[str, Any]) -> T:
     """Make the tool with these knob values, each checked; knobs that are not named keep their defaults."""
     known = {setting.name: setting for setting in list_settings(cls)}
     if unknown := set(values) - set(known):
-        shown = ", ".join(name[:40] for name in sorted(unknown)[:3])
+        shown = ", ".join(show_value(name) for name in sorted(map(str, unknown))[:3])
         raise UserError(f"{cls.__name__} has no knob {shown}; it has {', '.join(sorted(known))}.")
     return cls(**{name: known[name].check_value(value) for name, value in values.items()})

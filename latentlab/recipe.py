@@ -11,6 +11,7 @@ from typing import Any
 from latentlab import operators
 from latentlab.errors import UserError
 from latentlab.types import Operator
+from latentlab.untrusted import is_plain_text, parse_json, show_value
 
 RECIPE_VERSION = 1
 MAX_RECIPE_LENGTH = 65_536
@@ -53,9 +54,11 @@ def parse_recipe(text: str | bytes) -> Recipe:
     if len(text) > MAX_RECIPE_LENGTH:
         raise UserError(f"The recipe has {len(text):,} letters; at most {MAX_RECIPE_LENGTH:,} are read.")
     try:
-        values = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise UserError("This is no recipe: it is not valid JSON. Export it from LatentLab again.") from error
+        values = parse_json(text)
+    except ValueError as error:
+        raise UserError(
+            f"This is no recipe: it is not valid JSON ({show_value(error, 80)}). Export it from LatentLab again."
+        ) from error
     if not isinstance(values, dict) or "version" not in values:
         raise UserError('This is no recipe: it must be a JSON object with a "version". Export it from LatentLab again.')
     return _build_recipe(values)
@@ -64,9 +67,8 @@ def parse_recipe(text: str | bytes) -> Recipe:
 def _build_recipe(values: dict[str, Any]) -> Recipe:
     known = {item.name for item in fields(Recipe)}
     if unknown := set(values) - known:
-        raise UserError(
-            f"The recipe has an unknown field {sorted(unknown)[0][:40]!r}; it may have {', '.join(sorted(known))}."
-        )
+        shown, allowed = show_value(sorted(unknown)[0]), ", ".join(sorted(known))
+        raise UserError(f"The recipe has an unknown field {shown!r}; it may have {allowed}.")
     if missing := {"model", "operator"} - set(values):
         raise UserError(f"The recipe has no {' and no '.join(sorted(missing))}; export it from LatentLab again.")
     defaults = {
@@ -108,13 +110,9 @@ def _check_fields(values: Mapping[str, Any]) -> None:
 
 
 def _check_pattern(name: str, value: Any, pattern: re.Pattern[str], allowed: str) -> None:
-    if not isinstance(value, str) or not pattern.fullmatch(value):
+    if not is_plain_text(value) or not pattern.fullmatch(value):
         _refuse_field(name, value, allowed)
 
 
 def _refuse_field(name: str, value: Any, allowed: str) -> None:
-    raise UserError(f"The recipe's {name} is {str(value)[:40]!r}; it must be {allowed}.")
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(name)
+    raise UserError(f"The recipe's {name} is {show_value(value)!r}; it must be {allowed}.")

@@ -20,7 +20,9 @@ from latentlab.images import fit_to, png, read
 from latentlab.recipe import Recipe
 from latentlab.store import Store
 from latentlab.types import Batch, Bench, Images, ImageShape, Targets
+from latentlab.untrusted import is_plain_text
 
+MAX_PATH_LETTERS = 4096
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
 
 
@@ -71,7 +73,7 @@ def find_pictures(source: Path, classes: tuple[str, ...] = ()) -> PictureFolder:
     if not files:
         raise UserError(f"{source} holds no picture ({', '.join(PICTURE_SUFFIXES)}).")
     folders = [file.parts[0] if len(file.parts) > 1 else "" for file in files]
-    names = classes or tuple(sorted(set(folders)))
+    names = classes or tuple(sorted(filter(is_plain_text, set(folders))))
     return PictureFolder(source, files, names, tuple(names.index(name) if name in names else -1 for name in folders))
 
 
@@ -99,6 +101,8 @@ def _read_pictures(pictures: PictureFolder, rows: Sequence[int], shape: ImageSha
     images: dict[int, Tensor] = {}
     for row in rows:
         try:
+            if not is_plain_text(str(pictures.files[row]), MAX_PATH_LETTERS):
+                raise UserError("its name is not valid Unicode; rename it.")
             images[row] = fit_to(read((pictures.source / pictures.files[row]).read_bytes()), shape)
         except UserError as error:
             tqdm.write(f"skipped {pictures.files[row]}: {error}", file=sys.stderr)

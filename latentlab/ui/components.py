@@ -11,6 +11,7 @@ from latentlab.session import Photo
 from latentlab.ui.html import encode_preview_uri
 from latentlab.ui.inputs import FileDrop
 from latentlab.ui.scripts import load_script
+from latentlab.untrusted import is_plain_text
 
 FRAME_LABEL = "part of the picture that is used: arrow keys move it, plus and minus size it"
 
@@ -114,7 +115,7 @@ def draw_crop_frame(photo: Photo | None) -> str:
 def read_event_key(event: gr.EventData) -> str:
     """Read the key of a click: a visitor's word, to be checked by whoever uses it."""
     key = event._data.get("key") if isinstance(event._data, dict) else None
-    if not isinstance(key, str) or len(key) > 200:
+    if not isinstance(key, str) or not is_plain_text(key):
         raise UserError("Nothing was chosen; click a picture.")
     return key
 

@@ -21,6 +21,7 @@ from latentlab.session.export.url_image import decode_url_picture, encode_url_pi
 from latentlab.session.restoring import SavedView, require_latent_operator, restore_view
 from latentlab.session.state import Picture, Session, make_picture
 from latentlab.session.workspace import REFINE_STEPS, Workspace
+from latentlab.untrusted import parse_json
 
 MAX_VALUE_LETTERS = 4_000  # of all but the pictures
 MAX_QUERY_LETTERS = 12_000  # letters of the whole query: servers and mail programs cut off what is much longer
@@ -140,6 +141,6 @@ def _parse_recipe(values: Mapping[str, str]) -> Recipe:
 
 def _parse_settings(text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return parse_json(text)
+    except ValueError as error:
         raise UserError("Its settings are cut short; copy it from LatentLab again.") from error

@@ -27,6 +27,7 @@ from latentlab.session.lessons.subjects import LESSON_WORLD, LessonSubject
 from latentlab.session.restoring import SavedView, restore_view
 from latentlab.session.state import Session
 from latentlab.session.workspace import Workspace
+from latentlab.untrusted import parse_json
 
 LESSONS_FOLDER = find_assets_folder() / "lessons"
 
@@ -82,10 +83,10 @@ class LessonProgress:
 def parse_progress(text: str, worlds: Sequence[str]) -> LessonProgress:
     """Return what a browser has kept of the progress; what does not fit these lessons is left out."""
     try:
-        kept = json.loads(text[:2000])
+        kept = parse_json(text[:2000])
         said, place, world = kept["said"], kept["place"], kept["world"]
         fitting = tuple(_keep_valid_predictions(lesson, row) for lesson, row in zip(load_lessons(), said, strict=True))
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError):
         return LessonProgress()
     place = place if type(place) is int and 0 <= place < len(load_lessons()) else 0
     return LessonProgress(place, world if world in worlds else LESSON_WORLD, fitting)
