@@ -5,10 +5,11 @@ A network here maps tensors to tensors. How it learns belongs in `training`, wha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from latentlab.errors import UserError
 from latentlab.models import checkpoint
@@ -17,14 +18,17 @@ from latentlab.models.classifiers.airbench import Airbench
 from latentlab.models.classifiers.external import NormalisedClassifier
 from latentlab.models.classifiers.inference import FoldedClassifier
 from latentlab.models.classifiers.resnet import AttributeClassifier, ResNet18, SmallResNet
+from latentlab.models.construction_budget import ConstructionBudget
 from latentlab.models.glow.flow import Glow
 from latentlab.models.glow.inference import FoldedGlow
 from latentlab.models.inference_form import make_fast_form
 from latentlab.models.modules import use_channels_last
+from latentlab.models.network_probe import probe_network
 from latentlab.models.pixels import Pixels
 from latentlab.models.stylegan2.generator import StyleGAN2
 from latentlab.models.vae import MMDVAE
 from latentlab.types import DirectedModel
+from latentlab.untrusted import show_value
 
 __all__ = [
     "MMDVAE",
@@ -66,20 +70,34 @@ def save_network(path: Path, network: nn.Module, card: Card) -> None:
 
 
 def load_network(path: Path, device: str | torch.device = "cpu") -> tuple[Card, nn.Module]:
-    """Return the card and the network in eval mode, its weights frozen."""
+    """Return the card and the network in eval mode, its weights frozen.
+
+    The file is anybody's: whatever goes wrong with it is its fault, and said in one line.
+    """
     card, tensors = checkpoint.read_checkpoint(path)
     if card.kind not in NETWORK_CLASSES:
-        raise UserError(f"{path.name} holds a {card.kind!r}; LatentLab knows {', '.join(NETWORK_CLASSES)}.")
-    weights = {name: tensor for name, tensor in tensors.items() if not name.startswith(DIRECTION_PREFIX)}
-    try:
-        network = NETWORK_CLASSES[card.kind](**card.arguments)
-        network.load_state_dict(weights)
-    except (TypeError, ValueError, RuntimeError, AssertionError) as error:
-        raise UserError(f"{path.name} does not fit its card ({str(error).splitlines()[0]}); fit it again.") from error
+        raise UserError(f"{path.name} holds a {card.kind[:40]!r}; LatentLab knows {', '.join(NETWORK_CLASSES)}.")
     if bad := [name for name, tensor in tensors.items() if tensor.is_floating_point() and not tensor.isfinite().all()]:
         raise UserError(f"{path.name} holds values that are not finite, in {bad[0]}; fit it again.")
+    try:
+        network = _build_network(card, tensors)
+        probe_network(network, len(card.classes))
+    except Exception as error:
+        reason = show_value((str(error).splitlines() or [type(error).__name__])[0], 200)
+        raise UserError(f"{path.name} does not fit its card ({reason}); fit it again.") from error
+    return card, use_channels_last(network.to(device))
+
+
+def _build_network(card: Card, tensors: Mapping[str, Tensor]) -> nn.Module:
+    """Build the network that the card describes, with these weights and directions."""
+    weights = {name: tensor for name, tensor in tensors.items() if not name.startswith(DIRECTION_PREFIX)}
+    shapes = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    checkpoint.check_arguments(card, shapes)
+    with ConstructionBudget(shapes):
+        network = NETWORK_CLASSES[card.kind](**card.arguments)
+    network.load_state_dict(weights)
     if isinstance(network, DirectedModel):
         network.directions = {
             n.removeprefix(DIRECTION_PREFIX): t for n, t in tensors.items() if n.startswith(DIRECTION_PREFIX)
         }
-    return card, use_channels_last(network.eval().requires_grad_(False).to(device))
+    return network.eval().requires_grad_(False)

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from latentlab.errors import UserError
+from latentlab.untrusted import is_plain_text, show_value
 
 MAX_HEADER_BYTES = 2**22  # bytes; a network of 10,000 tensors needs 1 MB
+MAX_AXES = 8
 DTYPE_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 
 
@@ -42,11 +44,14 @@ def _parse_header(path: Path, text: bytes, room: int) -> SafetensorsHeader:
     try:
         entries = json.loads(text, object_pairs_hook=_refuse_duplicates)
         metadata = entries.pop("__metadata__", {})
-        shapes = {name: _check_shape(name, entry, room) for name, entry in entries.items()}
+        shapes = {name: _check_shape(name, entry) for name, entry in entries.items()}
+        _check_offsets([(*entry["data_offsets"],) for entry in entries.values()], room)
         if not all(isinstance(value, str) for value in metadata.values()):
             raise ValueError("its metadata are not text")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise UserError(f"{path.name} is not a valid safetensors file ({str(error)[:80]}); make it again.") from error
+        raise UserError(
+            f"{path.name} is not a valid safetensors file ({show_value(error, 80)}); make it again."
+        ) from error
     return SafetensorsHeader(shapes, metadata)
 
 
@@ -57,10 +62,23 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return entries
 
 
-def _check_shape(name: str, entry: dict[str, Any], room: int) -> tuple[int, ...]:
+def _check_shape(name: str, entry: dict[str, Any]) -> tuple[int, ...]:
     shape, (start, end) = tuple(entry["shape"]), entry["data_offsets"]
-    if entry["dtype"] not in DTYPE_BYTES or not all(isinstance(n, int) and n >= 0 for n in (*shape, start, end)):
+    if not is_plain_text(name) or entry["dtype"] not in DTYPE_BYTES or len(shape) > MAX_AXES:
         raise ValueError(f"tensor {name[:40]} has an unknown type or shape")
-    if end > room or end - start != math.prod(shape) * DTYPE_BYTES[entry["dtype"]]:
+    if not all(type(number) is int and number >= 0 for number in (*shape, start, end)):
+        raise ValueError(f"tensor {name[:40]} has an unknown type or shape")
+    if end - start != math.prod(shape) * DTYPE_BYTES[entry["dtype"]]:
         raise ValueError(f"tensor {name[:40]} does not lie inside the file")
     return shape
+
+
+def _check_offsets(offsets: list[tuple[int, ...]], room: int) -> None:
+    """Require that the tensors fill the file one behind the other, without a gap, an overlap or anything behind."""
+    place = 0
+    for start, end in sorted(offsets):
+        if start != place:
+            raise ValueError("its tensors overlap or leave a gap")
+        place = end
+    if place != room:
+        raise ValueError("its tensors do not fill the file: it was cut short, or something stands behind them")

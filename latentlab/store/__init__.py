@@ -3,6 +3,7 @@
 How one checkpoint is written and read belongs in `models`; here they have names, a device and a lock.
 """
 
-from latentlab.store.store import BROUGHT_KIND, FIRST_ATTRIBUTE, Store, infer_world
+from latentlab.store.listing import infer_world
+from latentlab.store.store import BROUGHT_KIND, FIRST_ATTRIBUTE, Store
 
 __all__ = ["BROUGHT_KIND", "FIRST_ATTRIBUTE", "Store", "infer_world"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from latentlab import models
 from latentlab.errors import UserError
 from latentlab.models import Card
 from latentlab.runs.layout import RESULT_FILE, RUN_CHECKPOINT_NAME, name_run_checkpoint
+from latentlab.types import ImageShape
 
 CHECKPOINT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
 
@@ -61,4 +64,30 @@ def list_checkpoints(paths: Mapping[str, Path]) -> tuple[dict[str, CheckpointEnt
             broken[name] = str(error)
         except OSError as error:
             broken[name] = f"{path.name} cannot be read: {error.strerror}."
-    return entries, broken
+    return _agree_on_shapes(entries, broken)
+
+
+def infer_world(name: str, card: Card) -> str:
+    """Return the data set that the card names; where it names none, what stands before the first dash."""
+    return card.data if CHECKPOINT_NAME.fullmatch(card.data) else name.partition("-")[0]
+
+
+def _agree_on_shapes(
+    entries: dict[str, CheckpointEntry], broken: dict[str, str]
+) -> tuple[dict[str, CheckpointEntry], dict[str, str]]:
+    """Keep of each world the checkpoints whose images have the shape of most of them; the others say why not."""
+    shapes: dict[str, Counter[ImageShape]] = defaultdict(Counter)
+    for name, entry in entries.items():
+        shapes[infer_world(name, entry.card)][entry.card.image_shape] += 1
+    agreed = {world: max(counts, key=lambda s: (counts[s], math.prod(s))) for world, counts in shapes.items()}
+    kept = {}
+    for name, entry in entries.items():
+        world, shape = infer_world(name, entry.card), entry.card.image_shape
+        if shape == agreed[world]:
+            kept[name] = entry
+        else:
+            broken[name] = (
+                f"{entry.path.name} is for images of {list(shape)}, the other checkpoints of the world {world[:60]} "
+                f"are for {list(agreed[world])}; name another world in `--data`, or fit it at that size."
+            )
+    return kept, broken

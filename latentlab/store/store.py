@@ -25,6 +25,7 @@ from latentlab.runs.layout import RUN_CHECKPOINT_NAME
 from latentlab.store.listing import (
     CHECKPOINT_NAME,
     CheckpointEntry,
+    infer_world,
     list_checkpoints,
     list_run_checkpoints,
     read_stamps,
@@ -129,7 +130,7 @@ class Store:
         return [*sorted(shipped, key=lambda name: (order.index(self._entries[name].card.kind), name)), *learned]
 
     def find_image_shape(self, world: str) -> ImageShape:
-        """Return the image shape of the world's first checkpoint."""
+        """Return the image shape on which the world's checkpoints agree."""
         for name, entry in self._entries.items():
             if infer_world(name, entry.card) == world:
                 return entry.card.image_shape
@@ -299,11 +300,6 @@ class Store:
 
 def is_latent_model(network: Any) -> bool:
     return isinstance(network, LatentModel)
-
-
-def infer_world(name: str, card: Card) -> str:
-    """Return the data set that the card names; where it names none, what stands before the first dash."""
-    return card.data if CHECKPOINT_NAME.fullmatch(card.data) else name.partition("-")[0]
 
 
 def _list_heads(name: str, card: Card) -> list[str]:
