@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import math
-import struct
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -17,32 +17,16 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from latentlab.errors import UserError
+from latentlab.image_file import MAX_LONG_SIDE, PILLOW_ERRORS, open_image, open_png
 from latentlab.types import Images, ImageShape
 
 ImageTensor = Float[Tensor, "C H W"]  # in [0, 1]
 CropBox = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 
-READ_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-READ_FORMATS_TEXT = "PNG, JPEG, WebP, GIF, BMP, TIFF and AVIF pictures are read"
-MAX_IMAGE_BYTES = 20_000_000
-MAX_IMAGE_PIXELS = 24_000_000
-MAX_JPEG_PIXELS = 64_000_000  # a JPEG is decoded at reduced size, so it may be larger
-MAX_LONG_SIDE = 2048  # what is kept of a large picture
 RECIPE_KEY = "latentlab"
 MAX_PNG_RECIPE_BYTES = 65_536
+STRIP_PIXELS = 1_000_000
 
-# What Pillow raises on files that are not what they seem to be.
-PILLOW_ERRORS = (
-    OSError,
-    EOFError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    RuntimeError,
-    struct.error,
-)
 EXIF_TURNS = {  # of the EXIF orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -52,15 +36,13 @@ EXIF_TURNS = {  # of the EXIF orientation
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-FOREIGN_SIGNS = {b"ftyphei": "HEIC", b"ftypmif1": "HEIC", b"<svg": "SVG", b"<html": "HTML", b"%pdf": "PDF"}
 
 
 def read(data: bytes) -> Image.Image:
     """Return the first frame as upright 8-bit RGB, transparency on white, at most MAX_LONG_SIDE pixels long."""
-    image = _open_image(data)
+    image = open_image(data)
     try:
-        image.draft("RGB", (MAX_LONG_SIDE, MAX_LONG_SIDE))
-        return _turn_upright(_shrink_image(_convert_to_rgb(image)), image)
+        return _turn_upright(_shrink_to_rgb(image), image)
     except PILLOW_ERRORS as error:
         raise UserError("This picture is damaged or cut short; save it again as PNG or JPEG.") from error
 
@@ -103,7 +85,7 @@ def to_pillow(image: ImageTensor) -> Image.Image:
 def read_png_recipe(data: bytes) -> str | None:
     """Return the recipe in a PNG made by `encode_png`, None for any other file; no pixel is decoded."""
     try:
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+        with open_png(data) as image:
             recipe = image.info.get(RECIPE_KEY)
     except (*PILLOW_ERRORS, Image.DecompressionBombError):
         return None
@@ -118,60 +100,53 @@ def _check_recipe(recipe: str) -> None:
         raise UserError(f"The recipe has {size:,} bytes; at most {MAX_PNG_RECIPE_BYTES:,} are allowed.")
 
 
-def _open_image(data: bytes) -> Image.Image:
-    """Open the file, decode nothing yet, and refuse it by its size on disk or in pixels."""
-    if not data:
-        raise UserError(f"The file is empty; {READ_FORMATS_TEXT}.")
-    if len(data) > MAX_IMAGE_BYTES:
-        raise UserError(f"The file has {len(data) / 1e6:.0f} MB; at most {MAX_IMAGE_BYTES / 1e6:.0f} MB are read.")
-    try:
-        image = Image.open(io.BytesIO(data), formats=READ_FORMATS)
-    except Image.DecompressionBombError as error:
-        raise UserError(
-            f"The picture has too many pixels; at most {MAX_IMAGE_PIXELS / 1e6:.0f} million are read."
-        ) from error
-    except PILLOW_ERRORS as error:
-        raise UserError(f"This is {_guess_file_type(data)}; {READ_FORMATS_TEXT}. Save it as PNG or JPEG.") from error
-    _check_pixels(*image.size, MAX_JPEG_PIXELS if image.format == "JPEG" else MAX_IMAGE_PIXELS)
-    return image
+def _shrink_to_rgb(image: Image.Image) -> Image.Image:
+    """Return the picture as RGB, its sides divided by whole numbers; strip by strip, as a copy of the whole in every
+    mode on the way would take several times its memory.
+    """
+    factor = math.ceil(max(image.size) / MAX_LONG_SIDE)
+    across, down = min(factor, image.width), min(factor, image.height)
+    made = Image.new("RGB", (-(-image.width // across), -(-image.height // down)))
+    image.load()
+    white = find_white(image) if is_deep_grey(image) else None
+    for place, strip in _cut_strips(image, down):
+        plain = _convert_to_rgb(strip, white)
+        made.paste(plain if factor == 1 else plain.reduce((across, down)), (0, place // down))
+    return made
 
 
-def _check_pixels(width: int, height: int, limit: int) -> None:
-    if width * height > limit:
-        raise UserError(f"The picture is {width} × {height}; at most {limit / 1e6:.0f} million pixels are read.")
+def _cut_strips(image: Image.Image, multiple: int) -> Iterator[tuple[int, Image.Image]]:
+    """Give the picture as strips from the top, each with its first row, their height a multiple of this."""
+    height = max(1, STRIP_PIXELS // (image.width * multiple)) * multiple
+    for top in range(0, image.height, height):
+        yield top, image.crop((0, top, image.width, min(top + height, image.height)))
 
 
-def _guess_file_type(data: bytes) -> str:
-    head = data[:1024].lower()
-    names = (name for sign, name in FOREIGN_SIGNS.items() if sign in head)
-    kind = next(names, None)
-    return f"a file of type {kind}" if kind else "not a picture that can be read"
+def is_deep_grey(image: Image.Image) -> bool:
+    """Say whether the picture is grey of 16 bits, 32 bits or floats."""
+    return image.mode in ("F", "I") or image.mode.startswith("I;16")
 
 
-def _convert_to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode in ("F", "I") or image.mode.startswith("I;16"):
-        return Image.fromarray(_scale_to_eight_bit(np.asarray(image), image.mode)).convert("RGB")
+def find_white(image: Image.Image) -> float:
+    """Return the value that is white; where the file does not name it, the smallest usual one that fits."""
+    peaks = []
+    for _, strip in _cut_strips(image, 1):
+        values = np.asarray(strip)
+        if not np.isfinite(values).all():
+            raise UserError("The picture holds NaN or infinite values; save it as 8-bit or 16-bit.")
+        peaks.append(float(values.max()))
+    peak, usual = max(peaks), (1.0, 255.0, 65535.0) if image.mode == "F" else (65535.0,)
+    return next((top for top in usual if peak <= top), peak)
+
+
+def _convert_to_rgb(image: Image.Image, white: float | None) -> Image.Image:
+    if white is not None:
+        levels = (np.asarray(image).astype(np.float32) * (255 / white)).round().clip(0, 255).astype(np.uint8)
+        return Image.fromarray(levels).convert("RGB")
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
     return image.convert("RGB")
-
-
-def _scale_to_eight_bit(values: np.ndarray, mode: str) -> np.ndarray:
-    """Return levels 0–255 of 16-bit, 32-bit or float grey; where the file does not name white, the smallest usual one
-    fits.
-    """
-    if not np.isfinite(values).all():
-        raise UserError("The picture holds NaN or infinite values; save it as 8-bit or 16-bit.")
-    peak = float(values.max())
-    usual = {"F": (1.0, 255.0, 65535.0), "I": (65535.0,)}.get(mode, (65535.0,))
-    white = next((top for top in usual if peak <= top), peak)
-    return (values.astype(np.float32) * (255 / white)).round().clip(0, 255).astype(np.uint8)
-
-
-def _shrink_image(image: Image.Image) -> Image.Image:
-    factor = math.ceil(max(image.size) / MAX_LONG_SIDE)
-    return image if factor == 1 else image.reduce(min(factor, *image.size))
 
 
 def _turn_upright(image: Image.Image, original: Image.Image) -> Image.Image:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from latentlab import images
+from latentlab import image_file, images
 from latentlab.errors import UserError
 
 
@@ -143,7 +144,7 @@ def test_odd_sizes_fit(size: tuple[int, int]):
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_large_pictures_are_reduced(kind: str):
     size = images.read(saved(Image.new("RGB", (4600, 2300), "red"), kind)).size
-    assert max(size) <= images.MAX_LONG_SIDE
+    assert max(size) <= image_file.MAX_LONG_SIDE
     assert size[0] / size[1] == pytest.approx(2, rel=0.01)
 
 
@@ -178,7 +179,7 @@ def test_spoilt_bytes_give_a_picture_or_one_clear_line(kind: str):
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
         (b"%PDF-1.7", "PDF"),
         (b"\x89PNG\r\n\x1a\n", "not a picture"),
-        (b"\0" * (images.MAX_IMAGE_BYTES + 1), "at most 20 MB"),
+        (b"\0" * (image_file.MAX_IMAGE_BYTES + 1), "at most 20 MB"),
     ],
 )
 def test_what_is_not_a_picture_is_named(data: bytes, word: str):
@@ -194,7 +195,7 @@ def test_a_polyglot_leaves_as_pixels_only():
 BOMB = """
 import resource, sys
 from PIL import Image
-from latentlab import images
+from latentlab import image_file, images
 from latentlab.errors import UserError
 Image.init()
 data = sys.stdin.buffer.read()
@@ -233,6 +234,95 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(bomb: Callable[[],
     extra, line = run.stdout.decode().split(" ", 1)
     assert "million" in line
     assert float(extra) < 50
+
+
+COST = """
+import resource, sys, time
+from PIL import Image
+from latentlab import images
+from latentlab.errors import UserError
+Image.init()
+data = sys.stdin.buffer.read()
+images.read(open(sys.argv[1], "rb").read())
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    line = str(images.read(data).size)
+except UserError as error:
+    line = str(error)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024, line)
+"""
+
+
+def empty_chunks(count: int, name: bytes) -> bytes:
+    """A PNG with so many chunks of no bytes before its pixels."""
+    whole = saved(Image.new("L", (2, 2)), "PNG")
+    empty = b"\0\0\0\0" + name + zlib.crc32(name).to_bytes(4)
+    return whole[:33] + empty * count + whole[33:]
+
+
+def many_scans(count: int) -> bytes:
+    """A progressive JPEG whose last scan stands there so many times."""
+    whole = saved(Image.new("L", (64, 64)), "JPEG", progressive=True)
+    last = whole[whole.rfind(b"\xff\xda") : -2]
+    return whole[:-2] + last * count + whole[-2:]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [empty_chunks(1_500_000, b"tEXt"), empty_chunks(200_000, b"IDAT"), many_scans(5000)],
+    ids=["text", "IDAT", "scans"],
+)
+def test_a_file_of_countless_parts_is_refused(data: bytes, monkeypatch: pytest.MonkeyPatch):
+    """Each part costs time, however small it is: not one more is read than is allowed."""
+    reads: list[None] = []
+
+    class Watched(image_file.CountedFile):
+        def read(self, size: int | None = -1, /) -> bytes:
+            reads.append(None)
+            return super().read(size)
+
+    monkeypatch.setattr(image_file, "CountedFile", Watched)
+    with pytest.raises(UserError):
+        images.read(data)
+    assert len(reads) <= image_file.MAX_OTHER_READS + 100
+
+
+def large(mode: str, size: tuple[int, int], kind: str, **options: object) -> Callable[[], bytes]:
+    return lambda: saved(Image.new(mode, size), kind, **options)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (large("CMYK", (8000, 8000), "JPEG", progressive=True), "progressive"),
+        (large("CMYK", (8000, 8000), "JPEG"), "(2000, 2000)"),
+        (large("RGB", (15_600, 4100), "JPEG"), "(1950, 513)"),
+        (large("RGBA", (6000, 4000), "PNG"), "(2000, 1334)"),
+        (large("I;16", (6000, 4000), "PNG"), "(2000, 1334)"),
+        (large("RGB", (3000, 3000), "WEBP"), "(1500, 1500)"),
+        (large("RGB", (3000, 3000), "AVIF"), "(1500, 1500)"),
+        (large("RGBA", (3000, 4000), "TIFF", compression="tiff_deflate"), "(1500, 2000)"),
+        (large("P", (6000, 4000), "GIF"), "(2000, 1334)"),
+    ],
+    ids=["progressive CMYK", "CMYK", "wide", "RGBA", "16 bits", "WebP", "AVIF", "TIFF", "GIF"],
+)
+def test_the_largest_pictures_take_a_bounded_memory(make: Callable[[], bytes], says: str, tmp_path: Path):
+    data, small = make(), tmp_path / "small"
+    small.write_bytes(saved(Image.new("RGB", (9, 9)), "PNG"))
+    run = subprocess.run([sys.executable, "-c", COST, str(small)], input=data, capture_output=True, check=True)
+    extra, line = run.stdout.decode().split(" ", 1)
+    assert says in line
+    assert float(extra) < 150
+
+
+def test_strips_make_the_same_picture_as_the_whole(monkeypatch: pytest.MonkeyPatch):
+    for mode in ("RGB", "RGBA", "CMYK", "P", "LA", "1"):
+        data = saved(colours(mode, (2100, 137)), "TIFF" if mode == "CMYK" else "PNG")
+        whole = levels(data)
+        with monkeypatch.context() as few:
+            few.setattr(images, "STRIP_PIXELS", 5000)
+            assert (levels(data) == whole).all(), mode
 
 
 # What the networks get

@@ -12,6 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from latentlab import images, recipe
 from latentlab.errors import UserError
+from latentlab.image_file import open_png
 from latentlab.knobs import tool_to_json
 from latentlab.operators import name_operator
 from latentlab.recipe import Recipe
@@ -91,7 +92,7 @@ def pictures_in(data: bytes) -> Images:
 
 def _read_inner_picture(data: bytes, key: str) -> Image.Image | None:
     """Read a picture that travels inside the PNG; it is a stranger's, and read like one."""
-    with Image.open(io.BytesIO(data), formats=["PNG"]) as file:
+    with open_png(data) as file:
         text = file.info.get(key)
     if not isinstance(text, str):
         return None
