@@ -49,8 +49,9 @@ def begin_session(workspace: Workspace, world: str, model: str = "", classifier:
 
 
 def find_first_classifier(workspace: Workspace, world: str) -> str:
-    """Return the name of the first classifier that can be loaded; empty where there is none."""
-    return next((name for name in workspace.store.list_classifiers(world) if workspace.can_load(name)), "")
+    """Return the name of the first classifier that answers for the world's images; empty where there is none."""
+    grey = torch.full((1, *workspace.store.find_image_shape(world)), 0.5)
+    return next((name for name in workspace.store.list_classifiers(world) if workspace.can_classify(name, grey)), "")
 
 
 def choose_opening_move(workspace: Workspace, model: str) -> LatentOperator:

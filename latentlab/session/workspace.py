@@ -22,7 +22,7 @@ from latentlab.session.examples import EXAMPLES_FOLDER, draw_examples, load_exam
 from latentlab.session.state import Picture, PictureSource, Prediction, Reconstruction
 from latentlab.session.thread_budget import ThreadBudget
 from latentlab.store import Store
-from latentlab.types import DensityModel, DirectedModel, Images, Latents, RefinableModel
+from latentlab.types import DensityModel, DirectedModel, Images, Latents, Logits, RefinableModel
 
 DENSITY_BATCH_SIZE = 16
 PREFERRED_WORLDS = ("faces", "cifar10", "digits")
@@ -129,11 +129,20 @@ class Workspace:
         @torch.no_grad()
         def compute_probabilities() -> tuple[float, ...]:
             there = picture.to(self.store.device)
-            return tuple(self._load_network(classifier, 1)(there)[0].softmax(0).tolist())
+            answer = run_classifier(classifier, self._load_network(classifier, 1), there)
+            return tuple(answer[0].softmax(0).tolist())
 
         return self.recall_result(
             ("classes", classifier, self.store.digest(classifier), hash_pictures(picture)), compute_probabilities
         )
+
+    def can_classify(self, classifier: str, picture: Images) -> bool:
+        """Say whether the classifier answers for such a picture: one that somebody brought may want others."""
+        try:
+            self._classify_picture(classifier, picture)
+        except UserError:
+            return False
+        return True
 
     def _recall_bits(self, world: str, picture: Images) -> float | None:
         name = self.find_density_model(world)
@@ -243,6 +252,20 @@ class Workspace:
     def recall_result(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """Return what `make` gives; it is asked once."""
         return self._memory.find_or_make(key, make)
+
+
+def run_classifier(name: str, network: Any, pictures: Images) -> Logits:
+    """Return the classifier's answer; it may be anybody's, so whatever goes wrong in it is said in one line."""
+    try:
+        answer = network(pictures)
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise UserError(
+            f"{name} cannot read images of {list(pictures.shape[1:])}: {reason}. Choose another classifier."
+        ) from error
+    if not answer.isfinite().all():
+        raise UserError(f"The answer of {name} to this picture is not finite. Choose another classifier.")
+    return answer
 
 
 def _parse_number(word: str) -> float | str:

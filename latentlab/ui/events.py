@@ -19,6 +19,7 @@ from latentlab.operators import LatentOperator
 from latentlab.session import Session, Workspace, time_action
 from latentlab.ui.stage.view import draw_note, draw_stage, draw_status
 from latentlab.ui.workbench.view import draw_models, draw_selection, draw_slots
+from latentlab.untrusted import is_finite_number
 
 TORCH_QUEUE: dict[str, Any] = {"concurrency_id": "torch", "concurrency_limit": 1}
 Widget = Component | BlockContext  # a tab bar is no component, but it can be written
@@ -92,6 +93,17 @@ class Page:
         stays = {id(part) for part, key in self.steady_parts if key(before) == key(after)}
         return [gr.skip() if id(part) in stays else value for part, value in zip(more[0], more[1](after), strict=True)]
 
+    def show_names_again(self, outputs: Sequence[Widget], reads: Sequence[Widget], session: Session) -> list[Any]:
+        """Leave everything as it is, but let a dropdown of names show the network in use again: a choice that failed
+        must not stand over another's numbers.
+        """
+        parts, values = self.name_choices
+        chosen = {id(part) for part in parts} & {id(read) for read in reads}
+        if not chosen:
+            return keep_outputs(outputs)
+        again = {id(part): value for part, value in zip(parts, values(session), strict=True) if id(part) in chosen}
+        return [again.get(id(part), gr.skip()) for part in outputs]
+
     def finish_wiring(self) -> None:
         """Wire the events that had to wait for all followers."""
         for wire in self.delayed_wiring:
@@ -147,7 +159,8 @@ def connect_action(
             followed = more[1](after) if turn else page.show_follower(more, session, after)
             return [*painted, *followed, *(None for _ in empty), draw_note(after.notice)]
         except UserError as error:
-            return [*keep_outputs(outputs[: -1 - len(empty)]), *(None for _ in empty), draw_note(str(error))]
+            kept = page.show_names_again(outputs[: -1 - len(empty)], reads, session)
+            return [*kept, *(None for _ in empty), draw_note(str(error))]
 
     connect_events(triggers, run_action, [page.session, *reads], outputs, preprocess=not plain)
 
@@ -158,7 +171,7 @@ def round_value(read: Widget, value: Any) -> Any:
     """
     if value is None or not isinstance(read, gr.Slider | gr.Number):
         return value
-    if not isinstance(value, int | float):
+    if not is_finite_number(value) and not isinstance(value, bool):
         raise UserError(f"{read.label} is no number; give one.")
     return gr.Number.round_to_precision(value, read.precision)
 

@@ -85,7 +85,7 @@ def measure_success(workspace: Workspace, session: Session, tool: Adversary, cou
         own = replace(tool, epsilon=min(tool.epsilon * share, 100.0))
         rate = yield from _measure_rate(workspace, session, own, session.model, state, trials)
         state = replace(state, ours=(*state.ours, rate), done=state.done + len(pictures))
-        beside = replace(make_pixel_control(min(rate.distance, 100.0)), label=tool.label, target=tool.target)
+        beside = make_pixel_control(tool, rate.distance)
         rate = yield from _measure_rate(workspace, session, beside, f"{session.world}-pixels", state, trials)
         state = replace(state, pixels=(*state.pixels, rate), done=state.done + len(pictures))
     yield state

@@ -26,6 +26,7 @@ from latentlab.session.workspace import Workspace
 
 MIN_WITNESS_ACCURACY = 0.75  # accuracy on the test images that a witness needs, where it is known
 RADIUS_CORRECTIONS = 2  # of the control's radius, where the ball is cut off by black and white
+MAX_CONTROL_RADIUS = 100.0
 PRESET_METHODS = ("adversarial-la", "advmix", "pixel-pgd")
 
 
@@ -47,27 +48,30 @@ def trace_attack(workspace: Workspace, session: Session, tool: Attack) -> Iterat
     trace = AttackTrace((), (), (), ())
     for trace in _trace_steps(workspace, session, tool, session.model):
         yield replace(session, result=trace.last_result, trace=(trace, None), doubts=())
-    beside = trace_control(workspace, session, trace.distances[-1])
+    beside = trace_control(workspace, session, tool, trace.distances[-1])
     why = collect_doubts(workspace, session, tool, trace)
     yield replace(session, result=trace.last_result, trace=(trace, beside), doubts=why)
 
 
-def trace_control(workspace: Workspace, session: Session, reached: float) -> AttackTrace:
-    """Run pixel PGD that ends at the same distance as the attack did."""
+def trace_control(workspace: Workspace, session: Session, tool: Attack, reached: float) -> AttackTrace:
+    """Run pixel PGD that wants what the attack wants, and ends at the same distance as it did."""
     pixels, radius = f"{session.world}-pixels", reached
     for _ in range(RADIUS_CORRECTIONS):
-        *_, trace = _trace_steps(workspace, session, make_pixel_control(min(radius, 100.0)), pixels)
+        *_, trace = _trace_steps(workspace, session, make_pixel_control(tool, radius), pixels)
         arrived = trace.distances[-1]
         if arrived == 0 or abs(arrived - reached) < 0.01 * reached:
             return trace
         radius *= reached / arrived
-    *_, trace = _trace_steps(workspace, session, make_pixel_control(min(radius, 100.0)), pixels)
+    *_, trace = _trace_steps(workspace, session, make_pixel_control(tool, radius), pixels)
     return trace
 
 
-def make_pixel_control(epsilon: float) -> Adversary:
-    """Return the published pixel PGD, in an l2 ball."""
-    return replace(PIXEL_PGD, norm="l2", epsilon=epsilon)
+def make_pixel_control(tool: Attack, radius: float) -> Adversary:
+    """Return the published pixel PGD in an l2 ball, with the attack's own label and target: else the two are not
+    after the same thing, and their margins are of different classes.
+    """
+    epsilon = min(radius, MAX_CONTROL_RADIUS)
+    return replace(PIXEL_PGD, norm="l2", epsilon=epsilon, label=tool.label, target=tool.target)
 
 
 def _trace_steps(workspace: Workspace, session: Session, tool: Attack, model: str) -> Iterator[AttackTrace]:
@@ -156,7 +160,9 @@ def choose_witness(workspace: Workspace, session: Session) -> str | None:
     """
     base = session.classifier.partition(":")[0]
     others = [name for name in workspace.store.list_classifiers(session.world) if name.partition(":")[0] != base]
-    fit = [name for name in others if workspace.can_load(name) and has_same_classes(workspace, session, name)]
+    pictures = (session.source.image, session.result.image)
+    usable = [name for name in others if all(workspace.can_classify(name, picture) for picture in pictures)]
+    fit = [name for name in usable if has_same_classes(workspace, session, name)]
     trusted = [
         name for name in fit if (score := read_accuracy(workspace, name)) is None or score >= MIN_WITNESS_ACCURACY
     ]

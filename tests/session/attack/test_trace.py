@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from latentlab.errors import UserError
 from latentlab.images import round_levels
 from latentlab.operators import METHODS, Adversary, decode
+from latentlab.operators.classification import compute_logits, compute_margins
 from latentlab.session import Session, Workspace, apply_move, choose_networks, open_world, trace_attack
+from latentlab.session.actions import make_move_batch
 from latentlab.session.attack.success_curve import (
     ATTACK_CHUNK,
     _number_labels,
@@ -76,6 +78,21 @@ def test_a_step_on_the_stage_leaves_the_track_whole(workspace: Workspace, sessio
             show_step(done, wrong)
     with pytest.raises(UserError, match="press Attack"):
         show_step(session, 0)
+
+
+@pytest.mark.parametrize(("label", "target"), [("predicted", 0), ("true", 0), ("target", 3)])
+def test_the_control_wants_what_the_attack_wants(
+    workspace: Workspace, session: Session, label: Any, target: int
+) -> None:
+    """Both begin at the clean path of the same class: in pixels that is the picture, whose margin is known."""
+    tool = replace(TOOL, label=label, target=target)
+    _, control = last(trace_attack(workspace, session, tool)).trace
+    assert {(step.tool.label, step.tool.target) for step in control.steps} == {(label, target)}
+    bench = workspace.store.bench("digits-pixels", session.classifier)
+    batch = make_move_batch(workspace, session, tool)
+    goal = tool.choose_goal(batch, bench)
+    margin = compute_margins(compute_logits(bench, batch.images), goal)
+    assert control.margins[0] == pytest.approx(float(margin), abs=1e-3)
 
 
 def test_a_stopped_attack_keeps_its_steps(workspace: Workspace, session: Session) -> None:
