@@ -37,7 +37,7 @@ from latentlab.ui.plotly_view import PlotlyView, read_event_points
 from latentlab.ui.stage import export_menu
 from latentlab.ui.stage.filmstrip import draw_filmstrip
 from latentlab.ui.stage.path_plot import draw_heat_maps, draw_manifold_note, draw_path_plot, draw_spaces
-from latentlab.ui.stage.view import draw_note
+from latentlab.ui.stage.view import draw_note, draw_view_mark
 from latentlab.ui.workbench.view import draw_history
 
 DETAIL_VIEWS = {"path": "path", "beside": "side by side", "heat": "what moved"}
@@ -168,7 +168,7 @@ class DetailsPanel:
         if session is None or view != "path" or path is None:
             return keep_outputs(range(2))
         along = predict_path(self.page.workspace, session, path)
-        return [draw_path_plot(session, path, along), draw_manifold_note(path, along)]
+        return [draw_path_plot(session, path, along), draw_view_mark(session) + draw_manifold_note(path, along)]
 
     def refine_encoding(self, session: Session) -> Iterator[Session]:
         """Refine the encoding step by step."""

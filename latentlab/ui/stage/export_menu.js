@@ -11,14 +11,33 @@ function lack(line) { // what the address is without, for as long as it takes to
   line.hidden = false;
   setTimeout(() => { line.hidden = true; }, 8000);
 }
+// What is offered is made after the pictures: a click waits until it is of the view that is shown.
+const shownView = () => document.querySelector('#stage [data-view]')?.dataset.view;
+const isLate = () => (element.querySelector('[data-of]')?.dataset.of ?? shownView()) !== shownView();
+async function waitForView() {
+  for (let turn = 0; turn < 1200 && isLate(); turn++) await new Promise((done) => { setTimeout(done, 50); });
+}
+function shownAddress() { // the address bar follows the pictures a quarter of a second later
+  const address = new URL(location.href);
+  new URLSearchParams(shownView()).forEach((value, name) => address.searchParams.set(name, value));
+  return address.href;
+}
 element.addEventListener('click', async (event) => {
+  if (event.target.closest('#take-png') && isLate()) {
+    event.preventDefault();
+    await waitForView();
+    return element.querySelector('#take-png').click();
+  }
   const button = event.target.closest('button');
   if (!button) return;
-  if (button.id === 'take-python') return element.querySelector('dialog').showModal();
+  if (button.id === 'take-python') {
+    await waitForView();
+    return element.querySelector('dialog').showModal();
+  }
   if (button.id === 'take-link') lack(element.querySelector('.ll-note'));
   if (button.dataset.act === 'close') return element.querySelector('dialog').close();
   const lines = element.querySelector('dialog pre');
-  const done = await copied(button.id === 'take-link' ? location.href : lines.textContent).then(() => true, () => false);
+  const done = await copied(button.id === 'take-link' ? shownAddress() : lines.textContent).then(() => true, () => false);
   const word = button.textContent;
   button.dataset.word ??= word;
   button.textContent = done ? 'Copied' : 'Not allowed';

@@ -16,7 +16,7 @@ from latentlab.session import ANIMATION_FORMATS, Session, Workspace
 from latentlab.ui import components
 from latentlab.ui.events import Page, connect_events, keep_outputs
 from latentlab.ui.html import escape_text, join_html
-from latentlab.ui.stage.view import draw_note
+from latentlab.ui.stage.view import draw_note, draw_view_mark
 
 NamedFile = tuple[str, bytes]  # a file's name and content
 FileKinds = dict[str, tuple[str, str]]  # key to label and help
@@ -37,6 +37,7 @@ def draw_export_menu(workspace: Workspace, session: Session) -> str:
     lines, lacks = escape_text(verbs.export_python(workspace, session)), escape_text(verbs.report_left_out(session))
     line = f'<p class="ll-note" role="status" hidden>{lacks}</p>' if lacks else ""
     return (
+        f"{draw_view_mark(session)}"
         f'<a class="ll-button" id="take-png" download="{file}" href="data:image/png;base64,{data}" '
         f'title="The result, exact, with its recipe inside: drop it on the page to come back here.">PNG with recipe</a>'
         f'<button class="ll-button" id="take-link" title="{lacks or "Copy the address of this view."}">Link</button>'

@@ -9,17 +9,18 @@ from latentlab.errors import UserError
 from latentlab.operators import Attack, LatentOperator, MovePath
 from latentlab.session import AttackTrace, Result, Session, Workspace
 from latentlab.ui.html import draw_image, escape_text, join_html
-from latentlab.ui.stage.view import describe_result, shorten_model_name
+from latentlab.ui.stage.view import describe_result, draw_view_mark, shorten_model_name
 
 MAX_STEPS_SHOWN = 9  # steps shown of a long attack
 
 
 def draw_filmstrip(workspace: Workspace, session: Session) -> str:
     """Draw the strip of the session's move: the steps of an attack, the path, or what else could be moved."""
+    mark = draw_view_mark(session)
     if isinstance(session.result.tool, Attack):
-        return draw_attack_strips(workspace, session)
+        return mark + draw_attack_strips(workspace, session)
     path = session.result.tool.make_path()
-    return draw_variant_strip(workspace, session) if path is None else draw_path_strip(workspace, session, path)
+    return mark + (draw_variant_strip(workspace, session) if path is None else draw_path_strip(workspace, session, path))
 
 
 def draw_path_strip(workspace: Workspace, session: Session, path: MovePath) -> str:

@@ -16,6 +16,18 @@ function settle() {
   clearTimeout(wait);
   wait = setTimeout(() => { keep(); trigger('settled', {}); trigger('settled_maps', {}); trigger('settled_sets', {}); }, 250);
 }
+// What is drawn after the pictures says of which view it is; as long as that is not the one shown, it is marked.
+function markLate() {
+  const view = element.querySelector('[data-view]')?.dataset.view;
+  for (const part of document.querySelectorAll('[data-of]')) {
+    const late = part.dataset.of !== view, box = part.parentElement;
+    box.classList.toggle('ll-late', late);
+    box.setAttribute('aria-busy', String(late));
+  }
+}
+let frame = 0;
+new MutationObserver(() => { cancelAnimationFrame(frame); frame = requestAnimationFrame(markLate); })
+  .observe(document.body, { childList: true, subtree: true });
 watch('value', settle);
 if (element.querySelector('[data-view]')) settle(); // a first view that was here before this script
 element.addEventListener('click', (event) => {

@@ -75,6 +75,11 @@ def draw_stage(workspace: Workspace, session: Session) -> str:
     return f'{pictures}<div class="ll-readings">{readings}</div>'
 
 
+def draw_view_mark(session: Session) -> str:
+    """Draw nothing that is seen: it says of which view its surroundings are, so that they can be marked when late."""
+    return f'<span hidden data-of="{escape_text(verbs.make_link(session))}"></span>'
+
+
 def draw_card(
     title: str, picture: ImageTensor, note: str, warn: bool = False, accent: bool = False, raw: bool = False
 ) -> str:
