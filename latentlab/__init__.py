@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from latentlab import operators
     from latentlab.augment import Augment
-    from latentlab.cli.app import launch
+    from latentlab.cli.app import close, launch
     from latentlab.errors import UserError
     from latentlab.store import Store
     from latentlab.types import Batch, Bench, Latents
 
-__all__ = ["Augment", "Batch", "Bench", "Latents", "Store", "UserError", "launch", "operators"]
+__all__ = ["Augment", "Batch", "Bench", "Latents", "Store", "UserError", "close", "launch", "operators"]
 
 _MODULE_OF_NAME = {
     "Augment": "latentlab.augment",
@@ -30,6 +30,7 @@ _MODULE_OF_NAME = {
     "Latents": "latentlab.types",
     "Store": "latentlab.store",
     "UserError": "latentlab.errors",
+    "close": "latentlab.cli.app",
     "launch": "latentlab.cli.app",
 }
 

@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from io import TextIOWrapper
 from typing import NoReturn
 
 from latentlab.cli import (
@@ -65,6 +66,7 @@ class VerbParser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
+    accept_any_letter()
     try:
         args = build_parser(argv).parse_args(argv)
         code = args.run(args)
@@ -78,6 +80,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return code or 0
+
+
+def accept_any_letter() -> None:
+    """Let a terminal of a small code page show a λ as \\u03bb instead of ending the program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def build_parser(argv: Sequence[str]) -> VerbParser:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from latentlab.store import Store
 
 HELP = "open the page"
+NOTEBOOK_FRAMES = ("http://localhost:*", "http://127.0.0.1:*")
+OPEN_PAGES: list[tuple[gr.Blocks, Runs | None]] = []  # of `launch`, until `close`
+SPACE_VARIABLE, SPACE_PORT, SPACE_FRAME = "SPACE_ID", 7860, "https://huggingface.co"
 
 
 def add_app_flags(parser: argparse.ArgumentParser, argv: Sequence[str] = ()) -> None:
@@ -40,6 +44,18 @@ def add_app_flags(parser: argparse.ArgumentParser, argv: Sequence[str] = ()) -> 
         action="store_true",
         help="for a public page: small uploads, no training, nothing that changes the disk",
     )
+    parser.add_argument(
+        "--root-path", default="", metavar="PATH", help="path of the page behind a proxy that serves it at /PATH"
+    )
+    parser.add_argument(
+        "--frame", action="append", default=[], metavar="ORIGIN", help="a site that may frame the page; may be repeated"
+    )
+    parser.add_argument(
+        "--spaces",
+        action="store_true",
+        default=SPACE_VARIABLE in os.environ,
+        help=f"as a Hugging Face Space, also if ${SPACE_VARIABLE} is set: --demo at 0.0.0.0:7860, framed by it alone",
+    )
     parser.add_argument("--open", action="store_true", help="open it in the browser")
     add_network_flags(parser)
     parser.add_argument("--runs", default="runs", metavar="DIR", help="folder of the runs; '' for no training")
@@ -54,7 +70,17 @@ def add_app_flags(parser: argparse.ArgumentParser, argv: Sequence[str] = ()) -> 
 
 
 def run_app(args: argparse.Namespace) -> None:
-    options = {"host": args.host, "port": args.port, "login": args.auth, "names": args.name, "demo": args.demo}
+    if args.spaces:
+        apply_spaces_flags(args)
+    options = {
+        "host": args.host,
+        "port": args.port,
+        "login": args.auth,
+        "names": args.name,
+        "demo": args.demo,
+        "root_path": args.root_path,
+        "frames": args.frame,
+    }
     with pause_garbage_collection():
         from latentlab.store import Store
 
@@ -63,6 +89,13 @@ def run_app(args: argparse.Namespace) -> None:
         classifier_flags.choose_classifier(store, args)
         page = build_app_page(store, open_runs(folder, args.launcher, args.checkpoints, args.device))
     serve_app(page, inbrowser=args.open, **options)
+
+
+def apply_spaces_flags(args: argparse.Namespace) -> None:
+    """Serve as a Space does: to everybody under the name that it has there, without a login and without training."""
+    args.host, args.port, args.demo = "0.0.0.0", SPACE_PORT, True
+    args.name = [*args.name, os.environ.get("SPACE_HOST") or "localhost"]
+    args.frame = [*args.frame, SPACE_FRAME]
 
 
 @contextmanager
@@ -82,8 +115,11 @@ def open_runs(folder: str, launcher: str, checkpoints: str | Path, device: str |
     """Return the runs of a folder, looked after from now on; None where there is no folder."""
     if not folder:
         return None
-    from latentlab.runs import Runs
+    from latentlab.runs import Runs, files, queue
 
+    if not files.can_lock_folders():
+        print(f"latentlab: {queue.NO_RUNS_HERE}", file=sys.stderr)
+        return None
     chosen = ["--device", device] if device else []
     runs = Runs(folder, launcher=launcher, flags=["--checkpoints", str(Path(checkpoints).resolve()), *chosen])
     runs.start_watching()
@@ -102,7 +138,8 @@ def launch(
 
     A classifier is an nn.Module with `classes` and `image_shape`, or a dictionary of `Store.add`'s arguments:
     `{"mine": {"network": net, "classes": names, "mean": mean, "std": std, "image_shape": (3, 32, 32)}}`.
-    Options are `host`, `port`, `login` ("name:password"), `names` and `demo`. Training writes into the folder `runs`.
+    Options are `host`, `port`, `login` ("name:password"), `names`, `demo`, `root_path` and `frames`; `inline=True`
+    shows it inside of a notebook. Training writes into the folder `runs`. `latentlab.close()` closes it again.
     """
     from latentlab.store import Store
 
@@ -111,7 +148,21 @@ def launch(
     store = Store(checkpoints, device, folder or None)
     for name, network in {**(models or {}), **(classifiers or {})}.items():
         store.add(name, **(network if isinstance(network, Mapping) else {"network": network}))
-    return serve_app(build_app_page(store, open_runs(folder, "", checkpoints, device)), **options)
+    if options.get("inline"):
+        options = {"frames": NOTEBOOK_FRAMES, "prevent_thread_lock": True, **options}
+    started = open_runs(folder, "", checkpoints, device)
+    page = build_app_page(store, started)
+    OPEN_PAGES.append((page, started))
+    return serve_app(page, **options)
+
+
+def close() -> None:
+    """Close every page that `launch` has opened here; runs go on, and the next page finds them."""
+    while OPEN_PAGES:
+        page, runs = OPEN_PAGES.pop()
+        page.close(verbose=False)
+        if runs is not None:
+            runs.stop_watching()
 
 
 def build_app_page(store: Store, runs: Runs | None) -> gr.Blocks:

@@ -34,4 +34,4 @@ def run_benchmark(args: argparse.Namespace) -> None:
     found = list(table.rows(wanted, args.peers, machine))
     print(table.text(found, machine))
     if args.json:
-        args.json.write_text(table.as_json(found, machine))
+        args.json.write_text(table.as_json(found, machine), "utf-8")

@@ -80,4 +80,7 @@ def _describe_event(event: dict[str, Any]) -> str:
         return f"{event['metric']:20} {who:36} {event['value']:9.4f}  [{event['low']:.4f}, {event['high']:.4f}]"
     if event["event"] == "flips":
         return f"{'':20} {event['second']}: {len(event['gained'])} images gained, {len(event['lost'])} lost"
+    if event["event"] == "note" and "metric" in event:
+        reason = event["text"].removeprefix(f"{event['metric']} of {event['classifier']}: ")
+        return f"{event['metric']:20} {event['classifier']:36} not measured: {reason}"
     return event.get("text") or (event["cause"] if event["event"] == "end" else "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -11,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,14 @@ class BusyError(UserError):
     """Somebody else decides at this moment."""
 
 
+def can_lock_folders() -> bool:
+    """Say whether this system has the lock that a child can inherit; Windows has none."""
+    return find_spec("fcntl") is not None
+
+
 def _take_lock(descriptor: int) -> bool:
+    import fcntl
+
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -59,7 +66,7 @@ def write_atomically(path: Path, text: str) -> None:
     """Write the text so that a reader sees the old one or the new one."""
     part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     try:
-        part.write_text(text)
+        part.write_text(text, "utf-8")
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
@@ -67,7 +74,7 @@ def write_atomically(path: Path, text: str) -> None:
 
 def read_text_file(path: Path) -> str | None:
     try:
-        return path.read_text(errors="replace")
+        return path.read_text("utf-8", errors="replace")
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return None
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import socket
-import subprocess
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -46,7 +44,7 @@ def identify_self() -> ChildProcess:
 
 def inspect_process(pid: int) -> ProcessState | None:
     """Return what the system says of this process; None: there is no such process."""
-    return _inspect_by_proc(pid) if (PROC_FOLDER / "self" / "stat").exists() else _inspect_by_ps(pid)
+    return _inspect_by_proc(pid) if (PROC_FOLDER / "self" / "stat").exists() else _inspect_by_psutil(pid)
 
 
 def _inspect_by_proc(pid: int) -> ProcessState | None:
@@ -65,18 +63,16 @@ def _read_boot_id() -> str:
     return (PROC_FOLDER / "sys/kernel/random/boot_id").read_text().strip()
 
 
-def _inspect_by_ps(pid: int) -> ProcessState | None:
-    """Ask `ps`, where there is no /proc."""
-    command = ["ps", "-o", "lstart=,etime=,stat=", "-p", str(pid)]
-    words = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"}).stdout.split()
-    if len(words) < 7:
+def _inspect_by_psutil(pid: int) -> ProcessState | None:
+    """Ask a library that knows the other systems."""
+    import psutil
+
+    try:
+        found = psutil.Process(pid)
+        began, status = found.create_time(), found.status()
+    except psutil.NoSuchProcess:
         return None
-    days, hours, minutes, seconds = re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)", words[5]).groups("0")  # type: ignore[union-attr]
-    return ProcessState(
-        " ".join(words[:5]),
-        words[6].startswith("Z"),
-        ((int(days) * 24 + int(hours)) * 60 + int(minutes)) * 60 + int(seconds),
-    )
+    return ProcessState(f"{began:.2f}", status in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD), time.time() - began)
 
 
 def is_on_this_machine(child: ChildProcess) -> bool:

@@ -26,6 +26,10 @@ from latentlab.runs.supervisor import Supervisor
 RUN_PROGRAM = (sys.executable, "-m", "latentlab")
 RUNS_AT_ONCE, LAUNCHED_RUNS_AT_ONCE = 1, 4
 TICK_SECONDS = 1.0  # seconds
+NO_RUNS_HERE = (
+    "Runs are not started on this system: a server that ends must not leave a process that nobody knows, and that "
+    "needs the locks of Linux or macOS. `latentlab train` trains here without a page; WSL has all of it."
+)
 
 
 class Runs:
@@ -43,6 +47,8 @@ class Runs:
         program: Sequence[str] = RUN_PROGRAM,
         flags: Sequence[str] = (),
     ) -> None:
+        if not files.can_lock_folders():
+            raise UserError(NO_RUNS_HERE)
         self.path, self.limits = Path(folder).resolve(), limits
         self._limit = limit or (LAUNCHED_RUNS_AT_ONCE if launcher else RUNS_AT_ONCE)
         self._supervisor = Supervisor(program, flags, launcher, self._limit)

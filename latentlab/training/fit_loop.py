@@ -138,7 +138,7 @@ def _make_log_writer(plan: FitPlan, active: bool):
     def write_line(progress: TrainingProgress, values: dict[str, float]) -> None:
         if active:
             record = {"step": progress.step, "seconds": round(progress.seconds, 1), "images": progress.images_seen}
-            with path.open("a") as file:
+            with path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(record | {k: round(v, 5) for k, v in values.items()}) + "\n")
 
     return write_line

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import gradio as gr
 import httpx
 import numpy as np
 import pytest
@@ -261,4 +260,6 @@ def test_launch_puts_one_s_own_network_on_the_page() -> None:
         url = ll.launch(classifiers={"mine": mine}, device="cpu", quiet=True, prevent_thread_lock=True)
         assert httpx.get(url).status_code == 200
     finally:
-        gr.close_all()
+        ll.close()
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(url)

@@ -129,12 +129,12 @@ def test_a_reused_pid_is_not_the_run(hire: Callable[..., Runs], begun: Any) -> N
 
 
 def test_both_ways_to_look_at_a_process_agree() -> None:
-    here, by_ps = process.inspect_process(os.getpid()), process._inspect_by_ps(os.getpid())
+    here, by_psutil = process.inspect_process(os.getpid()), process._inspect_by_psutil(os.getpid())
     assert here is not None
-    assert by_ps is not None
-    assert (here.ended, by_ps.ended) == (False, False)
-    assert abs(here.seconds - by_ps.seconds) < 3
-    assert process._inspect_by_ps(2**22 + 1) is process.inspect_process(2**22 + 1) is None
+    assert by_psutil is not None
+    assert (here.ended, by_psutil.ended) == (False, False)
+    assert abs(here.seconds - by_psutil.seconds) < 3
+    assert process._inspect_by_psutil(2**22 + 1) is process.inspect_process(2**22 + 1) is None
 
 
 def test_no_zombies_and_no_orphans(hire: Callable[..., Runs], wait: Any) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import atexit
 import ipaddress
 import os
+import re
 import shutil
+import signal
 import socket
 import sys
 import tempfile
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +19,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from latentlab.errors import UserError
-from latentlab.images import MAX_IMAGE_BYTES
+from latentlab.image_file import MAX_IMAGE_BYTES
 from latentlab.ui.server.middleware import Gate
 
 if TYPE_CHECKING:
@@ -37,8 +40,15 @@ def prepare_gradio() -> None:
         return
     os.environ["GRADIO_TEMP_DIR"] = folder = tempfile.mkdtemp(prefix="latentlab-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    exit_at_sigterm()
     if routes := sys.modules.get("gradio.routes"):  # imported earlier, it has already chosen the shared folder
         vars(routes)["DEFAULT_TEMP_DIR"] = folder
+
+
+def exit_at_sigterm() -> None:
+    """Let the signal that ends a server end it as an exit does, so that no visitor's files stay behind."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 def launch_page(
@@ -48,13 +58,15 @@ def launch_page(
     login: str | None = None,
     names: Sequence[str] = (),
     demo: bool = False,
+    root_path: str = "",
+    frames: Sequence[str] = (),
     **more: Any,
 ) -> str:
     """Launch the page behind the guard and give its address; `more` goes to `Blocks.launch` (theme, css, …)."""
-    options = build_launch_options(host, port, login, names, demo)
+    options = build_launch_options(host, port, login, names, demo, root_path, frames)
     page.delete_cache = CACHE_SWEEP_SECONDS
     try:
-        _, url, _ = page.queue(max_size=MAX_WAITING_REQUESTS).launch(**options, **more)
+        _, url, _ = page.queue(max_size=MAX_WAITING_REQUESTS).launch(**{**options, **more})
     except OSError as error:
         raise UserError(f"The page cannot be served at {host}, port {port}: {error}. Choose another --port.") from error
     return url
@@ -66,20 +78,31 @@ def build_launch_options(
     login: str | None = None,
     names: Sequence[str] = (),
     demo: bool = False,
+    root_path: str = "",
+    frames: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Build safe keywords for `Blocks.launch`; `login` is name:password, `names` are further host names of the page."""
-    if not is_loopback(host) and login is None:
+    """Build safe keywords for `Blocks.launch`; `login` is name:password, `names` are further host names of the page,
+    with a port where the proxy in front of it drops that from the requests; `frames` are sites that may frame it.
+    """
+    if not is_loopback(host) and login is None and not (demo and names):
         raise UserError(
             f"{host} opens the page to others and needs a login: add --auth name:password, or use 127.0.0.1."
         )
+    if names and login is None and not demo:
+        raise UserError(
+            f"--name {names[0][:80]} opens the page to others: add --auth name:password, or --demo for a page without "
+            "a login, without training and with small uploads."
+        )
     limit = MAX_DEMO_BODY_BYTES if demo else MAX_BODY_BYTES
+    hosts = list_host_names(host, [split_port(name) for name in names])
     stack = [
-        Middleware(Gate, body_bytes=limit, login_needed=login is not None),
-        Middleware(TrustedHostMiddleware, allowed_hosts=list_host_names(host, names), www_redirect=False),
+        Middleware(Gate, body_bytes=limit, login_needed=login is not None, names=names, frames=frames),
+        Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
     ]
     return {
         "server_name": host,
         "server_port": port,
+        "root_path": root_path or None,
         "auth": None if login is None else [split_login(login)],
         "share": False,
         "inline": False,
@@ -122,6 +145,11 @@ def list_host_names(host: str, names: Sequence[str]) -> list[str]:
         return [*LOOPBACK_HOSTS, host, *names]
     machine = socket.gethostname()
     return [*LOOPBACK_HOSTS, host, machine, f"{machine}.local", socket.getfqdn(), *resolve_addresses(machine), *names]
+
+
+def split_port(name: str) -> str:
+    """Return the host of a name that may have a port behind it."""
+    return re.sub(r":\d{1,5}$", "", name)
 
 
 def resolve_addresses(machine: str) -> set[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 import time
 from collections import defaultdict, deque
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from latentlab.ui.server.event_stream import JOIN_PATH, STREAM_PATH, BrowserStreams
+from latentlab.ui.server.request_text import check_json_text
 
 WRONG_LOGINS = 10  # a minute and address
 WRONG_LOGINS_OF_ALL = 200  # a minute, from all addresses together
@@ -70,23 +72,33 @@ class LoginThrottle:
 class Gate:
     """ASGI middleware: same origin only, limited bodies, no guessing of passwords, strict headers on every answer."""
 
-    def __init__(self, app: ASGIApp, body_bytes: int, login_needed: bool) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        body_bytes: int,
+        login_needed: bool,
+        names: Sequence[str] = (),
+        frames: Sequence[str] = (),
+    ) -> None:
         self.app, self.streams = app, BrowserStreams(app)
         self.body_bytes = body_bytes
         self.login_needed = login_needed
+        self.names, self.headers = frozenset(names), make_security_headers(frames)
         self.of_one, self.of_all = LoginThrottle(WRONG_LOGINS), LoginThrottle(WRONG_LOGINS_OF_ALL)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":  # gradio has none
             await send({"type": "websocket.close"})
         elif scope["type"] == "http":
-            await self._route_request(scope, receive, add_headers(send))
+            await self._route_request(scope, receive, add_headers(send, self.headers))
         else:
             await self.app(scope, receive, send)
 
     async def _route_request(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse the request, or pass it to the login, the page without its endpoints, the streams or the app."""
         request, counted = Request(scope), limit_body(receive, self.body_bytes)
+        if request.method not in SAFE_METHODS and "json" in request.headers.get("content-type", "json"):
+            counted = check_json_text(counted)
         if refusal := self._find_refusal(request):
             await refusal(scope, receive, send)
         elif request.method == "POST" and request.url.path.rstrip("/") == "/login":
@@ -101,7 +113,7 @@ class Gate:
 
     def _find_refusal(self, request: Request) -> PlainTextResponse | None:
         """Return the answer that refuses the request, none where it may pass."""
-        if not is_same_origin(request.method, request.headers):
+        if not is_same_origin(request.method, request.headers, self.names):
             return PlainTextResponse("This page takes no requests from other sites.", 403)
         if read_declared_bytes(request.headers) > self.body_bytes:
             return PlainTextResponse(explain_size_limit(self.body_bytes), 413)
@@ -129,16 +141,22 @@ class Gate:
         await self.app(request.scope, receive, send_watched)
 
 
-def is_same_origin(method: str, headers: Headers) -> bool:
+def is_same_origin(method: str, headers: Headers, names: Collection[str] = ()) -> bool:
     """Say whether a request comes from this page, from the address bar or a bookmark, or from a program; links from
     elsewhere may only navigate.
+
+    Where the browser says so itself, that is enough, for no page can make it say so. An older one, or a page without
+    TLS, has its origin compared with the host, or with the names of the page where a proxy dropped the port.
     """
     site, origin = headers.get("sec-fetch-site", "none"), headers.get("origin")
     if method in SAFE_METHODS and headers.get("sec-fetch-mode") == "navigate":
         return True
     if site not in ("same-origin", "none"):
         return False
-    return method in SAFE_METHODS or origin is None or urlsplit(origin).netloc == headers.get("host")
+    if method in SAFE_METHODS or origin is None or site == "same-origin":
+        return True
+    place = urlsplit(origin).netloc
+    return place == headers.get("host") or place in names
 
 
 def read_declared_bytes(headers: Headers) -> int:
@@ -175,12 +193,21 @@ def explain_size_limit(most: int) -> str:
     return f"The request is too large; at most {most / 1e6:.0f} MB are taken."
 
 
-def add_headers(send: Send) -> Send:
+def make_security_headers(frames: Sequence[str]) -> dict[str, str]:
+    """Return the headers for a page that these sites, and itself, may frame."""
+    if not frames:
+        return SECURITY_HEADERS
+    policy = f"{CONTENT_POLICY} {' '.join(frames)}"  # frame-ancestors is the last of its parts
+    kept = {name: value for name, value in SECURITY_HEADERS.items() if name != "x-frame-options"}  # it knows no list
+    return kept | {"content-security-policy": policy}
+
+
+def add_headers(send: Send, headers: Mapping[str, str]) -> Send:
     """Add the security headers to every answer."""
 
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
-            MutableHeaders(scope=message).update(SECURITY_HEADERS)
+            MutableHeaders(scope=message).update(headers)
         await send(message)
 
     return send_with_headers

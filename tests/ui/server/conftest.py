@@ -32,7 +32,7 @@ def url(serve: Callable[..., str]) -> str:
 
 @pytest.fixture(scope="module")
 def named(serve: Callable[..., str]) -> str:
-    return serve(names=["lab.test"])
+    return serve(names=["lab.test"], demo=True)
 
 
 @pytest.fixture(scope="module")

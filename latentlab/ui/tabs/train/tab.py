@@ -8,7 +8,7 @@ import gradio as gr
 
 from latentlab.errors import UserError
 from latentlab.knobs import tool_to_json
-from latentlab.runs import Runs
+from latentlab.runs import Runs, files, queue
 from latentlab.session import Session
 from latentlab.session.runs import training as verbs
 from latentlab.session.runs.training import PREVIEW_STEP
@@ -17,6 +17,7 @@ from latentlab.ui import run_owner
 from latentlab.ui.components import read_event_key
 from latentlab.ui.events import TORCH_QUEUE, Page, keep_outputs
 from latentlab.ui.form import make_number_box
+from latentlab.ui.html import escape_text
 from latentlab.ui.plotly_view import PlotlyView
 from latentlab.ui.scripts import load_script
 from latentlab.ui.stage.view import draw_note
@@ -33,7 +34,8 @@ RUN_EVENT_OPTIONS: dict[str, Any] = {"show_progress": "hidden", "api_visibility"
 
 def build_train_tab(page: Page, tab: gr.Tab) -> None:
     if page.workspace.runs is None:
-        gr.HTML(f'<p class="ll-quiet">{TRAINING_OFF_NOTE}</p>')
+        note = TRAINING_OFF_NOTE if files.can_lock_folders() else queue.NO_RUNS_HERE
+        gr.HTML(f'<p class="ll-quiet">{escape_text(note)}</p>')
         return
     TrainTab(page, tab, page.workspace.runs)
 
@@ -60,6 +62,7 @@ class TrainTab:
         with gr.Row(elem_classes="ll-actions ll-go"):
             self.start = gr.Button("Start", variant="primary", elem_id="train-go", size="sm")
             self.twin = gr.Checkbox(False, label="start a baseline beside it", elem_id="train-twin")
+            self.ask = gr.Button("How far will it get?", elem_id="train-speed", size="sm")
             self.show = gr.Button("Show the batch", elem_id="train-show", size="sm")
             self.step = make_number_box(PREVIEW_STEP, "train")
             self.note = gr.HTML(elem_id="train-note")
@@ -116,6 +119,14 @@ class TrainTab:
         starting = [page.session, page.owner, self.chosen, form.name, self.twin, form.seeds, *form.all_widgets]
         self.start.click(self.start_runs, starting, [self.chosen, self.note], **(RUN_EVENT_OPTIONS | TORCH_QUEUE)).then(
             self.repaint_runs, looking, shown, **RUN_EVENT_OPTIONS
+        )
+        self.ask.click(
+            self.estimate_speed,
+            [page.session, *form.all_widgets],
+            [self.note],
+            api_visibility="private",
+            show_progress="minimal",
+            **TORCH_QUEUE,
         )
         gr.on(
             [self.show.click, self.step.submit],
@@ -207,6 +218,16 @@ class TrainTab:
         except UserError as error:
             return [gr.skip(), draw_note(str(error))]
         return [{"run": ids[0], "beside": ids[1:5]}, ""]
+
+    def estimate_speed(self, session: Session | None, *values: Any) -> str:
+        """Say before the start what the budget buys."""
+        try:
+            if session is None:
+                raise UserError("The page is not ready yet; wait for the pictures.")
+            line = verbs.describe_training_speed(self.workspace, self.form.read_config(session, values))
+            return f'<p class="ll-quiet" role="status">{escape_text(line)}</p>'
+        except UserError as error:
+            return draw_note(str(error))
 
     def preview_batch(self, session: Session | None, step: Any, *values: Any) -> list[Any]:
         try:
