@@ -1,16 +1,19 @@
 # make app     a virtual environment, the requirements, the page
 # make test    the same with the test requirements, then every test, browser included
-# make check   style, types, layers; the scripts, too, where Node is
+# make check   style, types, layers, licences; the scripts, too, where Node is
 # make wheel   what `pip install` takes elsewhere, in dist/
+# make supply  the lists of what the page is made of: docs/licences.md, docs/sbom.json
+# make lock    requirements.lock, every package with its hashes; make audit looks for known holes in them
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do $$p -c '' 2>/dev/null && echo $$p && break; done)
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 JOBS ?= 2
 ORACLES := '^(pytest|torchmetrics|beartype|hypothesis|httpx|POT|torchattacks|scikit-image|hatchling|playwright)=='
 BIN := .venv/bin
+AUDIT_TOOLS := uv==0.13.9 pip-audit==2.10.1
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: app test check lint-js format environment browser wheel test-oldest
+.PHONY: app test check lint-js format environment browser wheel test-oldest supply lock audit
 
 app: .venv/.app
 	$(BIN)/python app.py $(ARGS)
@@ -23,6 +26,7 @@ check: .venv/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+	$(BIN)/python tools/supply_chain.py check
 	@$(MAKE) --silent lint-js
 
 lint-js:
@@ -31,6 +35,22 @@ lint-js:
 
 node_modules/.package-lock.json: package-lock.json
 	npm ci --silent --no-audit --no-fund
+	touch $@
+
+supply: .venv/.app
+	$(BIN)/python tools/supply_chain.py write
+
+# In an environment of its own: both need tools that the page does not.
+lock: | .venv/.audit
+	.venv/audit/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	    --output-file requirements.lock requirements.txt
+
+audit: | .venv/.audit
+	.venv/audit/bin/pip-audit --strict $$(test -f requirements.lock && echo --require-hashes -r requirements.lock || echo -r requirements.txt)
+
+.venv/.audit: | $(BIN)/python
+	$(BIN)/python -m venv .venv/audit
+	.venv/audit/bin/python -m pip install --quiet --disable-pip-version-check $(AUDIT_TOOLS)
 	touch $@
 
 format: .venv/.test
