@@ -25,6 +25,7 @@ from latentlab.training.augmented import Config, RunEvent
 from latentlab.types import Batch, Bench, LatentModel
 
 METRIC_NAMES = tuple(METRICS)
+ALL_MEASURED = "Everything was measured."
 JUDGE_KINDS = ("resnet18", "resnet", "airbench")  # kinds of a world's own classifiers, the better first
 
 
@@ -81,7 +82,7 @@ def compare_classifiers(
     """Yield the events of metric after metric, one event a classifier; the metrics in `done` were finished before."""
     field = _prepare_input(config, networks)
     tools = config.make_metrics()
-    start, count = time.monotonic(), len(config.classifiers) * len(set(done) & set(tools))
+    missing, start, count = 0, time.monotonic(), len(config.classifiers) * len(set(done) & set(tools))
 
     def make_event(name: str, **values: Any) -> RunEvent:
         return {"event": name, "step": count, "seconds": round(time.monotonic() - start, 3), **values}
@@ -100,16 +101,17 @@ def compare_classifiers(
             try:
                 measured = _measure_classifier(field, metric, measure, classifier)
             except UserError as error:
+                missing += 1
                 yield make_event(
                     "note", classifier=classifier, metric=metric, text=f"{metric} of {classifier}: {error}"
                 )
                 continue
-            if measured is not None:
-                found[classifier] = measured
-                yield make_event("figures", **_describe_estimate(classifier, metric, measured))
+            found[classifier] = measured
+            yield make_event("figures", **_describe_estimate(classifier, metric, measured))
         yield from (make_event(name, **values) for name, values in _compare_estimates(field, metric, found))
         yield make_event("metric", metric=metric)
-    yield make_event("end", state="finished", cause="Everything was measured.")
+    cause = f"{missing} of the figures could not be measured; the lines above say why." if missing else ALL_MEASURED
+    yield make_event("end", state="finished", cause=cause)
 
 
 def _describe_input(field: ComparisonInput) -> dict[str, Any]:
@@ -154,7 +156,7 @@ def _load_world(config: Comparison, networks: NetworkSource) -> Dataset:
     return world.select_attribute(classes[1])
 
 
-def _measure_classifier(field: ComparisonInput, metric: str, measure: Metric, classifier: str) -> Estimate | None:
+def _measure_classifier(field: ComparisonInput, metric: str, measure: Metric, classifier: str) -> Estimate:
     if metric == "label-preservation":
         return _measure_preserved(field, classifier)
     model = None
@@ -206,13 +208,13 @@ def _group_seed_runs(networks: NetworkSource, names: Sequence[str]) -> list[list
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _measure_preserved(field: ComparisonInput, classifier: str) -> Estimate | None:
+def _measure_preserved(field: ComparisonInput, classifier: str) -> Estimate:
     """Measure the labels that a run's augmentations keep, aimed at the run's own classifier, by another that has
     nothing to do with it.
     """
     recipe = field.networks.card(classifier).recipe
     if not recipe.get("config", {}).get("augmentations"):
-        return None
+        raise UserError("it was trained without moves, so there is nothing that they could keep.")
     steps = tool_from_json(Config, recipe["config"]).augmentations
     spaces = [_load_space(field, step.choose_space(field.config.world)) for step in steps]
     bench, judge = field.make_bench(classifier), _choose_judge(field)

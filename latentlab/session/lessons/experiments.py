@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
 
 from latentlab import datasets
 from latentlab.errors import UserError
-from latentlab.operators import METHODS, Adversary, Mix, Noise, calibrate_knob
+from latentlab.metrics.intervals import estimate_mean, estimate_share
+from latentlab.operators import METHODS, Adversary, Mix, Noise, calibrate_knob, match_points
 from latentlab.session import mixing
 from latentlab.session.lessons.subjects import SHOWN_PICTURES, LessonSubject, MovedPictures, PictureStrip, average_flags
 from latentlab.session.mixing import PairingComparison
@@ -17,7 +21,8 @@ TRANSPORT_SET_SIZE = 16  # pictures in each set of the transport
 ACCURACY_COUNT = 256  # pictures of an accuracy
 NOISE_RADIUS, ATTACK_RADIUS = 0.7, 0.18  # of noise and of an attack on the code, times √D: the typical length of a code
 ATTACK_STEPS, ATTACK_STEP_SIZE = 5, 0.4
-CLEAR_BITS, CLEAR_SHARE = 0.05, 0.05  # less is no clear difference
+SIGNIFICANCE_LEVEL = 0.05  # above it the pictures at hand cannot tell
+CLASS_SET_SIZE = 128  # pictures in each set, where pairs of one class are counted
 BIASED_CLASSIFIER = "digits-resnet-biased"
 BIASED_FIT_COMMAND = (
     "latentlab fit resnet --data digits-biased --out checkpoints/digits-resnet-biased.safetensors --steps 500"
@@ -43,9 +48,31 @@ def format_bits_change(value: float) -> str:
     return f"{value:+.2f}".replace("-", "−")
 
 
-def choose_larger(a: float, b: float, clear: float) -> int:
-    """Return 0 where a is clearly larger, 1 where b is, else 2."""
-    return 2 if abs(a - b) < clear else 0 if a > b else 1
+def format_share(flags: Sequence[bool]) -> str:
+    """Write a share in whole per cent with its 95 % interval."""
+    found = estimate_share(torch.tensor(flags).float())
+    low, high = 100 * found.low, format_whole_percent(found.high)
+    return f"{format_whole_percent(found.value)} (95 % interval {low:.0f} to {high})"
+
+
+def choose_more_often(a: Sequence[bool], b: Sequence[bool]) -> int:
+    """Return 0 where a holds more often, 1 where b does, 2 where these pictures cannot tell: the exact sign test of
+    those on which the two differ.
+    """
+    from scipy.stats import binomtest
+
+    pairs = list(zip(a, b, strict=True))
+    only_a, only_b = pairs.count((True, False)), pairs.count((False, True))
+    differ = only_a + only_b
+    if not differ or binomtest(only_a, differ).pvalue > SIGNIFICANCE_LEVEL:
+        return 2
+    return 0 if only_a > only_b else 1
+
+
+def choose_larger(a: Tensor, b: Tensor) -> int:
+    """Return 0 where the mean of a is larger, 1 where b's is, 2 where the interval of their difference holds none."""
+    apart = estimate_mean(a - b)
+    return 0 if apart.low > 0 else 1 if apart.high < 0 else 2
 
 
 def move_by_equal_noise(subject: LessonSubject) -> tuple[MovedPictures, MovedPictures]:
@@ -74,11 +101,10 @@ def compare_surprise(
     subject: LessonSubject, code: MovedPictures, pixels: MovedPictures, titles: tuple[str, str], code_first: bool = True
 ) -> Answer:
     """Answer after which move bits/dim rise more."""
-    a, b = (subject.measure_surprise(moved) for moved in (code, pixels))
-    seen = choose_larger(a, b, CLEAR_BITS) if code_first else choose_larger(b, a, CLEAR_BITS)
+    a, b = (subject.measure_surprises(moved) for moved in (code, pixels))
     return Answer(
-        seen,
-        {"code": format_bits_change(a), "pixels": format_bits_change(b)},
+        choose_larger(a, b) if code_first else choose_larger(b, a),
+        {"code": format_bits_change(float(a.mean())), "pixels": format_bits_change(float(b.mean()))},
         make_both_strips(subject, code, pixels, titles),
     )
 
@@ -90,7 +116,7 @@ def compare_changes(
     a, b = (subject.find_changes(moved) for moved in (code, pixels))
     numbers = {"code": str(sum(a)), "pixels": str(sum(b)), "count": str(subject.picture_count)}
     return Answer(
-        choose_larger(average_flags(a), average_flags(b), CLEAR_SHARE),
+        choose_more_often(a, b),
         numbers,
         make_both_strips(subject, code, pixels, titles),
     )
@@ -126,7 +152,7 @@ def answer_worst(subject: LessonSubject) -> Answer:
         subject.make_strip(f"random direction, l2 {random.mean_distance:.2f}", random.after, a),
         subject.make_strip(f"gradient, l2 {code.mean_distance:.2f}", code.after, b),
     )
-    return Answer(choose_larger(average_flags(a), average_flags(b), CLEAR_SHARE), numbers, strips)
+    return Answer(choose_more_often(a, b), numbers, strips)
 
 
 def move_by_equal_attacks(subject: LessonSubject) -> tuple[MovedPictures, MovedPictures]:
@@ -168,11 +194,18 @@ def answer_transport(subject: LessonSubject) -> Answer:
 
 
 def answer_classes(subject: LessonSubject) -> Answer:
-    """Answer whether the plan pairs pictures of one class more often than chance does."""
-    plan = plan_transport(subject)
-    ours, random = plan.ours.alike, plan.control.alike
-    seen = 1 if abs(ours - random) <= 1 else 2 if ours > random else 0
-    return Answer(seen, {"ours": str(ours), "random": str(random), "k": str(len(plan.first))}, mixes=plan)
+    """Answer whether the plan pairs pictures of one class more often than chance does: on many more pairs than are
+    shown, and against the share that all pairings have on average.
+    """
+    everyone = LessonSubject(subject.workspace, subject.session, 2 * CLASS_SET_SIZE).batch
+    k = len(everyone) // 2
+    flat, classes = everyone.images[: 2 * k].flatten(1).double(), everyone.targets[: 2 * k].argmax(1)
+    alike = (classes[:k] == classes[k:][match_points(flat[:k], flat[k:])]).float().cpu()
+    chance = float((classes[:k, None] == classes[None, k:]).double().mean())
+    share = estimate_share(alike)
+    seen = 2 if share.low > chance else 0 if share.high < chance else 1
+    numbers = {"ours": str(int(alike.sum())), "random": f"{k * chance:.0f}", "k": str(k)}
+    return Answer(seen, numbers, mixes=plan_transport(subject))
 
 
 def require_biased_classifier(workspace: Workspace) -> str:
@@ -188,13 +221,10 @@ def answer_shortcut(subject: LessonSubject) -> Answer:
     pictures, labels = datasets.load_world("digits-biased").train.take_batch(slice(0, ACCURACY_COUNT))
     trained = [s.label == int(label) for s, label in zip(subject.classify_images(pictures, other), labels, strict=True)]
     everyone = LessonSubject(subject.workspace, subject.session, ACCURACY_COUNT)
-    fair, theirs = (everyone.measure_accuracy(everyone.batch.images, name) for name in ("", other))
+    right, left = (everyone.mark_correct(everyone.batch.images, name) for name in ("", other))
+    fair, theirs = average_flags(right), average_flags(left)
     seen = 0 if theirs > 0.9 * fair else 1 if theirs > 2 / len(subject.session.classes) else 2
-    numbers = {
-        "biased": format_whole_percent(theirs),
-        "fair": format_whole_percent(fair),
-        "trained": format_whole_percent(average_flags(trained)),
-    }
+    numbers = {"biased": format_share(left), "fair": format_share(right), "trained": format_share(trained)}
     wrong = [
         s.label != int(y)
         for s, y in zip(subject.classify_images(images, other), subject.batch.targets.argmax(1), strict=True)
@@ -217,15 +247,16 @@ def answer_styles(subject: LessonSubject) -> Answer:
         subject.make_strip("fine styles borrowed, as the fair one reads them", moved.after, fair),
         subject.make_strip("the same, as the biased one reads them", moved.after, theirs, other),
     )
-    return Answer(choose_larger(average_flags(fair), average_flags(theirs), CLEAR_SHARE), numbers, strips)
+    return Answer(choose_more_often(fair, theirs), numbers, strips)
 
 
 def answer_premise(subject: LessonSubject) -> Answer:
     """Answer how many digits in their worst styles the fair classifier still reads."""
     other = require_biased_classifier(subject.workspace)
     moved = subject.move_pictures("stylegan2", METHODS["advmix"].operator, other)
-    fair, theirs = (subject.measure_accuracy(moved.after, name) for name in ("", other))
-    numbers = {"fair": f"{format_whole_percent(fair)} of the digits", "biased": format_whole_percent(theirs)}
+    right, left = (subject.mark_correct(moved.after, name) for name in ("", other))
+    fair = average_flags(right)
+    numbers = {"fair": f"{format_share(right)} of the digits", "biased": format_share(left)}
     strips = (
         subject.make_strip("rebuilt, before the swap", moved.before),
         subject.make_strip("worst styles, as the fair one reads them", moved.after, subject.find_changes(moved)),

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from latentlab.errors import UserError
 from latentlab.images import round_levels
@@ -87,14 +89,14 @@ class LessonSubject:
         return math.sqrt(self.workspace.encode_pictures(self.find_model(kind), self.batch.images[:1]).flat.shape[1])
 
     @torch.no_grad()
-    def measure_surprise(self, moved: MovedPictures) -> float:
-        """Return the mean rise in bits/dim under the world's flow."""
+    def measure_surprises(self, moved: MovedPictures) -> Float[Tensor, " B"]:
+        """Return the rise in bits/dim of each picture under the world's flow."""
         flow = self.workspace.store.load(self.find_model("glow"))
         assert isinstance(flow, DensityModel)
         before, after = (
-            flow.log_prob(images.to(self.workspace.store.device)).mean() for images in (moved.before, moved.after)
+            flow.log_prob(images.to(self.workspace.store.device)) for images in (moved.before, moved.after)
         )
-        return float(before - after) / math.log(2) / moved.before[0].numel()
+        return (before - after).cpu() / math.log(2) / moved.before[0].numel()
 
     def classify_images(self, images: Images, classifier: str = "") -> tuple[TopClass, ...]:
         session = replace(self.session, classifier=classifier or self.session.classifier)
@@ -107,12 +109,10 @@ class LessonSubject:
         both = (self.classify_images(images, classifier) for images in (moved.before, moved.after))
         return tuple(a.label != b.label for a, b in zip(*both, strict=True))
 
-    def measure_accuracy(self, images: Images, classifier: str = "") -> float:
-        """Return the share of pictures whose class is seen."""
+    def mark_correct(self, images: Images, classifier: str = "") -> tuple[bool, ...]:
+        """Say of each picture whether its class is seen."""
         true = self.batch.targets.argmax(1).tolist()
-        return average_flags(
-            [s.label == label for s, label in zip(self.classify_images(images, classifier), true, strict=True)]
-        )
+        return tuple(s.label == label for s, label in zip(self.classify_images(images, classifier), true, strict=True))
 
     def make_strip(
         self, title: str, images: Images, changed: Sequence[bool] = (), classifier: str = ""

@@ -39,6 +39,7 @@ class ComparisonTable:
     seeds: tuple[EventRecord, ...] = ()
     flips: tuple[Flips, ...] = ()
     notes: tuple[str, ...] = ()
+    missing: Mapping[tuple[str, str], str] = field(default_factory=dict)  # by metric and classifier why
     end: EventRecord = field(default_factory=dict)
 
 
@@ -64,7 +65,8 @@ def _apply_event(board: ComparisonTable, event: EventRecord) -> ComparisonTable:
             found = Flips(event["first"], event["second"], tuple(event["gained"]), tuple(event["lost"]))
             return replace(board, flips=(*board.flips, found))
         case "note":
-            return replace(board, notes=(*board.notes, event["text"]))
+            missing = {(event["metric"], event["classifier"]): event["text"]} if "metric" in event else {}
+            return replace(board, notes=(*board.notes, event["text"]), missing={**board.missing, **missing})
         case "end":
             return replace(board, end=event)
     return board

@@ -17,7 +17,13 @@ from latentlab.runs.layout import SAMPLE_FILE
 from latentlab.session.state import Session
 from latentlab.session.workspace import Workspace
 from latentlab.store import FIRST_ATTRIBUTE
-from latentlab.training.augmented import TRAINABLE_NETWORKS, Augmentation, Config, make_update_batch
+from latentlab.training.augmented import (
+    TRAINABLE_NETWORKS,
+    Augmentation,
+    Config,
+    make_update_batch,
+    measure_training_speed,
+)
 from latentlab.types import Images, Targets
 
 BUDGET_UNITS = ("seconds", "minutes", "steps", "epochs")
@@ -27,6 +33,7 @@ MOVE_PROBABILITY = Setting("probability", float, 1.0, Knob("that an image goes t
 MAX_SEEDS = 5
 MAX_NAME_LETTERS = 80  # of a name
 BASELINE_PREFIX = "baseline"
+FEW_UPDATES = 50  # a classifier has hardly begun to learn
 PREVIEW_COUNT = 16  # images of a batch
 START_NEW, START_FROM = "new", "from"  # how the start is written: new:resnet, from:digits-resnet
 
@@ -147,6 +154,16 @@ def preview_run_batch(workspace: Workspace, wanted: Config, step: Any) -> BatchP
     pictures, originals = round_levels(drawn.batch.images[:count]), round_levels(drawn.originals[:count])
     targets = drawn.batch.targets[:count].cpu()
     return BatchPreview(drawn.step, pictures, originals, targets, tuple(drawn.rows[:count].tolist()), drawn.exact)
+
+
+def describe_training_speed(workspace: Workspace, wanted: Config) -> str:
+    """Measure how fast the run would learn, and say what its budget buys; it will have as many threads as here."""
+    speed = measure_training_speed(wanted, workspace.store)
+    few = " That is very little: give more time, or a weaker move." if speed.updates < FEW_UPDATES else ""
+    return (
+        f"About {speed.images_per_second:,.0f} images per second here: the budget buys about {speed.updates:,} "
+        f"updates of {speed.batch} images, in {speed.seconds:,.0f} s.{few}"
+    )
 
 
 def read_current_batch(folder: Path) -> BatchPreview | None:

@@ -7,6 +7,7 @@ from latentlab.models.networks import NetworkSource
 from latentlab.training.augmented.config import TRAINABLE_NETWORKS, Augmentation, Config, format_train_command
 from latentlab.training.augmented.events import RunEvent
 from latentlab.training.augmented.run_state import RunFiles
+from latentlab.training.augmented.speed import TrainingSpeed, measure_training_speed
 from latentlab.training.augmented.train_loop import (
     INTERRUPT_REQUEST,
     SAVE_REQUEST,
@@ -27,9 +28,11 @@ __all__ = [
     "NetworkSource",
     "RunEvent",
     "RunFiles",
+    "TrainingSpeed",
     "UpdateSample",
     "format_train_command",
     "make_update_batch",
+    "measure_training_speed",
     "require_trainable",
     "train_classifier",
 ]

@@ -14,13 +14,14 @@ from latentlab.session import Selection, Session, Workspace, apply_move, choose_
 from latentlab.session.runs.training import (
     MAX_NAME_LETTERS,
     RunForm,
+    describe_training_speed,
     make_budget,
     make_run_config,
     parse_seeds,
     plan_runs,
     preview_run_batch,
 )
-from latentlab.training.augmented import Augmentation, make_update_batch
+from latentlab.training.augmented import Augmentation, make_update_batch, measure_training_speed
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +39,19 @@ def test_the_run_has_exactly_the_move_of_the_page(workspace: Workspace, session:
     assert (first.space, first.probability) == ("digits-glow", 0.5)
     assert second == Augmentation("mixup", probability=0.5)
     assert (base.world, base.clean, base.batch) == ("digits", 0.25, 16)
+
+
+@pytest.mark.parametrize(("amount", "unit"), [(40.0, "seconds"), (300.0, "steps")])
+def test_before_the_start_it_is_said_what_the_budget_buys(
+    workspace: Workspace, session: Session, amount: float, unit: str
+) -> None:
+    """Updates times their time is the budget, whichever of the two was given."""
+    wanted = make_run_config(session, RunForm(move=False, budget=amount, unit=unit), {"batch": 16})
+    speed = measure_training_speed(wanted, workspace.store, seconds=0.2)
+    assert speed.batch == 16
+    assert speed.seconds == pytest.approx(speed.updates / speed.updates_per_second)
+    assert (speed.updates if unit == "steps" else speed.seconds) == pytest.approx(amount, rel=0.2)
+    assert f"updates of {speed.batch} images" in describe_training_speed(workspace, wanted)
 
 
 @pytest.mark.parametrize(

@@ -196,12 +196,20 @@ def draw_success_figure(state: SuccessCurves) -> AttackFigure | None:
         traces.append(_draw_won_shares(f"{label}: success", rates, colour))
         if state.independent:
             traces.append(_draw_kept_shares(f"{label}: label kept", rates, colour))
+    places = [rate.distance for rate in state.ours]
+    radii = {
+        "tickvals": places,
+        "ticktext": [f"{rate.epsilon:g}" for rate in state.ours],
+        "title": {"text": "ε of the attack"},
+    }
+    traces.append({"x": places, "y": [None] * len(places), "xaxis": "x2", "hoverinfo": "skip", "showlegend": False})
     layout = {
-        "margin": {"l": 52, "r": 14, "t": 34, "b": 44},
-        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        "margin": {"l": 52, "r": 14, "t": 76, "b": 44},
+        "legend": {"orientation": "h", "y": 1.2, "yanchor": "bottom", "x": 0},
         "uirevision": "success",
         "hovermode": "closest",
         "xaxis": {"title": {"text": "mean distance [l2 in image space]"}, "rangemode": "tozero"},
+        "xaxis2": {"overlaying": "x", "matches": "x", "side": "top", "showgrid": False, **radii},
         "yaxis": {"title": {"text": "images [%]"}, "range": [-3, 103], "zeroline": False},
     }
     return {"data": traces, "layout": layout, "config": NO_MODE_BAR}

@@ -52,6 +52,8 @@ def _draw_metric_row(board: ComparisonTable, metric: str, names: Sequence[str]) 
         _draw_cell(
             metric, figures.get(name), name == first, (low, high), _find_difference(board, metric, names[0], name)
         )
+        if (reason := board.missing.get((metric, name))) is None
+        else f'<td class="ll-quiet" title="{escape_text(reason)}">not measured</td>'
         for name in names
     )
     arrow = "↑" if kind.higher_is_better else "↓"
