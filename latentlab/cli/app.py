@@ -93,7 +93,7 @@ def run_app(args: argparse.Namespace) -> None:
 
 def apply_spaces_flags(args: argparse.Namespace) -> None:
     """Serve as a Space does: to everybody under the name that it has there, without a login and without training."""
-    args.host, args.port, args.demo = "0.0.0.0", SPACE_PORT, True
+    args.host, args.port, args.demo = "0.0.0.0", args.port or SPACE_PORT, True
     args.name = [*args.name, os.environ.get("SPACE_HOST") or "localhost"]
     args.frame = [*args.frame, SPACE_FRAME]
 

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 import pytest
 from PIL import Image
 from playwright.sync_api import Page
+from ui.hand import slide
 
 from latentlab.recipe import parse_recipe
 
@@ -40,8 +41,7 @@ def test_what_lags_is_marked_until_it_follows(view: Page) -> None:
 
 
 def move_first_slider(view: Page, value: float) -> None:
+    """Move it, and wait for the picture alone."""
     before = view.evaluate(SHOWN)
-    box = view.locator("input[type=number]:visible").first
-    box.fill(str(value))
-    box.press("Tab")
+    slide(view, "bank-0", value)
     view.wait_for_function(f"before => ({SHOWN})() !== before", arg=before)
