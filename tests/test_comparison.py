@@ -9,10 +9,13 @@ import torch
 
 from latentlab import datasets, metrics, models
 from latentlab.cli import main
+from latentlab.cli.compare import _describe_event
 from latentlab.comparison import Comparison, compare_classifiers
 from latentlab.errors import UserError
 from latentlab.runs.writer import RunDirectory
+from latentlab.session.runs.comparison import ComparisonTable, apply_events
 from latentlab.store import Store
+from latentlab.ui.tabs.compare.view import draw_board_table
 
 QUICK = {"world": "digits", "images": 40, "metrics": ("accuracy", "nll")}
 
@@ -80,8 +83,21 @@ def test_labels_kept_by_an_independent_judge(folder):
     found = of(compare_classifiers(wanted, store), "figures")
     assert [figure["detail"]["judge"] for figure in found] == ["digits-resnet"] * 2
     alone = Comparison(classifiers=("digits-one", "digits-resnet"), **QUICK | {"metrics": ("label-preservation",)})
-    (note,) = of(compare_classifiers(alone, store), "note")
-    assert "no independent classifier" in note["text"]
+    events = list(compare_classifiers(alone, store))
+    judged, plain = of(events, "note")
+    assert "no independent classifier" in judged["text"]
+    assert (plain["classifier"], plain["metric"]) == ("digits-resnet", "label-preservation")
+    assert "without moves" in plain["text"]
+    assert events[-1]["cause"].startswith("2 of the figures could not be measured")
+
+
+def test_a_figure_that_could_not_be_measured_has_a_row_that_says_why():
+    begin = {"event": "begin", "classifiers": ["a"], "metrics": ["accuracy"], "world": "digits"}
+    why = "accuracy of a: there is no judge."
+    note = {"event": "note", "classifier": "a", "metric": "accuracy", "text": why}
+    table = draw_board_table(apply_events(ComparisonTable(), [begin, note]), {})
+    assert f'<td class="ll-quiet" title="{why}">not measured</td>' in table
+    assert _describe_event(note).endswith("not measured: there is no judge.")
 
 
 def test_finished_metrics_are_not_measured_again(folder):
