@@ -20,7 +20,9 @@ def draw_filmstrip(workspace: Workspace, session: Session) -> str:
     if isinstance(session.result.tool, Attack):
         return mark + draw_attack_strips(workspace, session)
     path = session.result.tool.make_path()
-    return mark + (draw_variant_strip(workspace, session) if path is None else draw_path_strip(workspace, session, path))
+    if path is None:
+        return mark + draw_variant_strip(workspace, session)
+    return mark + draw_path_strip(workspace, session, path)
 
 
 def draw_path_strip(workspace: Workspace, session: Session, path: MovePath) -> str:
