@@ -55,7 +55,7 @@ def test_in_fp32_it_comes_back(glow, images):
 def test_chunks_change_nothing(glow, images, monkeypatch):
     latents = glow.encode(images)
     whole = exactly(glow).decode(latents)
-    monkeypatch.setattr("latentlab.models.folded.PIXELS", 1)
+    monkeypatch.setattr("latentlab.models.glow.inference.COUPLING_PIXELS", 1)
     assert torch.allclose(exactly(glow).decode(latents), whole, atol=1e-5)
 
 
@@ -86,7 +86,7 @@ def test_a_packed_product_is_the_public_one(rng, monkeypatch):
     weight, bias = torch.randn(8, 6, generator=rng), torch.randn(8, generator=rng)
     expected = (x.double() @ weight.bfloat16().double().t() + bias.bfloat16().double()).relu()
     for packs in {conv_matmul.CAN_PACK, False}:
-        monkeypatch.setattr(conv_matmul, "PACKS", packs)
+        monkeypatch.setattr(conv_matmul, "CAN_PACK", packs)
         product = conv_matmul.MatrixProduct(weight, bias, torch.bfloat16, relu=True)
         assert (product.packed is not None) == (packs and gains_from_bf16("cpu"))
         assert torch.allclose(product(x).double(), expected, rtol=0.02, atol=0.02)
