@@ -23,9 +23,9 @@ from latentlab.ui import events
 
 PARTS: dict[str, tuple[Any, str]] = {  # what is shown and the function that it is the time of
     "the move in latent space": (Shift, "move"),
-    "decoding": (Workspace, "decode"),
-    "classifier": (Workspace, "_probabilities"),
-    "bits per dimension": (Workspace, "_bits"),
+    "decoding": (Workspace, "decode_latents"),
+    "classifier": (Workspace, "_classify_picture"),
+    "bits per dimension": (Workspace, "_recall_bits"),
     "PNG": (images, "png"),
 }
 Moments = dict[str, float]
@@ -61,9 +61,9 @@ def clocks(spent: dict[str, float], moments: Moments) -> Iterator[None]:
 
         return run
 
-    def begins(*args: Any) -> Any:
+    def begins(*args: Any, **named: Any) -> Any:
         moments["begun"] = 1000 * time.time()
-        return verb(*args)
+        return verb(*args, **named)
 
     def painted(*args: Any, **named: Any) -> Any:
         done = paint(*args, **named)
@@ -74,8 +74,8 @@ def clocks(spent: dict[str, float], moments: Moments) -> Iterator[None]:
     with ExitStack() as stack:
         for part, (owner, name) in PARTS.items():
             stack.enter_context(patch.object(owner, name, timed(getattr(owner, name), part)))
-        stack.enter_context(patch.object(events, "timed", begins))
-        stack.enter_context(patch.object(events.Page, "paint", painted))
+        stack.enter_context(patch.object(events, "time_action", begins))
+        stack.enter_context(patch.object(events.Page, "paint_session", painted))
         yield
 
 

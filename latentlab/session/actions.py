@@ -26,10 +26,10 @@ NO_MOVE = Noise(epsilon=0.0)
 EMPTY_RESULT = Result(NO_MOVE, torch.zeros(1, 3, 1, 1), Prediction(), 0.0)
 
 
-def time_action(verb: Callable[..., Session], *args: Any) -> Session:
+def time_action(verb: Callable[..., Session], *args: Any, **named: Any) -> Session:
     """Give what the verb makes of its first argument and the time it took; one that it leaves alone stays the same."""
     start = time.perf_counter()
-    session = verb(*args)
+    session = verb(*args, **named)
     return session if session is args[0] else replace(session, milliseconds=1000 * (time.perf_counter() - start))
 
 

@@ -17,7 +17,7 @@ from latentlab.errors import UserError
 from latentlab.knobs import tool_from_json
 from latentlab.operators import OPERATORS, LatentOperator
 from latentlab.session import SEED_SETTING, Session, Workspace
-from latentlab.ui.events import TORCH_QUEUE
+from latentlab.ui.events import TORCH_LANE
 from latentlab.ui.form import Form, to_knob_value
 from latentlab.ui.inputs import FileDrop
 
@@ -41,14 +41,13 @@ def add_endpoints(workspace: Workspace) -> None:
         for name, cls in OPERATORS.items():
             form, button = Form(cls, prefix=f"api-{name}"), gr.Button()
             pictures = {"image": picture, **({"partner_image": partner} if cls.needs_partner else {})}
-            knobs = {setting.name: widget for setting, widget in zip(form.settings, form.widgets, strict=True)}
             button.click(
                 make_endpoint(workspace, cls),
-                inputs_kwargs={**pictures, "model": model, "classifier": classifier, "seed": seed, **knobs},
+                inputs_kwargs={**pictures, "model": model, "classifier": classifier, "seed": seed, **form.widgets},
                 outputs=[moved, numbers],
                 api_name=name,
                 api_description=flatten_docstring(cls),
-                **TORCH_QUEUE,
+                **TORCH_LANE,
             )
 
 

@@ -1,28 +1,37 @@
 """This module stands between an event and a verb: one queue for all computing, one place where errors become a line,
 one clock.
+
+Values have names on both sides: a function is called with the values of the widgets that it reads, by the names that
+they were given (those of a form together, by the names of its knobs), and returns what components show, a dict from
+component to value. A component that is not in it stays as it is. The words of Gradio's event options stand here alone.
 """
 
 from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
-from gradio.blocks import BlockContext
-from gradio.components import Component
 
 from latentlab.errors import UserError
 from latentlab.operators import LatentOperator
-from latentlab.session import Session, Workspace, time_action
-from latentlab.ui.stage.view import draw_note, draw_stage, draw_status
-from latentlab.ui.workbench.view import draw_models, draw_selection, draw_slots
+from latentlab.session import Session, time_action
+from latentlab.ui.page_parts import NO_FOLLOWER, Follower, Page, Painted, Trigger, Widget
+from latentlab.ui.stage.view import draw_note
 from latentlab.untrusted import is_finite_number
 
-TORCH_QUEUE: dict[str, Any] = {"concurrency_id": "torch", "concurrency_limit": 1}
-Widget = Component | BlockContext  # a tab bar is no component, but it can be written
+Reads = Mapping[str, Widget | Mapping[str, Widget]]  # the widgets of a form are read together
+
+QUIET_OPTIONS: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+SCRIPT_OPTIONS: dict[str, Any] = {"api_visibility": "private"}
+# where an event waits: behind all computing, for nobody, or not even in the queue
+TORCH_LANE: dict[str, Any] = {"concurrency_id": "torch", "concurrency_limit": 1}
+BUSY_LANE: dict[str, Any] = {**TORCH_LANE, "show_progress": "minimal"}  # what takes seconds says so
+FREE_LANE: dict[str, Any] = {"concurrency_limit": None}
+NO_LANE: dict[str, Any] = {"queue": False}
 PLAIN_WIDGETS = (
     gr.State,
     gr.Slider,
@@ -32,137 +41,64 @@ PLAIN_WIDGETS = (
     gr.Checkbox,
     gr.CheckboxGroup,
 )  # arrive as they are
-Follower = tuple[Sequence[Widget], Callable[[Session], Sequence[Any]]]
-
-
-@dataclass
-class Page:
-    """The parts of the page that every event may change, and the tabs' parts that follow a new situation."""
-
-    workspace: Workspace
-    session: gr.State
-    stage: gr.HTML
-    status: gr.HTML
-    models: gr.HTML
-    slots: gr.HTML
-    filmstrip: gr.HTML
-    export_menu: gr.HTML
-    history: gr.HTML
-    selection: gr.HTML  # the selection
-    file: gr.DownloadButton  # the last file that was made on demand
-    owner: gr.BrowserState  # the secret name of whose runs these are
-    tabs: gr.Tabs
-    name_choices: Follower = field(
-        default_factory=lambda: ([], follow_nothing)
-    )  # world, space and classifier as dropdowns
-    followers: list[Follower] = field(default_factory=list)
-    steady_parts: list[tuple[Widget, Callable[[Session], Any]]] = field(
-        default_factory=list
-    )  # follow a change of this alone
-    delayed_wiring: list[Callable[[], None]] = field(default_factory=list)
-
-    @property
-    def always_outputs(self) -> list[Widget]:
-        """Return the parts that every event writes, in the order of `paint_session`."""
-        return [self.session, self.stage, self.status, self.selection]
-
-    def paint_session(self, session: Session, before: Session | None = None) -> list[Any]:
-        """Return what `always_outputs` show; the selection is drawn again only where it is another one than before."""
-        same = before is not None and before.selection == session.selection and before.source is session.source
-        held = gr.skip() if same else draw_selection(self.workspace, session)
-        return [session, draw_stage(self.workspace, session), draw_status(self.workspace, session), held]
-
-    @property
-    def picture_follower(self) -> Follower:
-        """Return what follows a new picture."""
-        return [self.models, self.slots], lambda s: [draw_models(self.workspace, s), draw_slots(s)]
-
-    def add_follower(self, outputs: Sequence[Widget], values: Callable[[Session], Sequence[Any]]) -> None:
-        """Let these components show `values(session)` whenever world, space or classifier change, from now on."""
-        self.followers.append((outputs, values))
-
-    @property
-    def situation_follower(self) -> Follower:
-        """Return everything that follows a new world, space or classifier."""
-        return join_followers(self.picture_follower, *self.followers)
-
-    def show_follower(self, more: Follower, before: Session, after: Session) -> list[Any]:
-        """Return what `more` shows; a choice that a quick hand may have changed meanwhile stays if it need not
-        follow.
-        """
-        stays = {id(part) for part, key in self.steady_parts if key(before) == key(after)}
-        return [gr.skip() if id(part) in stays else value for part, value in zip(more[0], more[1](after), strict=True)]
-
-    def show_names_again(self, outputs: Sequence[Widget], reads: Sequence[Widget], session: Session) -> list[Any]:
-        """Leave everything as it is, but let a dropdown of names show the network in use again: a choice that failed
-        must not stand over another's numbers.
-        """
-        parts, values = self.name_choices
-        chosen = {id(part) for part in parts} & {id(read) for read in reads}
-        if not chosen:
-            return keep_outputs(outputs)
-        again = {id(part): value for part, value in zip(parts, values(session), strict=True) if id(part) in chosen}
-        return [again.get(id(part), gr.skip()) for part in outputs]
-
-    def finish_wiring(self) -> None:
-        """Wire the events that had to wait for all followers."""
-        for wire in self.delayed_wiring:
-            wire()
-
-
-def join_followers(*followers: Follower) -> Follower:
-    """Join followers to one that shows what each of them shows, in their order."""
-    outputs = [component for parts, _ in followers for component in parts]
-    return outputs, lambda session: [value for _, values in followers for value in values(session)]
-
-
-def follow_nothing(_: Session) -> Sequence[Any]:
-    """Return no values: the follower that has no components."""
-    return []
 
 
 def connect_action(
     page: Page,
-    triggers: Sequence[Callable[..., Any]],
+    triggers: Sequence[Trigger],
     verb: Callable[..., Session],
-    reads: Sequence[Widget],
+    reads: Reads,
     note: gr.HTML,
-    more: Follower | Callable[[], Follower] = ((), follow_nothing),
+    follower: Follower | Callable[[], Follower] = NO_FOLLOWER,
     event: Callable[[gr.EventData], Any] | None = None,
     clear: Widget | None = None,
     turn: bool = False,
 ) -> None:
-    """Call verb(session, what `event` tells, values of `reads`) -> session at any of the triggers, and paint the page.
+    """Call verb(session, what `event` tells, values by their names) -> session at any of the triggers, and paint the
+    page.
 
     Of many quick events the last always runs. What a person can mend becomes a line at `note`, and all else stays.
-    `more` may be a function: it is then asked when the page is complete. `clear` is emptied in any case.
+    `follower` may be a function: it is then asked when the page is complete. `clear` is emptied in any case.
     `turn`: the tab of the tool in use opens, also where another one of no tool was open.
     """
-    if callable(more):
+    if callable(follower):
         page.delayed_wiring.append(
-            lambda: connect_action(page, triggers, verb, reads, note, more(), event, clear, turn)
+            lambda: connect_action(page, triggers, verb, reads, note, follower(), event, clear, turn)
         )
         return
-    empty = [clear] if clear else []
-    outputs = [*page.always_outputs, *more[0], *empty, note]
-    plain = all(isinstance(read, PLAIN_WIDGETS) for read in reads)
+    emptied: Painted = {clear: None} if clear else {}
 
-    def run_action(told: gr.EventData, session: Session | None, *values: Any) -> list[Any]:
+    def run_action(*heard: Any, session: Session | None, **values: Any) -> Painted:
         if session is None:  # the browser is quicker than the first view
-            return keep_outputs(outputs)
+            return {}
         try:
-            read = map(round_value, reads, values) if plain else values
-            after = time_action(verb, session, *([event(told)] if event else []), *read)
-            if after is session:
-                return [*keep_outputs(outputs[: -1 - len(empty)]), *(None for _ in empty), ""]
-            painted = page.paint_session(after, before=session)
-            followed = more[1](after) if turn else page.show_follower(more, session, after)
-            return [*painted, *followed, *(None for _ in empty), draw_note(after.notice)]
+            after = time_action(verb, session, *heard, **values)
         except UserError as error:
-            kept = page.show_names_again(outputs[: -1 - len(empty)], reads, session)
-            return [*kept, *(None for _ in empty), draw_note(str(error))]
+            again = page.paint_names_again(list_widgets(reads), session)
+            return {**again, **emptied, note: draw_note(str(error))}
+        if after is session:
+            return {**emptied, note: ""}
+        painted = page.paint_session(after, before=session)
+        followed = follower.paint(after) if turn else page.paint_follower(follower, session, after)
+        return {**painted, **followed, **emptied, note: draw_note(after.notice)}
 
-    connect_events(triggers, run_action, [page.session, *reads], outputs, preprocess=not plain)
+    outputs = [*page.always_outputs, *follower.widgets, *emptied, note]
+    plain = all(isinstance(widget, PLAIN_WIDGETS) for widget in list_widgets(reads))
+    connect_events(triggers, run_action, {"session": page.session, **reads}, outputs, note, event=event, plain=plain)
+
+
+def list_widgets(reads: Reads) -> list[Widget]:
+    """List the widgets, those of a form one after the other."""
+    return [widget for part in reads.values() for widget in (part.values() if isinstance(part, Mapping) else [part])]
+
+
+def name_values(reads: Reads, values: Iterable[Any]) -> dict[str, Any]:
+    """Give each value the name of its widget; they come in the order of `list_widgets`."""
+    following = iter(values)
+    return {
+        name: {knob: next(following) for knob in part} if isinstance(part, Mapping) else next(following)
+        for name, part in reads.items()
+    }
 
 
 def round_value(read: Widget, value: Any) -> Any:
@@ -181,40 +117,77 @@ def make_entry_action(
 ) -> Callable[..., Session]:
     """Make the verb for a tab that is opened by hand; a tab that opens because its move is in use changes nothing."""
 
-    def enter_tab(session: Session, *values: Any) -> Session:
-        return session if holds_move(session.result.tool) else verb(session, *values)
+    def enter_tab(session: Session, **values: Any) -> Session:
+        return session if holds_move(session.result.tool) else verb(session, **values)
 
     return enter_tab
 
 
 def connect_events(
-    triggers: Sequence[Callable[..., Any]],
-    run: Callable[..., Any],
-    reads: list[Any],
-    outputs: list[Any],
-    mode: str = "always_last",
-    preprocess: bool = True,
+    triggers: Sequence[Trigger],
+    run: Callable[..., Painted],
+    reads: Reads,
+    outputs: Sequence[Widget],
+    note: gr.HTML | None = None,
+    event: Callable[[gr.EventData], Any] | None = None,
+    plain: bool = False,
+    **options: Any,
 ) -> list[Any]:
-    """Connect Gradio's own events together, so that a bank of sliders is one queue; those of our scripts one by one."""
-    how: dict[str, Any] = {
-        "trigger_mode": mode,
-        "preprocess": preprocess,
-        "show_progress": "hidden",
-        "api_visibility": "private",
-        **TORCH_QUEUE,
-    }
-    native = [trigger for trigger in triggers if hasattr(trigger, "has_trigger")]
-    wires = [gr.on(native, run, reads, outputs, **how)] if native else []
-    return [*wires, *(trigger(run, reads, outputs, **how) for trigger in triggers if trigger not in native)]
+    """Call run(what `event` tells, values by their names) -> what components show at any of the triggers.
+
+    What a person can mend becomes a line at `note`. `plain`: Gradio does not look at the values on their way.
+    """
+    widgets = list_widgets(reads)
+
+    def answer(values: Sequence[Any], *told: gr.EventData) -> Any:
+        try:
+            heard = [event(one) for one in told] if event else []
+            read = map(round_value, widgets, values) if plain else values
+            painted = run(*heard, **name_values(reads, read))
+            return painted or (gr.skip() if outputs else None)  # an empty dict would be a value
+        except UserError as error:
+            if note is None:
+                raise
+            return {note: draw_note(str(error))}
+
+    def answer_event(told: gr.EventData, *values: Any) -> Any:
+        return answer(values, told)
+
+    def answer_plainly(*values: Any) -> Any:
+        return answer(values)
+
+    call = answer_event if event else answer_plainly
+    return wire_triggers(triggers, call, widgets, outputs, preprocess=not plain, **options)
+
+
+def connect_steps(
+    triggers: Sequence[Trigger],
+    run: Callable[..., Iterator[Painted]],
+    reads: Reads,
+    outputs: Sequence[Widget],
+    note: gr.HTML,
+    mode: str = "once",
+) -> Any:
+    """Connect a function that yields what components show, step by step; what it gives back can be cancelled."""
+
+    def answer_stepwise(*values: Any) -> Iterator[Any]:
+        try:
+            for painted in run(**name_values(reads, values)):
+                yield painted or gr.skip()
+        except UserError as error:
+            yield {note: draw_note(str(error))}
+
+    generator = inspect.unwrap(answer_stepwise)  # a type checker's wrapper would hide from Gradio that it is one
+    return wire_triggers(triggers, generator, list_widgets(reads), outputs, mode=mode)[0]
 
 
 def connect_stream(
     page: Page,
-    triggers: Sequence[Callable[..., Any]],
+    triggers: Sequence[Trigger],
     verb: Callable[..., Iterator[Session]],
-    reads: Sequence[Widget],
+    reads: Reads,
     note: gr.HTML,
-    more: Follower,
+    follower: Follower = NO_FOLLOWER,
     mode: str = "once",
 ) -> Any:
     """Connect a verb that shows its steps, as `connect_action` does for others; what it gives back can be cancelled.
@@ -222,27 +195,40 @@ def connect_stream(
     In the mode "once" a trigger does nothing while the verb runs, nor until Gradio is done with one that was cancelled,
     which takes a second; with "multiple" it always does something.
     """
-    outputs = [*page.always_outputs, *more[0], note]
 
-    def run_stream(session: Session | None, *values: Any) -> Iterator[list[Any]]:
-        start = time.perf_counter()
+    def run_stream(session: Session | None, **values: Any) -> Iterator[Painted]:
         if session is None:
             return
-        try:
-            for state in verb(session, *values):
-                state = replace(state, milliseconds=1000 * (time.perf_counter() - start))
-                yield [*page.paint_session(state, before=session), *more[1](state), ""]
-        except UserError as error:
-            yield [*keep_outputs(outputs[:-1]), draw_note(str(error))]
+        start = time.perf_counter()
+        for state in verb(session, **values):
+            state = replace(state, milliseconds=1000 * (time.perf_counter() - start))
+            yield {**page.paint_session(state, before=session), **follower.paint(state), note: ""}
 
-    return connect_events(triggers, unwrap_generator(run_stream), [page.session, *reads], outputs, mode=mode)[0]
-
-
-def unwrap_generator(generator: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the generator without a type checker's wrapper, which would hide from Gradio that it is one."""
-    return inspect.unwrap(generator)
+    outputs = [*page.always_outputs, *follower.widgets, note]
+    return connect_steps(triggers, run_stream, {"session": page.session, **reads}, outputs, note, mode)
 
 
-def keep_outputs(outputs: Sequence[object]) -> list[Any]:
-    """Return one skip for each of the outputs, so that everything stays as it is."""
-    return [gr.skip() for _ in outputs]
+def wire_triggers(
+    triggers: Sequence[Trigger],
+    answer: Callable[..., Any],
+    widgets: Sequence[Widget],
+    outputs: Sequence[Widget],
+    lane: Mapping[str, Any] = TORCH_LANE,
+    mode: str = "always_last",
+    **options: Any,
+) -> list[Any]:
+    """Wire Gradio's own events together, so that a bank of sliders is one queue; those of our scripts one by one."""
+    how: dict[str, Any] = {"trigger_mode": mode, **QUIET_OPTIONS, **lane, **options}
+    native = [trigger for trigger in triggers if getattr(trigger, "has_trigger", False)]
+    wires = [gr.on(native, answer, [*widgets], [*outputs], **how)] if native else []
+    return [*wires, *(trigger(answer, [*widgets], [*outputs], **how) for trigger in triggers if trigger not in native)]
+
+
+def connect_script(trigger: Trigger, script: str, reads: Sequence[Widget] = ()) -> None:
+    """Let the browser alone answer an event."""
+    trigger(None, [*reads], js=script, **SCRIPT_OPTIONS)
+
+
+def connect_stop(trigger: Trigger, running: Any) -> Any:
+    """Let an event cancel one that runs, and return it: something may follow."""
+    return trigger(None, cancels=[running], **SCRIPT_OPTIONS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import gradio as gr
@@ -10,14 +10,17 @@ from gradio.components import FormComponent
 
 from latentlab.knobs import KNOB_LETTERS, Setting, list_settings, tool_from_json
 from latentlab.session import Session
+from latentlab.ui.events import NO_LANE, connect_events
 from latentlab.ui.inputs import UncheckedSlider
+from latentlab.ui.page_parts import Follower, Painted
 
 SLIDER_STEPS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0)
+Knobs = Mapping[str, Any]  # what the widgets of a form tell, by the names of the knobs
 RADIO_LIMIT = 5  # choices that fit beside one another
 
 
 class Form:
-    """The widgets of one tool class, in the order of its knobs."""
+    """The widgets of one tool class by the names of its knobs, in their order."""
 
     def __init__(
         self,
@@ -27,10 +30,11 @@ class Form:
         prefix: str = "",
     ) -> None:
         self.cls = cls
-        self.settings = [setting for setting in list_settings(cls) if setting.name not in skip]
-        self.widgets = [
-            self._place_widget(setting, instead or {}, prefix or cls.__name__.lower()) for setting in self.settings
-        ]
+        self.widgets = {
+            setting.name: self._place_widget(setting, instead or {}, prefix or cls.__name__.lower())
+            for setting in list_settings(cls)
+            if setting.name not in skip
+        }
 
     def _place_widget(self, setting: Setting, instead: Mapping[str, FormComponent], prefix: str) -> FormComponent:
         """Place the widget that stands in for the setting's own where there is one, else make the setting's own."""
@@ -39,18 +43,23 @@ class Form:
             return instead[setting.name]
         return make_knob_widget(setting, prefix)
 
-    def read_tool(self, values: Sequence[Any], **others: Any) -> Any:
+    def read_tool(self, knobs: Knobs, **others: Any) -> Any:
         """Return the tool that these widget values and other knobs describe; a bad value is one clear line."""
-        names = [setting.name for setting in self.settings]
-        return tool_from_json(self.cls, {**dict(zip(names, map(to_knob_value, values), strict=True)), **others})
+        return tool_from_json(self.cls, {name: to_knob_value(value) for name, value in knobs.items()} | others)
 
-    def show_tool(self, session: Session, skip: str = "") -> list[Any]:
+    @property
+    def follower(self) -> Follower:
+        """Return the widgets, and what they show of the session's tool."""
+        return Follower(list(self.widgets.values()), self.show_tool)
+
+    def show_tool(self, session: Session) -> Painted:
         """Return what the widgets show: the knobs of the session's tool if it is of this class, else what they
         showed.
         """
         tool = session.result.tool
-        same, names = type(tool) is self.cls, [setting.name for setting in self.settings if setting.name != skip]
-        return [to_widget_value(getattr(tool, name)) if same else gr.skip() for name in names]
+        if type(tool) is not self.cls:
+            return {}
+        return {widget: to_widget_value(getattr(tool, name)) for name, widget in self.widgets.items()}
 
 
 def make_knob_widget(setting: Setting, prefix: str) -> FormComponent:
@@ -112,11 +121,21 @@ def to_knob_value(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def list_touch_events(widgets: Sequence[Any]) -> list[Any]:
+def list_touch_events(widgets: Iterable[Any]) -> list[Any]:
     """Return the events of a hand on these widgets; a slider's reset button is heard as a release only."""
-    return [widget.input for widget in widgets] + [
-        widget.release for widget in widgets if isinstance(widget, gr.Slider)
-    ]
+    touched = list(widgets)
+    released = [widget.release for widget in touched if isinstance(widget, gr.Slider)]
+    return [*list_input_events(touched), *released]
+
+
+def list_input_events(widgets: Iterable[Any]) -> list[Any]:
+    """Return the events of a hand that changes these widgets."""
+    return [widget.input for widget in widgets]
+
+
+def list_change_events(widgets: Iterable[Any]) -> list[Any]:
+    """Return the events of any change of these widgets, by a hand or by the page."""
+    return [widget.change for widget in widgets]
 
 
 def make_mode_choice(labels: Mapping[str, str], prefix: str) -> gr.Radio:
@@ -135,11 +154,8 @@ def make_mode_choice(labels: Mapping[str, str], prefix: str) -> gr.Radio:
 
 def connect_mode_forms(mode: gr.Radio, forms: Mapping[str, gr.Column | gr.Row]) -> None:
     """Show only the form of the tool in hand, from now on."""
-    mode.change(
-        lambda key: [gr.update(visible=key == own) for own in forms],
-        mode,
-        list(forms.values()),
-        queue=False,
-        show_progress="hidden",
-        api_visibility="private",
-    )
+
+    def show_form(mode: str) -> Painted:
+        return {form: gr.update(visible=mode == own) for own, form in forms.items()}
+
+    connect_events([mode.change], show_form, {"mode": mode}, list(forms.values()), lane=NO_LANE)

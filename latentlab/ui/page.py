@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import gradio as gr
 
@@ -12,7 +11,8 @@ from latentlab.runs import Runs
 from latentlab.session import Session, Workspace, change_world, choose_networks, open_link
 from latentlab.store import Store
 from latentlab.ui import api, components, run_owner
-from latentlab.ui.events import TORCH_QUEUE, Page, connect_action
+from latentlab.ui.events import QUIET_OPTIONS, TORCH_LANE, connect_action, connect_script
+from latentlab.ui.page_parts import Follower, Page, Painted, make_follower
 from latentlab.ui.scripts import load_script
 from latentlab.ui.stage import export_menu
 from latentlab.ui.stage.details import DetailsPanel
@@ -94,26 +94,16 @@ def clear_progress_marks(blocks: gr.Blocks) -> None:
 
 def wire_first_view(page: Page, blocks: gr.Blocks, note: gr.HTML) -> None:
     """Open the view and the tab that the address names, else the world that this browser used last, at each load."""
-    outputs, values = page.situation_follower
+    follower = page.situation_follower
 
-    def open_first_view(request: gr.Request) -> list[Any]:
+    def open_first_view(request: gr.Request) -> Painted:
         session = open_link(page.workspace, request.query_params)
         key = find_tab_key(request.query_params.get("tab")) or find_tool_tab(session)
-        followed = [
-            gr.Tabs(selected=key) if part is page.tabs else value
-            for part, value in zip(outputs, values(session), strict=True)
-        ]
-        return [*page.paint_session(session), *followed, draw_note(session.notice)]
+        followed = {**follower.paint(session), page.tabs: gr.Tabs(selected=key)}
+        return {**page.paint_session(session), **followed, note: draw_note(session.notice)}
 
-    blocks.load(
-        open_first_view,
-        None,
-        [*page.always_outputs, *outputs, note],
-        js=load_script("restore_world.js"),
-        show_progress="hidden",
-        api_visibility="private",
-        **TORCH_QUEUE,
-    )
+    outputs = [*page.always_outputs, *follower.widgets, note]
+    blocks.load(open_first_view, None, outputs, js=load_script("restore_world.js"), **QUIET_OPTIONS, **TORCH_LANE)
 
 
 def build_header(page: Page) -> gr.HTML:
@@ -134,18 +124,17 @@ def build_header(page: Page) -> gr.HTML:
         dark = gr.Button("◐", elem_id="dark", size="sm", min_width=36)
     note = gr.HTML(elem_id="header-note")
     save(note)
-    dark.click(None, js="() => { document.body.classList.toggle('dark'); }", api_visibility="private")
+    connect_script(dark.click, "() => { document.body.classList.toggle('dark'); }")
 
-    page.name_choices = ([world, space, classifier], lambda session: update_name_choices(workspace, session))
-    page.add_follower(*page.name_choices)
+    page.name_choices = follow_names(workspace, world, space, classifier)
+    page.add_follower(page.name_choices)
     for dropdown, field, verb in (
         (world, "world", lambda s, name: change_world(workspace, s, name)),
         (space, "model", lambda s, name: choose_networks(workspace, s, model=name)),
         (classifier, "classifier", lambda s, name: choose_networks(workspace, s, classifier=name)),
     ):
-        connect_action(
-            page, [dropdown.input], ignore_same_name(field, verb), [dropdown], note, lambda: page.situation_follower
-        )
+        choose = ignore_same_name(field, verb)
+        connect_action(page, [dropdown.input], choose, {"name": dropdown}, note, lambda: page.situation_follower)
     return note
 
 
@@ -158,16 +147,20 @@ def ignore_same_name(field: str, verb: Callable[[Session, str], Session]) -> Cal
     return choose_other_name
 
 
-def update_name_choices(workspace: Workspace, session: Session) -> list[Any]:
-    """Return what the three dropdowns offer and show: the worlds, and the world's spaces and classifiers."""
-    store, world = workspace.store, session.world
-    spaces = [(shorten_model_name(workspace, name, world), name) for name in store.list_models(world)]
-    classifiers = [(spell_name(name.removeprefix(f"{world}-")), name) for name in store.list_classifiers(world)]
-    return [
-        gr.update(choices=list(store.worlds), value=world),
-        gr.update(choices=spaces, value=session.model),
-        gr.update(choices=classifiers, value=session.classifier or None),
-    ]
+def follow_names(workspace: Workspace, world: gr.Dropdown, space: gr.Dropdown, classifier: gr.Dropdown) -> Follower:
+    """Let the three dropdowns offer and show the worlds, and the world's spaces and classifiers."""
+
+    def paint_names(session: Session) -> Painted:
+        store, own = workspace.store, session.world
+        spaces = [(shorten_model_name(workspace, name, own), name) for name in store.list_models(own)]
+        classifiers = [(spell_name(name.removeprefix(f"{own}-")), name) for name in store.list_classifiers(own)]
+        return {
+            world: gr.update(choices=list(store.worlds), value=own),
+            space: gr.update(choices=spaces, value=session.model),
+            classifier: gr.update(choices=classifiers, value=session.classifier or None),
+        }
+
+    return Follower([world, space, classifier], paint_names)
 
 
 def build_tabs(page: Page) -> None:
@@ -177,9 +170,9 @@ def build_tabs(page: Page) -> None:
         for module, build in TABS.items():
             with gr.Tab(module.TITLE, id=module.KEY) as tab:
                 build(page, tab)
-            tab.select(None, js=f"() => ({keep})({module.KEY!r})", api_visibility="private")
+            connect_script(tab.select, f"() => ({keep})({module.KEY!r})")
     page.steady_parts.append((page.tabs, find_tool_tab))
-    page.add_follower([page.tabs], lambda session: [gr.Tabs(selected=find_tool_tab(session))])
+    page.add_follower(make_follower(page.tabs, lambda session: gr.Tabs(selected=find_tool_tab(session))))
 
 
 def find_tab_key(key: str | None) -> str | None:

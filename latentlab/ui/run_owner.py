@@ -10,6 +10,7 @@ import gradio as gr
 
 from latentlab.runs import make_token
 from latentlab.session import Workspace
+from latentlab.ui.events import FREE_LANE, QUIET_OPTIONS
 
 TOKEN_LENGTHS = range(20, 201)
 KeptChoice = dict[str, Any]
@@ -28,7 +29,7 @@ def make_browser_state(workspace: Workspace, key: str) -> gr.BrowserState:
 def issue_token_on_load(owner: gr.BrowserState, blocks: gr.Blocks) -> None:
     """Give a browser that has no token yet one when the page loads."""
     owner.render()
-    blocks.load(ensure_token, owner, owner, show_progress="hidden", api_visibility="private", concurrency_limit=None)
+    blocks.load(ensure_token, owner, owner, **QUIET_OPTIONS, **FREE_LANE)
 
 
 def ensure_token(owner: object) -> str:

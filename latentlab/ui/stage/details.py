@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import gradio as gr
 
@@ -23,16 +22,9 @@ from latentlab.session import (
 from latentlab.session.attack.trace import show_step
 from latentlab.session.paths import list_path_places
 from latentlab.ui import components
-from latentlab.ui.events import (
-    TORCH_QUEUE,
-    Page,
-    connect_action,
-    connect_events,
-    connect_stream,
-    follow_nothing,
-    keep_outputs,
-)
+from latentlab.ui.events import NO_LANE, connect_action, connect_events, connect_stop, connect_stream
 from latentlab.ui.form import connect_mode_forms, make_mode_choice
+from latentlab.ui.page_parts import Page, Painted
 from latentlab.ui.plotly_view import PlotlyView, read_event_points
 from latentlab.ui.stage import export_menu
 from latentlab.ui.stage.filmstrip import draw_filmstrip
@@ -59,7 +51,7 @@ class DetailsPanel:
                 self.same = gr.Checkbox(
                     True, label="same distance", info=SAME_DISTANCE_HELP, elem_id="closer-same", visible=False
                 )
-                with gr.Column(min_width=0) as films:
+                with gr.Column(min_width=0) as self.films:
                     self.save = export_menu.place_file_offers(
                         page, export_menu.ANIMATION_KINDS, "save as", elem_id="films"
                     )
@@ -74,14 +66,13 @@ class DetailsPanel:
                 self.moved = gr.HTML(elem_id="heat")
             self.note = gr.HTML(elem_id="closer-note")
         connect_mode_forms(self.view, {"path": path, "beside": others, "heat": moved})
-        self.view.change(
-            lambda view: [gr.update(visible=view == "beside"), gr.update(visible=view == "path")],
-            self.view,
-            [self.same, films],
-            queue=False,
-            show_progress="hidden",
-            api_visibility="private",
+        connect_events(
+            [self.view.change], self.show_controls, {"view": self.view}, [self.same, self.films], lane=NO_LANE
         )
+
+    def show_controls(self, view: str) -> Painted:
+        """Show the controls of the chosen view alone."""
+        return {self.same: gr.update(visible=view == "beside"), self.films: gr.update(visible=view == "path")}
 
     def wire_events(self, opening: gr.HTML) -> None:
         """Wire the panel: when the pictures come to rest, show it and what can be taken away, and remember the view.
@@ -89,86 +80,68 @@ class DetailsPanel:
         What was said at the opening is gone with the next move.
         """
         page = self.page
-        outputs = [page.filmstrip, self.others, self.moved, self.note]
-        reads = [page.session, self.view, self.same]
-        settled = connect_events(
-            [page.stage.settled],
-            self.settle_view,
-            reads,
-            [page.session, page.export_menu, page.history, opening, *outputs],
-        )
-        looked = connect_events([self.view.input, self.same.input], self.show_view, reads, outputs)
-        for event in (*settled, *looked):
-            event.then(self.show_path_plot, reads[:2], [self.plot, self.said], **CURVE_EVENT_OPTIONS)
-        running = connect_stream(
-            page, [page.stage.refine], self.refine_encoding, [], self.note, ((), follow_nothing), mode="multiple"
-        )
-        page.stage.halt(None, cancels=[running], api_visibility="private")
-        connect_action(page, [page.stage.halt, page.stage.undo], self.undo_refinement, [], self.note)
-        connect_action(
-            page,
-            [page.filmstrip.pick],
-            self.jump_to_place,
-            [],
-            self.note,
-            lambda: page.situation_follower,
-            components.read_event_key,
-        )
-        connect_action(
-            page,
-            [self.plot.click],
-            self.jump_to_point,
-            [],
-            self.note,
-            lambda: page.situation_follower,
-            read_event_points,
-        )
-        connect_action(
-            page,
-            [self.others.pick],
-            self.choose_space,
-            [],
-            self.note,
-            lambda: page.situation_follower,
-            components.read_event_key,
-        )
+        self._wire_views(opening)
+        running = connect_stream(page, [page.stage.refine], self.refine_encoding, {}, self.note, mode="multiple")
+        connect_stop(page.stage.halt, running)
+        connect_action(page, [page.stage.halt, page.stage.undo], self.undo_refinement, {}, self.note)
+        for trigger, verb, event in (
+            (page.filmstrip.pick, self.jump_to_place, components.read_event_key),
+            (self.plot.click, self.jump_to_point, read_event_points),
+            (self.others.pick, self.choose_space, components.read_event_key),
+        ):
+            connect_action(page, [trigger], verb, {}, self.note, lambda: page.situation_follower, event)
         self.save(self.note)
 
-    def settle_view(self, session: Session | None, view: str, same: bool) -> list[Any]:
-        """Remember the view, and show it in the panel, the export menu and the last views."""
-        if session is None:
-            return keep_outputs(range(8))
-        session = remember_view(add_missing_track(self.page.workspace, session))
-        said = gr.skip() if session.notice else ""
-        taken = export_menu.draw_export_menu(self.page.workspace, session)
-        return [session, taken, draw_history(session), said, *self.show_view(session, view, same)]
+    def _wire_views(self, opening: gr.HTML) -> None:
+        """Wire what is shown when the pictures come to rest, and when another view is chosen."""
+        page, outputs = self.page, [self.page.filmstrip, self.others, self.moved, self.note]
+        reads = {"session": page.session, "view": self.view, "same": self.same}
 
-    def show_view(self, session: Session | None, view: str, same: bool) -> list[Any]:
+        def settle_view(session: Session | None, view: str, same: bool) -> Painted:
+            """Remember the view, and show it in the panel, the export menu and the last views."""
+            if session is None:
+                return {}
+            kept = remember_view(add_missing_track(page.workspace, session))
+            return {
+                page.session: kept,
+                page.export_menu: export_menu.draw_export_menu(page.workspace, kept),
+                page.history: draw_history(kept),
+                **({} if kept.notice else {opening: ""}),
+                **self.show_view(kept, view, same),
+            }
+
+        everything = [page.session, page.export_menu, page.history, opening, *outputs]
+        (settled,) = connect_events([page.stage.settled], settle_view, reads, everything)
+        (looked,) = connect_events([self.view.input, self.same.input], self.show_view, reads, outputs)
+        plotted = {"session": page.session, "view": self.view}
+        for done in (settled, looked):
+            connect_events([done.then], self.show_path_plot, plotted, [self.plot, self.said])
+        for connect_listener in page.settled_listeners:
+            connect_listener(settled.then)
+
+    def show_view(self, session: Session | None, view: str, same: bool) -> Painted:
         """Return what the chosen view shows; the other two stay as they were."""
         if session is None:
-            return keep_outputs(range(4))
+            return {}
         workspace = self.page.workspace
         if view == "beside":
-            return [
-                gr.skip(),
-                draw_spaces(workspace, session, compare_spaces(workspace, session, same is True)),
-                gr.skip(),
-                "",
-            ]
+            spaces = compare_spaces(workspace, session, same is True)
+            return {self.others: draw_spaces(workspace, session, spaces), self.note: ""}
         if view == "heat":
             try:
-                return [gr.skip(), gr.skip(), draw_heat_maps(measure_latent_change(workspace, session)), ""]
+                return {self.moved: draw_heat_maps(measure_latent_change(workspace, session)), self.note: ""}
             except UserError as error:
-                return [*keep_outputs(range(3)), draw_note(str(error))]
-        return [draw_filmstrip(workspace, session), gr.skip(), gr.skip(), ""]
+                return {self.note: draw_note(str(error))}
+        return {self.page.filmstrip: draw_filmstrip(workspace, session), self.note: ""}
 
-    def show_path_plot(self, session: Session | None, view: str) -> list[Any]:
+    def show_path_plot(self, session: Session | None, view: str) -> Painted:
         """Return the path's plot and the note beside it: after the filmstrip, as they take longer."""
         path = session.result.tool.make_path() if session else None
         if session is None or view != "path" or path is None:
-            return keep_outputs(range(2))
+            return {}
         along = predict_path(self.page.workspace, session, path)
-        return [draw_path_plot(session, path, along), draw_view_mark(session) + draw_manifold_note(path, along)]
+        words = draw_view_mark(session) + draw_manifold_note(path, along)
+        return {self.plot: draw_path_plot(session, path, along), self.said: words}
 
     def refine_encoding(self, session: Session) -> Iterator[Session]:
         """Refine the encoding step by step."""
@@ -208,11 +181,3 @@ def add_missing_track(workspace: Workspace, session: Session) -> Session:
         return session
     *_, last = trace_attack(workspace, session, tool)
     return last
-
-
-CURVE_EVENT_OPTIONS: dict[str, Any] = {
-    "trigger_mode": "always_last",
-    "show_progress": "hidden",
-    "api_visibility": "private",
-    **TORCH_QUEUE,
-}

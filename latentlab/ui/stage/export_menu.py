@@ -14,8 +14,9 @@ from latentlab import session as verbs
 from latentlab.errors import UserError
 from latentlab.session import ANIMATION_FORMATS, Session, Workspace
 from latentlab.ui import components
-from latentlab.ui.events import Page, connect_events, keep_outputs
+from latentlab.ui.events import connect_events, connect_script
 from latentlab.ui.html import escape_text, join_html
+from latentlab.ui.page_parts import Page, Painted
 from latentlab.ui.stage.view import draw_note, draw_view_mark
 
 NamedFile = tuple[str, bytes]  # a file's name and content
@@ -75,18 +76,19 @@ def place_file_offers(page: Page, kinds: FileKinds, words: str = "", **options: 
     offer = components.make_file_offers(draw_file_offers(kinds, words), **options)
     made = count(1)
 
-    def make_offered_file(told: gr.EventData, session: Session | None) -> list[Any]:
-        if session is None:
-            return keep_outputs(range(3))
-        fresh = draw_file_offers(kinds, words, next(made))
-        try:
-            name, data = make_export_file(page.workspace, session, components.read_event_key(told))
-        except UserError as error:
-            return [fresh, None, draw_note(str(error))]
-        return [fresh, save_bytes_to_cache(data, name, page.file.GRADIO_CACHE), ""]
-
     def wire_offers(note: gr.HTML) -> None:
-        (done,) = connect_events([offer.pick], make_offered_file, [page.session], [offer, page.file, note])
-        done.then(None, js=FETCH_SCRIPT, api_visibility="private")
+        def make_offered_file(told: gr.EventData, session: Session | None) -> Painted:
+            if session is None:
+                return {}
+            fresh: Painted = {offer: draw_file_offers(kinds, words, next(made))}
+            try:
+                name, data = make_export_file(page.workspace, session, components.read_event_key(told))
+            except UserError as error:
+                return {**fresh, page.file: None, note: draw_note(str(error))}
+            return {**fresh, page.file: save_bytes_to_cache(data, name, page.file.GRADIO_CACHE), note: ""}
+
+        reads, outputs = {"session": page.session}, [offer, page.file, note]
+        (done,) = connect_events([offer.pick], make_offered_file, reads, outputs, note, event=lambda told: told)
+        connect_script(done.then, FETCH_SCRIPT)
 
     return wire_offers

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any
 
 import gradio as gr
 
 from latentlab import session as verbs
 from latentlab.operators import OPERATORS, LatentOperator
 from latentlab.session import Session
-from latentlab.ui.events import Page, connect_action
-from latentlab.ui.form import Form, list_touch_events
+from latentlab.ui.events import connect_action
+from latentlab.ui.form import Form, Knobs, list_touch_events
+from latentlab.ui.page_parts import Page
 
 
 def build_added_forms(
@@ -29,8 +29,9 @@ def _build_added_form(page: Page, name: str, cls: type[LatentOperator], note: gr
         form = Form(cls)
     go = gr.Button("Move", elem_id=f"{name}-go", size="sm")
 
-    def apply_move(session: Session, *values: Any) -> Session:
-        return verbs.apply_move(page.workspace, session, form.read_tool(values))
+    def apply_move(session: Session, knobs: Knobs) -> Session:
+        return verbs.apply_move(page.workspace, session, form.read_tool(knobs))
 
-    page.add_follower(form.widgets, form.show_tool)
-    connect_action(page, [*list_touch_events(form.widgets), go.click], apply_move, form.widgets, note)
+    page.add_follower(form.follower)
+    triggers = [*list_touch_events(form.widgets.values()), go.click]
+    connect_action(page, triggers, apply_move, {"knobs": form.widgets}, note)

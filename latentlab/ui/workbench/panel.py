@@ -21,8 +21,9 @@ from latentlab.ui.components import (
     read_event_key,
     read_event_text,
 )
-from latentlab.ui.events import Page, connect_action, join_followers
+from latentlab.ui.events import connect_action
 from latentlab.ui.form import make_knob_widget, make_number_box
+from latentlab.ui.page_parts import Page, join_followers, make_follower
 from latentlab.ui.stage.view import draw_thumbnails
 
 ROWS_HELP = "numbers and ranges: 0-63, 70; of drawn samples their seeds"
@@ -58,34 +59,37 @@ def build_workbench(page: Page) -> None:
     page.models.render()
 
     workspace, bench = page.workspace, WorkbenchActions(page.workspace)
-    framed = ([crop], lambda session: [draw_crop_frame(session.photo)])
-    page.add_follower([examples, seed], lambda s: [draw_thumbnails(workspace.list_examples(s.world), s.source), s.seed])
-    page.add_follower(*framed)
-    lit = ([examples], lambda s: [draw_thumbnails(workspace.list_examples(s.world), s.source)])
+    framed = make_follower(crop, lambda session: draw_crop_frame(session.photo))
+    lit = make_follower(examples, lambda s: draw_thumbnails(workspace.list_examples(s.world), s.source))
+    for follower in (lit, make_follower(seed, lambda session: session.seed), framed):
+        page.add_follower(follower)
     new = join_followers(page.picture_follower, framed, lit)
-    connect_action(page, [many.click, rows.submit], bench.select_many, [source, rows], note)
+    after_draw = join_followers(new, make_follower(drawn, lambda session: session.drawn + 1))
+
+    connect_choices(page, bench, recipe, note)
+    connect_action(page, [many.click, rows.submit], bench.select_many, {"source": source, "rows": rows}, note)
+    connect_action(page, [examples.pick], bench.put_example, {}, note, new, read_event_key)
     connect_action(
-        page, [page.selection.pick], bench.pick_selected, [], note, lambda: page.situation_follower, read_event_key
+        page, [dropped.input], bench.open_file, {"path": dropped}, note, lambda: page.situation_follower, clear=dropped
     )
-    after_draw = join_followers(new, ([drawn], lambda s: [s.drawn + 1]))
-    connect_action(page, [page.slots.pick], bench.use_slot, [], note, lambda: page.situation_follower, read_event_key)
-    connect_action(page, [examples.pick], bench.put_example, [], note, new, read_event_key)
-    connect_action(
-        page, [dropped.input], bench.open_file, [dropped], note, lambda: page.situation_follower, clear=dropped
-    )
-    connect_action(page, [recipe.recipe], bench.open_recipe, [], note, lambda: page.situation_follower, read_event_text)
-    connect_action(
-        page, [crop.crop], bench.crop_photo, [], note, join_followers(page.picture_follower, lit), read_event_box
-    )
-    connect_action(page, [draw.click, drawn.submit], bench.draw_sample, [drawn, temperature], note, after_draw)
-    connect_action(page, [take.click, index.submit], bench.take_row, [index], note, new)
-    connect_action(page, [seed.input], bench.change_seed, [seed], note)
-    connect_action(
-        page, [page.history.pick], bench.return_to_view, [], note, lambda: page.situation_follower, read_event_key
-    )
-    connect_action(
-        page, [page.models.pick], bench.choose_space, [], note, lambda: page.situation_follower, read_event_key
-    )
+    cropped = join_followers(page.picture_follower, lit)
+    connect_action(page, [crop.crop], bench.crop_photo, {}, note, cropped, read_event_box)
+    drawing = {"seed": drawn, "temperature": temperature}
+    connect_action(page, [draw.click, drawn.submit], bench.draw_sample, drawing, note, after_draw)
+    connect_action(page, [take.click, index.submit], bench.take_row, {"index": index}, note, new)
+    connect_action(page, [seed.input], bench.change_seed, {"seed": seed}, note)
+
+
+def connect_choices(page: Page, bench: WorkbenchActions, recipe: gr.HTML, note: gr.HTML) -> None:
+    """Connect the choices after which everything may be another."""
+    for trigger, verb, event in (
+        (page.selection.pick, bench.pick_selected, read_event_key),
+        (page.slots.pick, bench.use_slot, read_event_key),
+        (recipe.recipe, bench.open_recipe, read_event_text),
+        (page.history.pick, bench.return_to_view, read_event_key),
+        (page.models.pick, bench.choose_space, read_event_key),
+    ):
+        connect_action(page, [trigger], verb, {}, note, lambda: page.situation_follower, event)
 
 
 class WorkbenchActions:

@@ -17,18 +17,18 @@ from latentlab.session import Session
 from latentlab.session.attack.success_curve import ATTACK_COUNT, measure_success
 from latentlab.session.attack.trace import apply_preset, ask_witness, match_preset, show_step
 from latentlab.ui.events import (
-    TORCH_QUEUE,
-    Follower,
-    Page,
+    FREE_LANE,
+    Reads,
     connect_action,
     connect_events,
+    connect_steps,
+    connect_stop,
     connect_stream,
-    keep_outputs,
     make_entry_action,
-    unwrap_generator,
 )
-from latentlab.ui.form import Form, make_knob_widget
+from latentlab.ui.form import Form, Knobs, list_change_events, make_knob_widget
 from latentlab.ui.inputs import UncheckedSlider
+from latentlab.ui.page_parts import Follower, Page, Painted, Trigger, make_follower
 from latentlab.ui.plotly_view import PlotlyView, read_event_points
 from latentlab.ui.stage.filmstrip import draw_filmstrip
 from latentlab.ui.stage.view import draw_note, spell_name
@@ -49,12 +49,6 @@ ATTACK_METHODS = [
     ("AdvMix's adversary", "advmix"),
     ("pixel PGD", "pixel-pgd"),
 ]
-QUEUED_EVENT_OPTIONS: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", **TORCH_QUEUE}
-INSTANT_EVENT_OPTIONS: dict[str, Any] = {
-    "show_progress": "hidden",
-    "api_visibility": "private",
-    "concurrency_limit": None,
-}
 FRAME_SECONDS = 0.4  # s between two pictures of a run: a browser draws them later than they come
 T = TypeVar("T")
 DISABLED = gr.update(interactive=False)
@@ -82,61 +76,67 @@ def build_attack_tab(page: Page, tab: gr.Tab) -> None:
         note = gr.HTML(elem_id="attack-note")
     build_added_forms(page, {"adversary"}, holds_move, note)
 
-    hand = AttackActions(page, form)
-    plain = [widget for widget in form.widgets if widget is not target]
-    shown = ([*plain, target, method], hand.show_settings)
-    page.add_follower(*shown)
-    trace = TrackView(page)
-    running = connect_stream(page, [go.click], hand.run_attack, form.widgets, note, trace.follow_attack(stop))
-    halt = stop.click(None, cancels=[running], api_visibility="private")
-    halt.then(
-        report_stop, [page.session], [note, stop], **QUEUED_EVENT_OPTIONS
-    )  # in the queue: behind the end of the run
-    connect_action(page, [tab.select], make_entry_action(holds_move, hand.apply_move), form.widgets, note)
-    connect_action(
-        page, [method.input], hand.choose_method, [method, *form.widgets], note, lambda: page.situation_follower
-    )
-    changes = [getattr(widget, "change") for widget in form.widgets]  # noqa: B009
-    gr.on(changes, hand.name_method, [page.session, *form.widgets], [method], **INSTANT_EVENT_OPTIONS)
-    connect_action(page, [reset.click], hand.reset_move, [], note, shown)
-    trace.wire_events(note)
+    hand, track = AttackActions(page, form, method), TrackView(page)
+    shown = Follower([*form.widgets.values(), method], hand.show_settings)
+    page.add_follower(shown)
+    knobs: Reads = {"knobs": form.widgets}
+    running = connect_stream(page, [go.click], hand.run_attack, knobs, note, track.follow_attack(stop))
+    halted = connect_stop(stop.click, running)
+
+    def report_halt(session: Session | None) -> Painted:
+        return {note: describe_stop(session), stop: DISABLED}
+
+    # in the queue: behind the end of the run
+    connect_events([halted.then], report_halt, {"session": page.session}, [note, stop], mode="once")
+    connect_action(page, [tab.select], make_entry_action(holds_move, hand.apply_move), knobs, note)
+    choice = {"name": method, **knobs}
+    connect_action(page, [method.input], hand.choose_method, choice, note, lambda: page.situation_follower)
+    changes, named = list_change_events(form.widgets.values()), {"session": page.session, **knobs}
+    connect_events(changes, hand.name_method, named, [method], lane=FREE_LANE)
+    connect_action(page, [reset.click], hand.reset_move, {}, note, shown)
+    track.wire_events(note)
     build_success_view(page, form)
 
 
 class AttackActions:
     """What the settings and the buttons below them do."""
 
-    def __init__(self, page: Page, form: Form) -> None:
-        self.workspace, self.form = page.workspace, form
+    def __init__(self, page: Page, form: Form, method: gr.Radio) -> None:
+        self.workspace, self.form, self.method = page.workspace, form, method
 
-    def run_attack(self, session: Session, *values: Any) -> Iterator[Session]:
-        yield from pace_states(verbs.trace_attack(self.workspace, session, self.form.read_tool(values)))
+    def run_attack(self, session: Session, knobs: Knobs) -> Iterator[Session]:
+        yield from pace_states(verbs.trace_attack(self.workspace, session, self.form.read_tool(knobs)))
 
-    def apply_move(self, session: Session, *values: Any) -> Session:
-        return verbs.apply_move(self.workspace, session, self.form.read_tool(values))
+    def apply_move(self, session: Session, knobs: Knobs) -> Session:
+        return verbs.apply_move(self.workspace, session, self.form.read_tool(knobs))
 
     def reset_move(self, session: Session) -> Session:
         return verbs.apply_move(self.workspace, session, Adversary())
 
-    def choose_method(self, session: Session, name: str, *values: Any) -> Session:
-        return apply_preset(self.workspace, session, name) if name else self.apply_move(session, *values)
+    def choose_method(self, session: Session, name: str, knobs: Knobs) -> Session:
+        return apply_preset(self.workspace, session, name) if name else self.apply_move(session, knobs)
 
-    def name_method(self, session: Session | None, *values: Any) -> Any:
+    def name_method(self, session: Session | None, knobs: Knobs) -> Painted:
         """Say which method the widgets stand at."""
+        if session is None:
+            return {}
         try:
-            return match_preset(self.workspace, session.model, self.form.read_tool(values)) if session else gr.skip()
+            return {self.method: match_preset(self.workspace, session.model, self.form.read_tool(knobs))}
         except UserError:
-            return ""
+            return {self.method: ""}
 
-    def show_settings(self, session: Session) -> list[Any]:
+    def show_settings(self, session: Session) -> Painted:
+        """Return what form and method show of the session's attack, and the classes that it may aim at."""
         if session.trace is not None:  # an earlier step is on the stage: the settings are still the whole attack's
             session = replace(session, result=session.trace[0].last_result)
         tool = session.result.tool
         choices = [(spell_name(name), place) for place, name in enumerate(session.classes)]
         target = tool.target if isinstance(tool, Attack) else 0
-        method = match_preset(self.workspace, session.model, tool) if isinstance(tool, Attack) else gr.skip()
-        aim = gr.update(choices=choices, value=target if choices else None)
-        return [*self.form.show_tool(session, skip="target"), aim, method]
+        painted = self.form.show_tool(session)
+        painted[self.form.widgets["target"]] = gr.update(choices=choices, value=target if choices else None)
+        if isinstance(tool, Attack):
+            painted[self.method] = match_preset(self.workspace, session.model, tool)
+        return painted
 
 
 def pace_states(states: Iterator[T]) -> Iterator[T]:
@@ -151,15 +151,15 @@ def pace_states(states: Iterator[T]) -> Iterator[T]:
         yield left
 
 
-def report_stop(session: Session | None) -> list[Any]:
+def describe_stop(session: Session | None) -> str:
     """Say what there is after a stop; the steps so far stay."""
     if session is None or session.trace is None:
-        return ["", DISABLED]
+        return ""
     ours, control = session.trace
     words = f"Stopped at: {name_attack_step(len(ours.steps) - 1)}. The steps so far stay."
     if control is not None:
         words = "It had ended before the stop."
-    return [f'<p class="ll-quiet" role="status">{words}</p>', DISABLED]
+    return f'<p class="ll-quiet" role="status">{words}</p>'
 
 
 class TrackView:
@@ -182,54 +182,54 @@ class TrackView:
 
     def wire_events(self, note: gr.HTML) -> None:
         page = self.page
-        connect_events([page.export_menu.change], self.show_settled, [page.session, self.drawn], self.outputs)
-        curve = ([self.curve], lambda session: [draw_track_figure(session)])
-        page.add_follower([self.curve, self.steps], self.show_jump)  # a click on the film goes to a step, too
-        connect_action(page, [self.steps.input, self.steps.release], show_step, [self.steps], note, curve)
-        connect_action(
-            page,
-            [self.curve.click],
-            open_clicked_step,
-            [],
-            note,
-            ([self.curve, self.steps], self.show_jump),
-            read_event_points,
-        )
+        page.settled_listeners.append(self.wire_settled)
+        jump = Follower([self.curve, self.steps], self.show_jump)
+        page.add_follower(jump)  # a click on the film goes to a step, too
+        curve = make_follower(self.curve, draw_track_figure)
+        connect_action(page, [self.steps.input, self.steps.release], show_step, {"place": self.steps}, note, curve)
+        connect_action(page, [self.curve.click], open_clicked_step, {}, note, jump, read_event_points)
+
+    def wire_settled(self, settled: Trigger) -> None:
+        """Show the track when the view has settled: an attack that was repeated on another picture has its own then."""
+        reads = {"session": self.page.session, "before": self.drawn}
+        connect_events([settled], self.show_settled, reads, self.outputs)
 
     def follow_attack(self, stop: gr.Button) -> Follower:
         """Return what changes while an attack runs."""
+        film = self.page.filmstrip
 
-        def follow_steps(session: Session) -> list[Any]:
-            done = session.trace is not None and session.trace[1] is not None
-            rest = self.show_track(session) if done else [gr.skip(), draw_track_figure(session), gr.skip(), ""]
-            strip = draw_filmstrip(self.page.workspace, session) if done else gr.skip()
-            return [strip, gr.update(interactive=not done), *rest]
+        def follow_steps(session: Session) -> Painted:
+            if session.trace is None or session.trace[1] is None:
+                return {stop: gr.update(interactive=True), self.curve: draw_track_figure(session), self.said: ""}
+            strip = draw_filmstrip(self.page.workspace, session)
+            return {film: strip, stop: DISABLED, **self.show_track(session)}
 
-        return [self.page.filmstrip, stop, *self.outputs], follow_steps
+        return Follower([film, stop, *self.outputs], follow_steps)
 
-    def show_track(self, session: Session) -> list[Any]:
+    def show_track(self, session: Session) -> Painted:
         if session.trace is None:
-            return [None, None, gr.skip(), ""]
+            return {self.drawn: None, self.curve: None, self.said: ""}
         ours = session.trace[0]
-        slider = gr.update(maximum=len(ours.steps) - 1, value=find_step_place(session, ours))
-        return [
-            session.trace,
-            draw_track_figure(session),
-            slider,
-            write_attack_verdict(session, ask_witness(self.page.workspace, session)),
-        ]
+        return {
+            self.drawn: session.trace,
+            self.curve: draw_track_figure(session),
+            self.steps: gr.update(maximum=len(ours.steps) - 1, value=find_step_place(session, ours)),
+            self.said: write_attack_verdict(session, ask_witness(self.page.workspace, session)),
+        }
 
-    def show_settled(self, session: Session | None, before: Any) -> list[Any]:
+    def show_settled(self, session: Session | None, before: Any) -> Painted:
         """Show the track; the slider is left alone while its attack is the same: a hand may be on it."""
         if session is None:
-            return keep_outputs(self.outputs)
+            return {}
         if session.trace is None or session.trace is not before:
             return self.show_track(session)
-        return [gr.skip(), draw_track_figure(session), gr.skip(), gr.skip()]
+        return {self.curve: draw_track_figure(session)}
 
-    def show_jump(self, session: Session) -> list[Any]:
-        place = gr.skip() if session.trace is None else find_step_place(session, session.trace[0])
-        return [draw_track_figure(session), place]
+    def show_jump(self, session: Session) -> Painted:
+        painted: Painted = {self.curve: draw_track_figure(session)}
+        if session.trace is not None:
+            painted[self.steps] = find_step_place(session, session.trace[0])
+        return painted
 
 
 def open_clicked_step(session: Session, chosen: list[tuple[int, int]]) -> Session:
@@ -249,37 +249,29 @@ def build_success_view(page: Page, form: Form) -> None:
         note = gr.HTML(elem_id="success-note")
     curve = PlotlyView(height=320, label="success against mean distance", elem_id="success-curve", visible=False)
     words = gr.HTML(elem_id="success-words")
-    outputs = [curve, words, note, stop]
 
-    def stream_success(session: Session | None, many: Any, *values: Any) -> Iterator[list[Any]]:
+    def stream_success(session: Session | None, many: Any, knobs: Knobs) -> Iterator[Painted]:
         if session is None:
             return
-        state = None
+        tool, state = form.read_tool(knobs), None
         try:
-            for state in pace_states(
-                measure_success(page.workspace, session, form.read_tool(values), ATTACK_COUNT.check_value(many))
-            ):
-                yield [
-                    update_plot(draw_success_figure(state)),
-                    describe_success_figure(state, True),
-                    "",
-                    gr.update(interactive=True),
-                ]
+            for state in pace_states(measure_success(page.workspace, session, tool, ATTACK_COUNT.check_value(many))):
+                yield {
+                    curve: update_plot(draw_success_figure(state)),
+                    words: describe_success_figure(state, True),
+                    note: "",
+                    stop: gr.update(interactive=True),
+                }
         except UserError as error:
-            yield [gr.skip(), gr.skip(), draw_note(str(error)), DISABLED]
+            yield {note: draw_note(str(error)), stop: DISABLED}
         if state is not None:
-            yield [gr.skip(), describe_success_figure(state, False), "", DISABLED]
+            yield {words: describe_success_figure(state, False), note: "", stop: DISABLED}
 
-    running = go.click(
-        unwrap_generator(stream_success),
-        [page.session, count, *form.widgets],
-        outputs,
-        trigger_mode="once",
-        **QUEUED_EVENT_OPTIONS,
-    )
+    reads: Reads = {"session": page.session, "many": count, "knobs": form.widgets}
+    running = connect_steps([go.click], stream_success, reads, [curve, words, note, stop], note)
     halted = '<p class="ll-quiet" role="status">Stopped. What is drawn stays.</p>'
-    halt = stop.click(None, cancels=[running], api_visibility="private")
-    halt.then(lambda: [halted, DISABLED], None, [note, stop], **QUEUED_EVENT_OPTIONS)
+    halt = connect_stop(stop.click, running)
+    connect_events([halt.then], lambda: {note: halted, stop: DISABLED}, {}, [note, stop], mode="once")
 
 
 def update_plot(figure: Any) -> Any:

@@ -19,8 +19,9 @@ from latentlab.session.runs.comparison import ComparisonTable, apply_events
 from latentlab.session.runs.progress import EventReader
 from latentlab.ui import run_owner
 from latentlab.ui.components import make_choices, read_event_key
-from latentlab.ui.events import Page, connect_action
-from latentlab.ui.form import Form
+from latentlab.ui.events import FREE_LANE, Reads, connect_action, connect_events
+from latentlab.ui.form import Form, Knobs
+from latentlab.ui.page_parts import Follower, Page, Painted
 from latentlab.ui.plotly_view import PlotlyView
 from latentlab.ui.scripts import load_script
 from latentlab.ui.stage.view import draw_note, shorten_model_name
@@ -32,7 +33,7 @@ from latentlab.ui.tabs.compare.view import (
     name_classifier,
 )
 from latentlab.ui.tabs.train import run_list as pages
-from latentlab.ui.tabs.train.tab import POLL_SECONDS, RUN_EVENT_OPTIONS, TRAINING_OFF_NOTE
+from latentlab.ui.tabs.train.tab import POLL_SECONDS, TRAINING_OFF_NOTE, require_session
 
 TITLE, KEY = "Compare", "compare"
 COMPARE_FRONT_KNOBS = ("images", "metrics")
@@ -72,7 +73,7 @@ class CompareTab:
         self.chosen = run_owner.make_browser_state(page.workspace, "compare")
         self.timer, self.seen = gr.Timer(POLL_SECONDS, render=False), gr.State("")
         page.delayed_wiring.append(self._render_outside)
-        page.add_follower(*self._world_follower)
+        page.add_follower(self.world_follower)
         self._wire_events(tab)
 
     def _build_form(self) -> None:
@@ -97,38 +98,40 @@ class CompareTab:
         self.timer.render()
 
     @property
-    def _world_follower(self) -> tuple[list[Any], Any]:
-        return [self.classifiers, self.space, self.judge], self.follow_world
+    def world_follower(self) -> Follower:
+        """Return what the form shows in another world."""
+        return Follower([self.classifiers, self.space, self.judge], self.follow_world)
 
     def _wire_events(self, tab: gr.Tab) -> None:
-        page, knobs = self.page, [*self.front.widgets, *self.folded.widgets]
-        looking = [page.owner, self.chosen]
+        page, fields = self.page, {"classifiers": self.classifiers, "space": self.space, "judge": self.judge}
+        looking: Reads = {"token": page.owner, "chosen": self.chosen}
         painted = [self.list, self.told, self.acts, self.table, self.sure, self.hard, self.flips]
         shown = [*painted, self.seen, self.timer]
-        self.timer.tick(self.poll_run, [*looking, self.seen], shown, **RUN_EVENT_OPTIONS)
-        again: dict[str, Any] = {"fn": self.repaint_run, "inputs": looking, "outputs": shown, **RUN_EVENT_OPTIONS}
-        tab.select(
-            self.open_tab,
-            [page.session, page.owner],
-            [self.missing, *self._world_follower[0], self.timer],
-            **RUN_EVENT_OPTIONS,
-        )
-        self.list.pick(self.pick_run, None, [self.chosen, self.note], **RUN_EVENT_OPTIONS).then(**again)
-        self.acts.pick(self.perform_action, looking, [self.note], **RUN_EVENT_OPTIONS).then(**again)
-        asked = [page.session, page.owner, self.classifiers, self.space, self.judge, *knobs]
-        self.go.click(self.start_comparison, asked, [self.chosen, self.note], **RUN_EVENT_OPTIONS).then(**again)
-        to_bench = [self.chosen, page.owner]
+        watched: Reads = {**looking, "seen": self.seen}
+        connect_events([self.timer.tick], self.poll_run, watched, shown, lane=FREE_LANE, mode="once")
+        here: Reads = {"session": page.session, "token": page.owner}
+        opened = [self.missing, self.classifiers, self.timer]
+        connect_events([tab.select], self.open_tab, here, opened, lane=FREE_LANE, mode="once")
+        asked: Reads = {**here, **fields, "knobs": {**self.front.widgets, **self.folded.widgets}}
+        answers = [self.chosen, self.note]
+        for trigger, run, reads, event in (
+            (self.list.pick, self.pick_run, {}, read_event_key),
+            (self.acts.pick, self.perform_action, looking, read_event_key),
+            (self.go.click, self.start_comparison, asked, None),
+        ):
+            (done,) = connect_events([trigger], run, reads, answers, self.note, event, lane=FREE_LANE, mode="once")
+            connect_events([done.then], self.repaint_run, looking, shown, lane=FREE_LANE, mode="once")
         connect_action(
             page,
             [self.flips.pick],
             self.take_flip,
-            to_bench,
+            looking,
             self.flip_note,
             lambda: page.situation_follower,
             read_event_key,
         )
 
-    def follow_world(self, session: Session) -> list[Any]:
+    def follow_world(self, session: Session) -> Painted:
         """Return the classifiers and spaces of the world; the one in use is compared first."""
         names = self.workspace.store.list_classifiers(session.world)
         labels = label_classifiers(names, {})
@@ -136,26 +139,26 @@ class CompareTab:
         chosen = list(dict.fromkeys(first))[:FIRST_CHOSEN_COUNT]
         spaces = self.workspace.store.list_models(session.world)
         shown = [(shorten_model_name(self.workspace, name, session.world), name) for name in spaces]
-        return [
-            gr.update(choices=labels, value=chosen),
-            gr.update(choices=[(AUTOMATIC_LABEL, ""), *shown], value=""),
-            gr.update(choices=[(AUTOMATIC_LABEL, ""), *labels], value=""),
-        ]
+        return {
+            self.classifiers: gr.update(choices=labels, value=chosen),
+            self.space: gr.update(choices=[(AUTOMATIC_LABEL, ""), *shown], value=""),
+            self.judge: gr.update(choices=[(AUTOMATIC_LABEL, ""), *labels], value=""),
+        }
 
     # what the events do; every value comes from a visitor
 
-    def open_tab(self, session: Session | None, token: Any) -> list[Any]:
+    def open_tab(self, session: Session | None, token: Any) -> Painted:
         """Offer new runs to choose from; what was chosen stays."""
         if session is None or not run_owner.has_token(token):
-            return [gr.skip()] * 5
+            return {}
         called = pages.name_run_classifiers(self.runs.list_runs(token))
         names = gr.update(choices=label_classifiers(self.workspace.store.list_classifiers(session.world), called))
-        said = ""
+        painted: Painted = {self.missing: "", self.classifiers: names, self.timer: gr.Timer(active=True)}
         try:
             self.workspace.load_dataset(session.world)
         except UserError as error:
-            said = draw_note(str(error))
-        return [said, names, gr.skip(), gr.skip(), gr.Timer(active=True)]
+            painted[self.missing] = draw_note(str(error))
+        return painted
 
     def list_comparisons(self, token: str) -> list[Run]:
         return [run for run in self.runs.list_runs(token) if run.verb == "compare"]
@@ -164,80 +167,61 @@ class CompareTab:
         found, wanted = self.list_comparisons(token), run_owner.read_run_choice(chosen)["run"]
         return next((run for run in found if run.id == wanted), found[0] if found else None)
 
-    def poll_run(self, token: Any, chosen: Any, seen: str) -> list[Any]:
+    def poll_run(self, token: Any, chosen: Any, seen: str) -> Painted:
         if not run_owner.has_token(token):
-            return [gr.skip()] * 9
+            return {}
         found, run = self.list_comparisons(token), self.find_chosen_run(token, chosen)
         try:
             cursor, board = self.reader.read_run(run.id, token) if run else ("", ComparisonTable())
         except UserError:  # it was deleted meanwhile; the next tick has the list without it
-            return [gr.skip()] * 9
+            return {}
         mark, active = repr((found, cursor, run and run.id)), any(one.is_active for one in found)
+        clock: Painted = {self.timer: gr.Timer(active=active)}
         if mark == seen:
-            return [*([gr.skip()] * 8), gr.skip() if active else gr.Timer(active=False)]
-        return [*self.paint_run(found, run, board, token), mark, gr.Timer(active=active)]
+            return {} if active else clock
+        return {**self.paint_run(found, run, board, token), self.seen: mark, **clock}
 
-    def paint_run(self, found: list[Run], run: Run | None, board: ComparisonTable, token: str) -> list[Any]:
+    def paint_run(self, found: list[Run], run: Run | None, board: ComparisonTable, token: str) -> Painted:
+        listed: Painted = {self.list: pages.draw_run_list(found, run.id if run else "", None, NO_COMPARISON_NOTE)}
         if run is None:
-            return [pages.draw_run_list(found, "", None, NO_COMPARISON_NOTE), *[""] * 3, None, None, ""]
+            empty: Painted = dict.fromkeys([self.told, self.acts, self.table, self.flips], "")
+            return {**listed, **empty, self.sure: None, self.hard: None}
         called = pages.name_run_classifiers(self.runs.list_runs(token))
         log = self.runs.read_log(run.id, token) if run.state in ("failed", "interrupted") else ""
-        return [
-            pages.draw_run_list(found, run.id, None, NO_COMPARISON_NOTE),
-            pages.draw_run_header(run, log),
-            pages.draw_run_actions(run, saves=False),
-            draw_board_table(board, called),
-            draw_board_reliability(board, called),
-            draw_board_corruptions(board, called),
-            draw_flips(self.workspace, board, called),
-        ]
+        return {
+            **listed,
+            self.told: pages.draw_run_header(run, log),
+            self.acts: pages.draw_run_actions(run, saves=False),
+            self.table: draw_board_table(board, called),
+            self.sure: draw_board_reliability(board, called),
+            self.hard: draw_board_corruptions(board, called),
+            self.flips: draw_flips(self.workspace, board, called),
+        }
 
-    def repaint_run(self, token: Any, chosen: Any) -> list[Any]:
-        *values, _ = self.poll_run(token, chosen, "")
-        return [*values, gr.Timer(active=True)]
+    def repaint_run(self, token: Any, chosen: Any) -> Painted:
+        return {**self.poll_run(token, chosen, ""), self.timer: gr.Timer(active=True)}
 
-    def pick_run(self, event: gr.EventData) -> list[Any]:
-        try:
-            return [{"run": read_event_key(event).partition(":")[2], "beside": []}, ""]
-        except UserError as error:
-            return [gr.skip(), draw_note(str(error))]
+    def pick_run(self, key: str) -> Painted:
+        _, _, run = key.partition(":")
+        return {self.chosen: {"run": run, "beside": []}, self.note: ""}
 
-    def perform_action(self, event: gr.EventData, token: Any, chosen: Any) -> str:
-        try:
-            run = self.find_chosen_run(token, chosen)
-            pages.perform_run_action(self.runs, run.id if run else "", read_event_key(event), token)
-        except UserError as error:
-            return draw_note(str(error))
-        return ""
+    def perform_action(self, key: str, token: Any, chosen: Any) -> Painted:
+        run = self.find_chosen_run(token, chosen)
+        pages.perform_run_action(self.runs, run.id if run else "", key, token)
+        return {self.note: ""}
 
-    def start_comparison(
-        self, session: Session | None, token: Any, classifiers: Any, space: Any, judge: Any, *values: Any
-    ) -> list[Any]:
-        try:
-            if session is None:
-                raise UserError("The page is not ready yet; wait for the pictures.")
-            wanted = self.read_comparison(session, classifiers, space, judge, values)
-            called = pages.name_run_classifiers(self.runs.list_runs(token))
-            name = " against ".join(name_classifier(name, called) for name in wanted.classifiers[:2])
-            more = len(wanted.classifiers) - 2
-            run = self.runs.submit_run(
-                "compare", tool_to_json(wanted), (name + (f" +{more}" if more > 0 else ""))[:80], token
-            )
-        except UserError as error:
-            return [gr.skip(), draw_note(str(error))]
-        return [{"run": run.id, "beside": []}, ""]
+    def start_comparison(self, session: Session | None, token: Any, knobs: Knobs, **fields: Any) -> Painted:
+        wanted = self.read_comparison(require_session(session), knobs, **fields)
+        called = pages.name_run_classifiers(self.runs.list_runs(token))
+        name = " against ".join(name_classifier(name, called) for name in wanted.classifiers[:2])
+        more = len(wanted.classifiers) - 2
+        title = (name + (f" +{more}" if more > 0 else ""))[:80]
+        run = self.runs.submit_run("compare", tool_to_json(wanted), title, token)
+        return {self.chosen: {"run": run.id, "beside": []}, self.note: ""}
 
-    def read_comparison(self, session: Session, classifiers: Any, space: Any, judge: Any, values: Any) -> Comparison:
-        front, folded = values[: len(self.front.widgets)], values[len(self.front.widgets) :]
-        names = [setting.name for setting in self.folded.settings]
-        return self.front.read_tool(
-            front,
-            **dict(zip(names, folded, strict=True)),
-            classifiers=classifiers or (),
-            world=session.world,
-            space=space or "",
-            judge=judge or "",
-        )
+    def read_comparison(self, session: Session, knobs: Knobs, classifiers: Any, space: Any, judge: Any) -> Comparison:
+        own = {"classifiers": classifiers or (), "space": space or "", "judge": judge or ""}
+        return self.front.read_tool(knobs, world=session.world, **own)
 
     def take_flip(self, session: Session, key: str, chosen: Any, token: Any) -> Session:
         """Take a flipped image into the workbench."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import gradio as gr
@@ -11,20 +11,18 @@ from latentlab.errors import UserError
 from latentlab.explainers import EXPLAINERS, Explainer
 from latentlab.session import Session
 from latentlab.session.explanation import CLASS_AFTER, CLASS_BEFORE, explain_pair, is_still_current
-from latentlab.ui.events import TORCH_QUEUE, Page, connect_events, keep_outputs, unwrap_generator
-from latentlab.ui.form import Form, connect_mode_forms, list_touch_events
+from latentlab.ui.events import NO_LANE, Reads, connect_events, connect_script, connect_steps, list_widgets
+from latentlab.ui.form import Form, Knobs, connect_mode_forms, list_touch_events
 from latentlab.ui.inputs import UncheckedSlider
+from latentlab.ui.page_parts import Page, Painted, make_follower
 from latentlab.ui.stage.view import draw_note, spell_name
 from latentlab.ui.tabs.explain.view import EXPLAINER_LABELS, draw_explanation, draw_pending_maps
 
 TITLE, KEY = "Explain", "explain"
 PREDICTED_CHOICES = [("predicted of the original", CLASS_BEFORE), ("predicted of the moved", CLASS_AFTER)]
-EXPLAIN_SEEN_SCRIPT = (
-    "(...args) => { args[1] = Boolean(document.querySelector('#explain-view')?.offsetParent); return args; }"
-)
+EXPLAIN_SEEN_SCRIPT = "(seen, ...rest) => [Boolean(document.querySelector('#explain-view')?.offsetParent), ...rest]"
 FADE_SCRIPT = "(share) => { document.querySelector('#explain-view').style.setProperty('--ll-over', share); }"
 FOLLOWS_LABEL, COMPUTE_LABEL = "Follows the stage", "Compute"  # on the button, of quick and of slow methods
-EXPLAIN_EVENT_OPTIONS: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 def build_explain_tab(page: Page, tab: gr.Tab) -> None:
@@ -55,29 +53,22 @@ def build_explain_tab(page: Page, tab: gr.Tab) -> None:
     view = gr.HTML(elem_id="explain-view")
     seen, last = gr.Checkbox(False, visible=False), gr.State(None)
 
-    def compute_maps(*given: Any) -> Iterator[list[Any]]:
-        yield from tab_of.compute_maps(*given)
-
-    widgets = [widget for form in forms.values() for widget in form.widgets]
-    tab_of = ExplainActions(page, forms)
-    reads, outputs = [page.session, seen, last, method, asked, *widgets], [last, view, note]
+    actions = ExplainActions(page, forms, last, view, note)
+    knobs: Reads = {key: form.widgets for key, form in forms.items()}
+    asking: Reads = {"session": page.session, "method": method, "of": asked, **knobs}
+    looking: Reads = {"last": last, **asking}
+    outputs = [last, view, note]
     connect_mode_forms(method, columns)
-    method.change(update_compute_button, method, go, queue=False, **EXPLAIN_EVENT_OPTIONS)
-    page.add_follower([asked], lambda session: [update_class_choices(session)])
-    page.stage.settled_maps(
-        tab_of.follow_stage,
-        reads,
-        outputs,
-        js=EXPLAIN_SEEN_SCRIPT,
-        trigger_mode="always_last",
-        **EXPLAIN_EVENT_OPTIONS,
-        **TORCH_QUEUE,
+    connect_events(
+        [method.change], lambda method: {go: update_compute_button(method)}, {"method": method}, [go], lane=NO_LANE
     )
-    connect_events([tab.select, *list_touch_events([method, asked, *widgets])], tab_of.show_maps, reads, outputs)
-    go.click(
-        unwrap_generator(compute_maps), reads, outputs, trigger_mode="once", **EXPLAIN_EVENT_OPTIONS, **TORCH_QUEUE
-    )
-    over.change(None, over, js=FADE_SCRIPT, api_visibility="private")
+    page.add_follower(make_follower(asked, update_class_choices))
+    following: Reads = {"seen": seen, **looking}  # the script fills the first of them
+    connect_events([page.stage.settled_maps], actions.follow_stage, following, outputs, note, js=EXPLAIN_SEEN_SCRIPT)
+    touched = list_touch_events([method, asked, *list_widgets(knobs)])
+    connect_events([tab.select, *touched], actions.show_maps, looking, outputs, note)
+    connect_steps([go.click], actions.compute_maps, asking, outputs, note)
+    connect_script(over.change, FADE_SCRIPT, [over])
 
 
 def update_compute_button(method: str) -> Any:
@@ -96,53 +87,43 @@ def update_class_choices(session: Session) -> Any:
 class ExplainActions:
     """What the tab's events do. Quick methods follow the stage; slow ones wait for the button."""
 
-    def __init__(self, page: Page, forms: dict[str, Form]) -> None:
+    def __init__(self, page: Page, forms: dict[str, Form], last: gr.State, view: gr.HTML, note: gr.HTML) -> None:
         self.page, self.forms = page, forms
+        self.last, self.view, self.note = last, view, note
 
-    def follow_stage(self, session: Session | None, seen: Any, *rest: Any) -> list[Any]:
+    def follow_stage(self, seen: Any, **values: Any) -> Painted:
         """Answer a stage that has come to rest; nothing is computed while the tab is closed."""
-        return self.show_maps(session, seen, *rest) if seen is True else keep_outputs(range(3))
+        return self.show_maps(**values) if seen is True else {}
 
-    def show_maps(self, session: Session | None, _: Any, last: Any, method: str, of: str, *values: Any) -> list[Any]:
+    def show_maps(self, session: Session | None, last: Any, method: str, of: str, **knobs: Knobs) -> Painted:
         if session is None:
-            return keep_outputs(range(3))
-        try:
-            tool = self.read_explainer(method, values)
-            if not tool.quick:
-                if last is not None and is_still_current(last, session, tool, of):
-                    return [gr.skip(), draw_explanation(last), ""]
-                return [gr.skip(), draw_pending_maps(session, tool), ""]
+            return {}
+        tool = self.read_explainer(method, knobs)
+        if tool.quick:
             return self.explain_pictures(session, tool, of)
-        except UserError as error:
-            return [gr.skip(), gr.skip(), draw_note(str(error))]
+        if last is not None and is_still_current(last, session, tool, of):
+            return {self.view: draw_explanation(last), self.note: ""}
+        return {self.view: draw_pending_maps(session, tool), self.note: ""}
 
-    def compute_maps(
-        self, session: Session | None, _: Any, __: Any, method: str, of: str, *values: Any
-    ) -> Iterator[list[Any]]:
+    def compute_maps(self, session: Session | None, method: str, of: str, **knobs: Knobs) -> Iterator[Painted]:
+        """Compute the maps of a slow method, whatever was computed last."""
         if session is None:
             return
-        try:
-            tool = self.read_explainer(method, values)
-            words = f"Working: {EXPLAINER_LABELS[method]} of both pictures."
-            yield [gr.skip(), gr.skip(), f'<p class="ll-quiet" role="status">{words}</p>']
-            yield self.explain_pictures(session, tool, of)
-        except UserError as error:
-            yield [gr.skip(), gr.skip(), draw_note(str(error))]
+        tool = self.read_explainer(method, knobs)
+        words = f"Working: {EXPLAINER_LABELS[method]} of both pictures."
+        yield {self.note: f'<p class="ll-quiet" role="status">{words}</p>'}
+        yield self.explain_pictures(session, tool, of)
 
-    def explain_pictures(self, session: Session, tool: Explainer, of: str) -> list[Any]:
+    def explain_pictures(self, session: Session, tool: Explainer, of: str) -> Painted:
         """Compute and draw the maps; an answer that cannot be had leaves no old one standing."""
         try:
             explained = explain_pair(self.page.workspace, session, tool, of)
         except UserError as error:
-            return [None, draw_pending_maps(session, tool, "No map."), draw_note(str(error))]
-        return [explained, draw_explanation(explained), ""]
+            pending = draw_pending_maps(session, tool, "No map.")
+            return {self.last: None, self.view: pending, self.note: draw_note(str(error))}
+        return {self.last: explained, self.view: draw_explanation(explained), self.note: ""}
 
-    def read_explainer(self, method: str, values: Sequence[Any]) -> Explainer:
+    def read_explainer(self, method: str, knobs: Mapping[str, Knobs]) -> Explainer:
         if method not in self.forms:
             raise UserError(f"There is no method {str(method)[:40]!r}; choose one of {', '.join(self.forms)}.")
-        start = 0
-        for key, form in self.forms.items():
-            if key == method:
-                return form.read_tool(values[start : start + len(form.widgets)])
-            start += len(form.widgets)
-        raise AssertionError("a form for each method")
+        return self.forms[method].read_tool(knobs[method])

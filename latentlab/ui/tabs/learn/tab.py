@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import gradio as gr
 
 from latentlab.errors import UserError
@@ -11,7 +9,8 @@ from latentlab.session import Session
 from latentlab.session.lessons.lesson import LessonAnswers, LessonProgress, apply_click, parse_progress
 from latentlab.session.lessons.subjects import LESSON_WORLD
 from latentlab.ui.components import make_lesson_board, read_event_key
-from latentlab.ui.events import Page, connect_action, connect_events
+from latentlab.ui.events import connect_action, connect_events
+from latentlab.ui.page_parts import Page, Painted
 from latentlab.ui.tabs.learn.view import draw_lessons
 
 TITLE, KEY = "Learn", "learn"
@@ -24,27 +23,28 @@ def build_learn_tab(page: Page, tab: gr.Tab) -> None:
     board = make_lesson_board(value=draw_lessons(start, (), None, worlds), elem_id="learn-board")
     progress = gr.State(start)
 
-    def paint_board(now: LessonProgress, refused: str = "") -> list[Any]:
+    def paint_board(now: LessonProgress, refused: str = "") -> Painted:
         answers = taught.find_open_answers(now)
         found = taught.open_session(now) if answers else None
-        return [draw_lessons(now, answers, found, worlds, refused), now]
+        return {board: draw_lessons(now, answers, found, worlds, refused), progress: now}
 
-    def answer_click(event: gr.EventData, now: LessonProgress) -> list[Any]:
+    def answer_click(told: gr.EventData, now: LessonProgress) -> Painted:
         try:
-            return paint_board(apply_click(now, read_event_key(event), worlds))
+            return paint_board(apply_click(now, read_event_key(told), worlds))
         except UserError as error:
             return paint_board(now, str(error))
 
-    def reopen_lesson(event: gr.EventData) -> list[Any]:
+    def reopen_lesson(told: gr.EventData) -> Painted:
         """Open the lesson that this browser remembers; its answers are computed again."""
         try:
-            return paint_board(parse_progress(read_event_key(event), worlds))
+            return paint_board(parse_progress(read_event_key(told), worlds))
         except UserError as error:
             return paint_board(start, str(error))
 
     def attempt_move(session: Session, now: LessonProgress) -> Session:
         return taught.start_attempt(session, now)
 
-    connect_events([board.pick], answer_click, [progress], [board, progress])
-    connect_events([board.back], reopen_lesson, [], [board, progress])
-    connect_action(page, [board.go], attempt_move, [progress], note, lambda: page.situation_follower, turn=True)
+    now, outputs = {"now": progress}, [board, progress]
+    connect_events([board.pick], answer_click, now, outputs, event=lambda told: told)
+    connect_events([board.back], reopen_lesson, {}, outputs, event=lambda told: told)
+    connect_action(page, [board.go], attempt_move, now, note, lambda: page.situation_follower, turn=True)

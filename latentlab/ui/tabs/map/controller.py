@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,25 +12,19 @@ from torch import Tensor
 from latentlab import session as verbs
 from latentlab.errors import UserError
 from latentlab.projections import PCA, Projection
-from latentlab.session import INDEX_SETTING, Selection, Session
+from latentlab.session import INDEX_SETTING, Selection, Session, Workspace
 from latentlab.session.actions import require_choice
 from latentlab.session.map import overlays as drifts
 from latentlab.session.map.coloring import COLOURING_KINDS, Colouring
 from latentlab.session.map.overlays import PointPath
 from latentlab.session.map.plan import MAP_SIZES, MapPlan, choose_first_plan, find_point_picture
-from latentlab.session.map.service import MapMaker
-from latentlab.ui.events import Page
-from latentlab.ui.form import Form
+from latentlab.session.map.service import MapMaker, MapState
 from latentlab.ui.html import encode_png_uri, escape_text
+from latentlab.ui.page_parts import Page, Painted
 from latentlab.ui.stage.view import draw_note, shorten_model_name, spell_name
 from latentlab.ui.tabs.map import figure, summary
+from latentlab.ui.tabs.map.widgets import OVERLAY_LABELS, PICTURE_SOURCES, MapWidgets
 
-PICTURE_SOURCES = [("test images", "test"), ("training images", "train"), ("samples drawn", "drawn")]
-OVERLAY_LABELS = {"nothing": "nothing", "moves": "the move on many", "path": "the path", "pairs": "pairs of two sets"}
-MAP_OUTPUT_COUNT, MAP_CONTROL_COUNT = (
-    13,
-    6,
-)  # of a look: the map's own, the last of them the controls that follow a new world
 CLASSIFIER_SHADES = ("prediction", "correctness", "loss")
 
 
@@ -66,34 +60,46 @@ class ComputedOverlay:
     why: str = ""
 
 
+@dataclass(frozen=True, eq=False)
+class MapLook:
+    """One look at the map: what was asked for, a line about it, what is there of it, and what lies on top."""
+
+    asked: MapRequest
+    line: str
+    sight: MapState
+    top: ComputedOverlay
+
+
 class MapController:
     """It does what the map's events ask for; every value comes from a visitor and is checked."""
 
-    def __init__(self, page: Page, atlas: MapMaker, pacmap: Form, umap: Form) -> None:
-        self.page, self.atlas, self.pacmap, self.umap = page, atlas, pacmap, umap
+    def __init__(self, page: Page, atlas: MapMaker, widgets: MapWidgets) -> None:
+        self.page, self.atlas, self.widgets = page, atlas, widgets
 
-    def read_controls(self, session: Session, view: MapView | None, values: Sequence[Any]) -> tuple[MapRequest, str]:
+    def read_controls(
+        self, session: Session, view: MapView | None, controls: Mapping[str, Any]
+    ) -> tuple[MapRequest, str]:
         """Return the controls' wish and a line about it; at the first look at a world it is its first map."""
-        space, source, count, method, dims, kind, detail, overlay, bits, *knobs = values
-        axes = 3 if dims == "3" else 2
-        mine, theirs = knobs[: len(self.pacmap.widgets)], knobs[len(self.pacmap.widgets) :]
-        tools = {
-            "pacmap": lambda: self.pacmap.read_tool(mine, dims=axes),
-            "umap": lambda: self.umap.read_tool(theirs, dims=axes),
-        }
-        tool = tools[method]() if method in tools else PCA(dims=axes)
+        tool, bits = self.read_projection(controls), bool(controls["bits"])
         if view is None or view.asked.plan.world != session.world:
             plan, line = choose_first_plan(self.atlas.workspace, session)
-            return MapRequest(plan, tool, choose_first_shade(plan, session), "nothing", bool(bits)), line
+            return MapRequest(plan, tool, choose_first_shade(plan, session), "nothing", bits), line
+        source, count, kind = controls["source"], controls["count"], controls["shade"]
         if source is None or count is None:  # the first map's choices are still on their way to the controls
             return view.asked, view.line
         line = view.line if (source, count) == (view.asked.plan.source, view.asked.plan.count) else ""
-        plan = MapPlan(session.world, space, source, count)
-        shade = Colouring(
-            kind, session.classifier if kind in CLASSIFIER_SHADES else "", (detail or "") if kind == "attribute" else ""
-        )
+        plan = MapPlan(session.world, controls["space"], source, count)
+        classifier = session.classifier if kind in CLASSIFIER_SHADES else ""
+        shade = Colouring(kind, classifier, (controls["detail"] or "") if kind == "attribute" else "")
         self.check_request(plan, shade)
-        return MapRequest(plan, tool, shade, overlay if overlay in OVERLAY_LABELS else "nothing", bool(bits)), line
+        overlay = controls["overlay"] if controls["overlay"] in OVERLAY_LABELS else "nothing"
+        return MapRequest(plan, tool, shade, overlay, bits), line
+
+    def read_projection(self, controls: Mapping[str, Any]) -> Projection:
+        """Return the projection in the hand's method, for a plane or a room."""
+        axes, method = 3 if controls["dims"] == "3" else 2, controls["method"]
+        forms = {"pacmap": self.widgets.pacmap, "umap": self.widgets.umap}
+        return forms[method].read_tool(controls[method], dims=axes) if method in forms else PCA(dims=axes)
 
     def check_request(self, plan: MapPlan, shade: Colouring) -> None:
         """Refuse what is not among the choices."""
@@ -106,61 +112,76 @@ class MapController:
         ):
             raise UserError("The map's controls say something that is not on them; reload the page.")
 
-    def retry_map(
-        self, seen: bool, session: Session | None, view: MapView | None, extra: ComputedOverlay | None, *values: Any
-    ):
-        """Answer a hand on the controls: what had failed is tried again."""
-        return self._paint_map(session, view, extra, values, again=True)
-
-    def refresh_map(
-        self, seen: bool, session: Session | None, view: MapView | None, extra: ComputedOverlay | None, *values: Any
-    ):
+    def refresh_map(self, seen: bool, **looked: Any) -> Painted:
         """Paint what is new, from time to time, while the map is in sight."""
-        return self._paint_map(session, view, extra, values, again=False) if seen else [gr.skip()] * MAP_OUTPUT_COUNT
+        return self.paint_map(again=False, **looked) if seen else {}
 
-    def _paint_map(
+    def retry_map(self, **looked: Any) -> Painted:
+        """Answer a hand on the controls: what had failed is tried again."""
+        return self.paint_map(again=True, **looked)
+
+    def paint_map(
         self,
+        again: bool,
         session: Session | None,
         view: MapView | None,
         extra: ComputedOverlay | None,
-        values: Sequence[Any],
-        again: bool,
-    ) -> list[Any]:
+        **controls: Any,
+    ) -> Painted:
         """Return the figure and its numbers, where there is something new to show."""
         if session is None:
-            return [gr.skip()] * MAP_OUTPUT_COUNT
-        try:
-            asked, line = self.read_controls(session, view, values)
-        except UserError as error:
-            return [*[gr.skip()] * 4, draw_note(str(error)), *[gr.skip()] * (MAP_OUTPUT_COUNT - 5)]
-        fresh = view is None or view.asked.plan.world != session.world
+            return {}
+        asked, line = self.read_controls(session, view, controls)
         sight = self.atlas.request_map(asked.plan, asked.tool, asked.shade, again)
         top = extra if extra is not None and extra.plan == asked.plan else ComputedOverlay(asked.plan)
+        parts = self.widgets
+        fresh = view is None or view.asked.plan.world != session.world
+        return {
+            **self.paint_figure(session, view, MapLook(asked, line, sight, top)),
+            parts.progress: f'<p class="ll-quiet" role="status">{escape_text(sight.pending)}</p>',
+            parts.cancel: gr.update(interactive=bool(sight.pending)),
+            parts.note: draw_note(sight.why or top.why or line),
+            parts.numbers: summary.draw_map_numbers(sight, top.here, top.overlay),
+            parts.due: write_overlay_key(asked, session) if sight.ground is not None else "",
+            **(self.reset_controls(session, asked) if fresh else {}),
+        }
+
+    def paint_figure(self, session: Session, view: MapView | None, look: MapLook) -> Painted:
+        """Return what the figure shows, drawn again only where it is something else than before."""
+        asked, sight, top = look.asked, look.sight, look.top
+        if sight.layout is None:
+            return {self.widgets.view: MapView(asked, (), view.rows if view else (), look.line)}
         drawn = (asked.plan, *sight.drawn_parts, session.selection, top.here, top.overlay)
-        picture, rows = gr.skip(), view.rows if view else ()
-        if sight.layout is not None and (view is None or drawn != view.drawn):
-            picture, rows = figure.draw_map_figure(sight, asked.plan, session.selection, top.here, top.overlay)
-        return [
-            MapView(asked, drawn if sight.layout is not None else (), tuple(rows), line),
-            picture,
-            f'<p class="ll-quiet" role="status">{escape_text(sight.pending)}</p>',
-            gr.update(interactive=bool(sight.pending)),
-            draw_note(sight.why or top.why or line),
-            summary.draw_map_numbers(sight, top.here, top.overlay),
-            write_overlay_key(asked, session) if sight.ground is not None else "",
-            *(reset_controls(self.page, session, asked) if fresh else [gr.skip()] * MAP_CONTROL_COUNT),
-        ]
+        if view is not None and drawn == view.drawn:
+            return {self.widgets.view: MapView(asked, drawn, view.rows, look.line)}
+        picture, rows = figure.draw_map_figure(sight, asked.plan, session.selection, top.here, top.overlay)
+        return {self.widgets.view: MapView(asked, drawn, tuple(rows), look.line), self.widgets.figure: picture}
+
+    def reset_controls(self, session: Session, asked: MapRequest) -> Painted:
+        """Return the controls for another world: what there is to choose, and what is chosen first."""
+        workspace, world, parts = self.page.workspace, session.world, self.widgets
+        attributes = [name.partition(":")[2] for name in workspace.store.list_classifiers(world) if ":" in name]
+        first = asked.shade.detail or next(iter(attributes), None)
+        kinds = [kind for kind in COLOURING_KINDS if kind != ("label" if attributes else "attribute")]
+        return {
+            parts.space: gr.update(choices=list_map_spaces(workspace, session), value=asked.plan.space),
+            parts.source: asked.plan.source,
+            parts.count: asked.plan.count,
+            parts.shade: gr.update(choices=kinds, value=asked.shade.kind),
+            parts.detail: gr.update(choices=attributes, value=first, visible=bool(attributes)),
+            parts.overlay: "nothing",
+        }
 
     def measure_overlay(
         self, session: Session | None, view: MapView | None, extra: ComputedOverlay | None, wanted: str
-    ) -> Any:
+    ) -> Painted:
         """Compute what lies on top: the workbench's picture, and the overlay that was asked for."""
         if session is None or view is None or not wanted or (extra is not None and extra.due == wanted):
-            return gr.skip()
+            return {}
         asked, atlas = view.asked, self.atlas
         ground = atlas.request_map(asked.plan, asked.tool, asked.shade).ground
         if ground is None or asked.plan.world != session.world:
-            return gr.skip()
+            return {}
         here, why, laid = drifts.trace_workbench(atlas, session, asked.plan, ground), "", None
         try:
             match asked.overlay:
@@ -172,11 +193,12 @@ class MapController:
                     laid = drifts.match_two_sets(session, asked.plan, ground)
         except UserError as error:
             why = str(error)
-        return ComputedOverlay(asked.plan, wanted, here, laid, why)
+        return {self.widgets.extra: ComputedOverlay(asked.plan, wanted, here, laid, why)}
 
-    def cancel_work(self, view: MapView | None) -> None:
+    def cancel_work(self, view: MapView | None) -> Painted:
         if view is not None:
             self.atlas.cancel_map(view.asked.plan, view.asked.tool, view.asked.shade)
+        return {}
 
     def take_point(self, session: Session, points: list[tuple[int, int]], view: MapView | None) -> Session:
         """Take the picture of a point to the workbench; a click on what lies on top changes nothing."""
@@ -210,24 +232,14 @@ def choose_first_shade(plan: MapPlan, session: Session) -> Colouring:
     return Colouring("prediction", session.classifier) if session.classifier else Colouring("cluster")
 
 
-def reset_controls(page: Page, session: Session, asked: MapRequest) -> list[Any]:
-    """Return the controls for another world: what there is to choose, and what is chosen first."""
-    workspace, world = page.workspace, session.world
-    models = [(shorten_model_name(workspace, name, world), name) for name in workspace.store.list_models(world)]
-    nets = {strip_attribute(name): name for name in reversed(workspace.store.list_classifiers(world))}
+def list_map_spaces(workspace: Workspace, session: Session) -> list[tuple[str, str]]:
+    """List what points there can be: features of each network of classifiers, then the latents of each model."""
+    world, store = session.world, workspace.store
+    models = [(shorten_model_name(workspace, name, world), name) for name in store.list_models(world)]
+    nets = {strip_attribute(name): name for name in reversed(store.list_classifiers(world))}
     nets[strip_attribute(session.classifier)] = session.classifier
     features = [(f"features of {base.removeprefix(f'{world}-')}", name) for base, name in nets.items() if name]
-    attributes = [name.partition(":")[2] for name in workspace.store.list_classifiers(world) if ":" in name]
-    first = asked.shade.detail or next(iter(attributes), None)
-    kinds = [kind for kind in COLOURING_KINDS if kind != ("label" if attributes else "attribute")]
-    return [
-        gr.update(choices=[*features, *models], value=asked.plan.space),
-        asked.plan.source,
-        asked.plan.count,
-        gr.update(choices=kinds, value=asked.shade.kind),
-        gr.update(choices=attributes, value=first, visible=bool(attributes)),
-        "nothing",
-    ]
+    return [*features, *models]
 
 
 def strip_attribute(classifier: str) -> str:

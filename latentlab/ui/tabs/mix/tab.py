@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gradio as gr
@@ -14,9 +14,10 @@ from latentlab.operators import LatentOperator, Mix, Swap, name_operator
 from latentlab.session import Session, mixing
 from latentlab.session.mixing import GRID_SIDE, SET_SIZE
 from latentlab.ui.components import make_paired_choices, read_event_key
-from latentlab.ui.events import Page, connect_action, connect_events, keep_outputs, make_entry_action
+from latentlab.ui.events import NO_LANE, Reads, connect_action, connect_events, list_widgets, make_entry_action
 from latentlab.ui.form import Form, choose_slider_step, list_touch_events, make_knob_widget, make_mode_choice
 from latentlab.ui.inputs import UncheckedSlider
+from latentlab.ui.page_parts import Follower, Page, Painted, join_followers, make_follower
 from latentlab.ui.stage.view import draw_note
 from latentlab.ui.tabs.added_forms import build_added_forms
 from latentlab.ui.tabs.mix import pairing_view
@@ -48,41 +49,42 @@ def build_mix_tab(page: Page, tab: gr.Tab) -> None:
     many = make_paired_choices(visible=False, elem_id="mix-many")
     drawn = gr.State(None)  # what the many pictures on the page were made from
 
-    def apply_move(session: Session, *values: Any) -> Session:
+    def apply_move(session: Session, **values: Any) -> Session:
         return verbs.apply_move(page.workspace, session, forms.read_tool(values))
 
     def reset_move(session: Session, mode: str | None) -> Session:
         return verbs.apply_move(page.workspace, session, Mix(partner="next") if mode == "mix" else Swap(partner="next"))
 
-    def take_clicked(session: Session, key: str, *values: Any) -> Session:
+    def take_clicked(session: Session, key: str, **values: Any) -> Session:
         tool, names = forms.read_tool(values), key.split("|")
         path = tool.make_path()
         if path is not None and len(names) > 2:
             tool = path.move_at(parse_share(names.pop()))
         return mixing.take_pictures(page.workspace, session, names, tool)
 
-    def refresh_many(session: Session | None, before: Any, *values: Any) -> list[Any]:
-        outputs = [many, drawn, note]
+    def refresh_many(session: Session | None, before: Any, **values: Any) -> Painted:
         if session is None or not forms.wants_many(values):
-            return keep_outputs(outputs)
+            return {}
         try:
             wish = forms.read_many(values)
             now = (session.world, session.model, session.classifier, session.seed, session.selection, wish)
-            return keep_outputs(outputs) if now == before else [MANY_VIEWS[values[0]](page, session, *wish), now, ""]
+            if now == before:
+                return {}
+            return {many: MANY_VIEWS[values["mode"]](page, session, *wish), drawn: now, note: ""}
         except UserError as error:
-            return [gr.skip(), None, draw_note(str(error))]
+            return {drawn: None, note: draw_note(str(error))}
 
-    page.add_follower(*forms.tool_follower)
+    page.add_follower(forms.tool_follower)
     forms.wire_visibility(hint, many)
-    connect_action(page, list_touch_events(forms.moving), apply_move, forms.all, note)
+    connect_action(page, list_touch_events(list_widgets(forms.moving)), apply_move, forms.all, note)
     connect_action(page, [tab.select], make_entry_action(holds_move, apply_move), forms.all, note)
-    connect_action(page, [reset.click], reset_move, [forms.mode], note, forms.tool_follower)
+    connect_action(page, [reset.click], reset_move, {"mode": forms.mode}, note, forms.tool_follower)
     connect_action(page, [many.pick], take_clicked, forms.all, note, lambda: page.situation_follower, read_event_key)
-    chosen = list_touch_events([forms.mode, forms.scale, *forms.among.widgets, forms.side])
+    chosen = list_touch_events([forms.mode, forms.scale, *forms.among.widgets.values(), forms.side])
     connect_events(
         [page.stage.settled_sets, tab.select, *chosen],
         refresh_many,
-        [page.session, drawn, *forms.all],
+        {"session": page.session, "before": drawn, **forms.all},
         [many, drawn, note],
     )
 
@@ -110,68 +112,65 @@ class MixForms:
                 self.adversary = Form(Swap, skip={*SET_KNOBS, "parts"})
             with gr.Column(visible=False, elem_id="mix-grid") as self.of_grid, gr.Row(elem_classes="ll-bank"):
                 self.side = make_knob_widget(GRID_SIDE, KEY)
-        self.moving = [self.mode, self.scale, *self.mix.widgets, *self.parts.widgets, *self.adversary.widgets]
-        self.all = [*self.moving, *self.among.widgets, self.side]
+        self.moving: Reads = {
+            "mode": self.mode,
+            "scale": self.scale,
+            "mix": self.mix.widgets,
+            "parts": self.parts.widgets,
+            "adversary": self.adversary.widgets,
+        }
+        self.all: Reads = {**self.moving, "among": self.among.widgets, "side": self.side}
 
-    def _split_values(self, values: Sequence[Any]) -> list[Sequence[Any]]:
-        """Return the values of each form, and of the grid's side."""
-        pieces, start = [], 2
-        for form in (self.mix, self.parts, self.adversary, self.among):
-            pieces.append(values[start : start + len(form.widgets)])
-            start += len(form.widgets)
-        return [*pieces, values[start:]]
+    def wants_many(self, values: Mapping[str, Any]) -> bool:
+        return values["scale"] == "many"
 
-    def wants_many(self, values: Sequence[Any]) -> bool:
-        return values[1] == "many"
-
-    def read_tool(self, values: Sequence[Any]) -> Mix | Swap:
+    def read_tool(self, values: Mapping[str, Any]) -> Mix | Swap:
         """Return the move of one pair; among many a swap has no adversary."""
-        mix, parts, adversary, *_ = self._split_values(values)
-        if values[0] == "mix":
-            return self.mix.read_tool(mix, partner="next")
-        plain: Swap = self.parts.read_tool(parts, partner="next")
+        if values["mode"] == "mix":
+            return self.mix.read_tool(values["mix"], partner="next")
+        plain: Swap = self.parts.read_tool(values["parts"], partner="next")
         if self.wants_many(values):
             return plain
-        return self.adversary.read_tool(adversary, parts=plain.parts, partner="next")
+        return self.adversary.read_tool(values["adversary"], parts=plain.parts, partner="next")
 
-    def read_many(self, values: Sequence[Any]) -> tuple[Mix | Swap, int]:
+    def read_many(self, values: Mapping[str, Any]) -> tuple[Mix | Swap, int]:
         """Return what is done to many pictures, and to how many."""
-        mix, _, _, among, side = self._split_values(values)
-        if values[0] == "swap":
-            return self.read_tool(values), GRID_SIDE.check_value(side[0])
-        alone: Mix = self.mix.read_tool(mix)
-        both: Mix = self.among.read_tool(among, lam=alone.lam, path=alone.path, parts=alone.parts)
+        if values["mode"] == "swap":
+            return self.read_tool(values), GRID_SIDE.check_value(values["side"])
+        alone: Mix = self.mix.read_tool(values["mix"])
+        both: Mix = self.among.read_tool(values["among"], lam=alone.lam, path=alone.path, parts=alone.parts)
         return both, SET_SIZE.check_value(both.k)
 
     @property
-    def tool_follower(self) -> tuple[list[Any], Any]:
+    def tool_follower(self) -> Follower:
         """Return what the widgets show of the session's tool; the choice of one or many stays."""
-        forms = (self.mix, self.parts, self.adversary)
-
-        def show_tool(session: Session) -> list[Any]:
-            mode = key if (key := name_operator(session.result.tool)) in MODES else gr.skip()
-            return [mode, *(value for form in forms for value in form.show_tool(session))]
-
-        return [self.mode, *(one for form in forms for one in form.widgets)], show_tool
+        mode = make_follower(
+            self.mode, lambda session: key if (key := name_operator(session.result.tool)) in MODES else gr.skip()
+        )
+        return join_followers(mode, self.mix.follower, self.parts.follower, self.adversary.follower)
 
     def wire_visibility(self, hint: gr.HTML, many: gr.HTML) -> None:
         """Show only what belongs to the move and to one or many."""
-        columns = [self.mixing, self.swapping, self.of_sets, self.ball, self.of_grid, many]
 
-        def update_visibility(mode: str, scale: str) -> list[Any]:
+        def update_visibility(mode: str, scale: str) -> Painted:
             all_of_them = scale == "many"
-            seen = [mode == "mix", mode == "swap", all_of_them, not all_of_them, all_of_them, all_of_them]
-            return [*(gr.update(visible=one) for one in seen), draw_scale_hint(scale)]
+            seen = {
+                self.mixing: mode == "mix",
+                self.swapping: mode == "swap",
+                self.of_sets: all_of_them,
+                self.ball: not all_of_them,
+                self.of_grid: all_of_them,
+                many: all_of_them,
+            }
+            shown: Painted = {column: gr.update(visible=here) for column, here in seen.items()}
+            return {**shown, hint: draw_scale_hint(scale)}
 
-        both = [self.mode, self.scale]
-        gr.on(
-            [one.change for one in both],
+        connect_events(
+            [self.mode.change, self.scale.change],
             update_visibility,
-            both,
-            [*columns, hint],
-            queue=False,
-            show_progress="hidden",
-            api_visibility="private",
+            {"mode": self.mode, "scale": self.scale},
+            [self.mixing, self.swapping, self.of_sets, self.ball, self.of_grid, many, hint],
+            lane=NO_LANE,
         )
 
 

@@ -8,7 +8,6 @@ import gradio as gr
 import torch
 
 from latentlab.chance import make_generator
-from latentlab.errors import UserError
 from latentlab.knobs import Knob, Setting
 from latentlab.toys import (
     MIXING_RULES,
@@ -20,11 +19,11 @@ from latentlab.toys import (
     count_off_support,
     mix_points,
 )
-from latentlab.ui.events import Page
+from latentlab.ui.events import FREE_LANE, Reads, connect_events, list_widgets
 from latentlab.ui.form import list_touch_events, make_knob_widget, make_mode_choice, make_number_box
 from latentlab.ui.html import escape_text
+from latentlab.ui.page_parts import Page, Painted
 from latentlab.ui.plotly_view import PlotlyView, encode_array
-from latentlab.ui.stage.view import draw_note
 
 TITLE, KEY = "Toy room", "toys"
 TOY_POINT_COUNT = 600
@@ -52,44 +51,35 @@ def build_toys_tab(page: Page, tab: gr.Tab) -> None:
     with gr.Row(elem_classes="ll-bank"):
         k, seed = make_knob_widget(MATCH_BATCH, "toys"), make_number_box(TOYS_SEED, "toys")
     note = gr.HTML(elem_id="toys-note")
-    panels: list[tuple[PlotlyView, gr.HTML]] = []
+    figures: dict[str, PlotlyView] = {}
+    words: dict[str, gr.HTML] = {}
     with gr.Row(elem_classes="ll-toys"):
         for rule in MIXING_RULES:
             with gr.Column(min_width=220):
                 gr.HTML(f'<h3 class="ll-heading">{escape_text(RULE_TITLES[rule])}</h3>')
-                panels.append((PlotlyView(height=300, label=RULE_TITLES[rule], elem_id=f"toys-{rule}"), gr.HTML()))
+                figures[rule] = PlotlyView(height=300, label=RULE_TITLES[rule], elem_id=f"toys-{rule}")
+                words[rule] = gr.HTML()
     gr.HTML(f'<p class="ll-quiet">{escape_text(TOYS_HINT)}</p>')
 
-    controls = [which, share, lines, k, seed]
-    outputs = [*(part for panel in panels for part in panel), note]
-    gr.on(
-        [tab.select, *list_touch_events(controls)],
-        draw_toy_panels,
-        controls,
-        outputs,
-        trigger_mode="always_last",
-        concurrency_limit=None,
-        show_progress="hidden",
-        api_visibility="private",
-    )
+    def show_toys(**wish: Any) -> Painted:
+        drawn = draw_toy_panels(**wish)
+        painted: Painted = {figures[rule]: figure for rule, (figure, _) in drawn.items()}
+        return {**painted, **{words[rule]: said for rule, (_, said) in drawn.items()}, note: ""}
+
+    reads: Reads = {"which": which, "share": share, "lines": lines, "k": k, "seed": seed}
+    triggers = [tab.select, *list_touch_events(list_widgets(reads))]
+    connect_events(triggers, show_toys, reads, [*figures.values(), *words.values(), note], note, lane=FREE_LANE)
 
 
-def draw_toy_panels(which: Any, share: Any, lines: Any, k: Any, seed: Any) -> list[Any]:
-    """Return the three panels and what went wrong."""
-    try:
-        toy, count, draw = (
-            TOY_SETS.get(which, TOY_SETS["ring"]),
-            MATCH_BATCH.check_value(k),
-            TOYS_SEED.check_value(seed),
-        )
-    except UserError as error:
-        return [*[gr.skip()] * (2 * len(MIXING_RULES)), draw_note(str(error))]
-    cloud = toy.sample(TOY_POINT_COUNT, make_generator(draw))
-    shown: list[Any] = []
-    for rule in MIXING_RULES:
-        found = mix_points(cloud.points, rule, count, make_generator(draw + 1), 0.5 if share == "half" else None)
-        shown += [draw_toy_figure(toy, cloud, found, bool(lines)), describe_toy_mixes(toy, cloud, found)]
-    return [*shown, ""]
+def draw_toy_panels(which: Any, share: Any, lines: Any, k: Any, seed: Any) -> dict[str, tuple[dict[str, Any], str]]:
+    """Return figure and words of each rule's panel."""
+    toy, count, draw = TOY_SETS.get(which, TOY_SETS["ring"]), MATCH_BATCH.check_value(k), TOYS_SEED.check_value(seed)
+    cloud, fixed = toy.sample(TOY_POINT_COUNT, make_generator(draw)), 0.5 if share == "half" else None
+    mixes = {rule: mix_points(cloud.points, rule, count, make_generator(draw + 1), fixed) for rule in MIXING_RULES}
+    return {
+        rule: (draw_toy_figure(toy, cloud, found, bool(lines)), describe_toy_mixes(toy, cloud, found))
+        for rule, found in mixes.items()
+    }
 
 
 def draw_toy_figure(toy: ToySet, cloud: PointCloud, found: MixedPoints, pairs: bool) -> dict[str, Any]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import gradio as gr
 
 from latentlab.knobs import list_settings
@@ -13,7 +10,9 @@ from latentlab.session import Session, Workspace
 from latentlab.session.runs import training as verbs
 from latentlab.session.runs.training import BUDGET, BUDGET_UNITS, MAX_NAME_LETTERS, MOVE_PROBABILITY, RunForm
 from latentlab.training.augmented import Config
-from latentlab.ui.form import Form, make_knob_widget, make_number_box
+from latentlab.ui.events import Reads
+from latentlab.ui.form import Form, Knobs, make_knob_widget, make_number_box
+from latentlab.ui.page_parts import Follower, Painted
 from latentlab.ui.stage.view import shorten_model_name
 
 TRAIN_FRONT_KNOBS = ("clean", "fraction")  # knobs of a Config that are always in sight
@@ -62,35 +61,41 @@ class RunFormWidgets:
             self.folded = Form(Config, skip=(*TRAIN_OWN_KNOBS, *TRAIN_FRONT_KNOBS), prefix="train")
 
     @property
-    def run_widgets(self) -> list[Any]:
-        return [self.move, self.methods, self.probability, self.start, self.selected, self.budget, self.unit]
+    def reads(self) -> Reads:
+        """Return the form's widgets: the fields of a `RunForm`, then the knobs of a `Config`."""
+        wish = {
+            "move": self.move,
+            "methods": self.methods,
+            "probability": self.probability,
+            "start": self.start,
+            "selected": self.selected,
+            "budget": self.budget,
+            "unit": self.unit,
+        }
+        return {"wish": wish, "knobs": {**self.front.widgets, **self.folded.widgets}}
 
-    @property
-    def all_widgets(self) -> list[Any]:
-        return [*self.run_widgets, *self.front.widgets, *self.folded.widgets]
+    def read_config(self, session: Session, wish: Knobs, knobs: Knobs) -> Config:
+        methods = wish["methods"]
+        told = {**wish, "move": bool(wish["move"]), "methods": tuple(methods) if isinstance(methods, list) else ()}
+        return verbs.make_run_config(session, RunForm(**told), knobs)
 
-    def read_config(self, session: Session, values: Sequence[Any]) -> Config:
-        move, methods, *rest = values[: len(self.run_widgets)]
-        wish = RunForm(bool(move), tuple(methods) if isinstance(methods, list) else (), *rest)
-        names = [setting.name for setting in (*self.front.settings, *self.folded.settings)]
-        return verbs.make_run_config(session, wish, dict(zip(names, values[len(self.run_widgets) :], strict=True)))
-
-    def suggest_name(self, session: Session, values: Sequence[Any]) -> str:
+    def suggest_name(self, session: Session, wish: Knobs) -> str:
         """Return a name for the run, from what it does."""
-        move, methods, *_ = values
-        words = [*([session.result.tool.write_caption()] if move else []), *(methods or ())]
+        words = [*([session.result.tool.write_caption()] if wish["move"] else []), *(wish["methods"] or ())]
         return ", then ".join(words)[:80] or "no move"
 
     @property
-    def following_widgets(self) -> list[Any]:
-        return [self.start, self.move, self.selected]
+    def world_follower(self) -> Follower:
+        """Return what the widgets show in another world."""
+        return Follower([self.start, self.move, self.selected], self.follow_world)
 
-    def follow_world(self, session: Session) -> list[Any]:
+    def follow_world(self, session: Session) -> Painted:
         """Return what the widgets show in another world: there the networks are others."""
         starts = verbs.list_starts(self.workspace, session.world)
-        return [gr.update(choices=starts, value=starts[0][1]), *self.follow_view(session)[1:]]
+        first = next(key for _, key in starts)
+        return {**self.follow_view(session), self.start: gr.update(choices=starts, value=first)}
 
-    def follow_view(self, session: Session) -> list[Any]:
+    def follow_view(self, session: Session) -> Painted:
         """Return what may have changed in the view: the networks of the world, the move's name, the selection."""
         chosen = session.selection
         count = len(chosen.rows) if chosen.source == "train" else 0
@@ -98,8 +103,8 @@ class RunFormWidgets:
             f"{session.result.tool.write_caption()}, {shorten_model_name(self.workspace, session.model, session.world)}"
         )
         only = f"only the selection, {count} images" if count else "only the map's selection"
-        return [
-            gr.update(choices=verbs.list_starts(self.workspace, session.world)),
-            gr.update(label=move),
-            gr.update(label=only, interactive=bool(count), info=None if count else NO_SELECTION_NOTE),
-        ]
+        return {
+            self.start: gr.update(choices=verbs.list_starts(self.workspace, session.world)),
+            self.move: gr.update(label=move),
+            self.selected: gr.update(label=only, interactive=bool(count), info=None if count else NO_SELECTION_NOTE),
+        }

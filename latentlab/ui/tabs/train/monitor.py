@@ -30,6 +30,19 @@ class CurveView:
     weight: float = 0.6
 
 
+@dataclass(frozen=True)
+class RunsView:
+    """The runs as they are painted; `mark` changes with what is shown."""
+
+    mark: str
+    runs: str
+    report: str
+    actions: str
+    loss: curves.CurveFigure | None
+    accuracy: curves.CurveFigure | None
+    batch: str
+
+
 class RunMonitor:
     """It paints the runs that are visible to a token; the stories of all visitors' runs are read once."""
 
@@ -40,32 +53,33 @@ class RunMonitor:
     def list_train_runs(self, token: str) -> list[Run]:
         return [run for run in self.runs.list_runs(token) if run.verb == "train"]
 
-    def paint_runs(self, token: str, chosen: KeptChoice, view: CurveView) -> tuple[str, list[Any]]:
-        """Return a mark that changes with what is shown, and list, state, actions, two figures, the batch of now."""
+    def paint_runs(self, token: str, chosen: KeptChoice, view: CurveView) -> RunsView:
+        """Paint the list, the chosen run's state and actions, the figures of it and those beside it, and its batch."""
         found = self.list_train_runs(token)
         known = {run.id: run for run in found}
-        run = known.get(chosen["run"]) or (found[0] if found else None)
+        run = known.get(chosen["run"]) or next(iter(found), None)
         beside = [known[name] for name in chosen["beside"] if name in known and known[name] is not run]
         drawn = [*([run] if run else []), *beside]
-        stories = [self.reader.read_run(run.id, token) for run in drawn]
-        mark = repr((found, [cursor for cursor, _ in stories], view, run and run.id, [other.id for other in beside]))
-        places = {run.id: place for place, run in enumerate(drawn)}
-        told = [story for _, story in stories]
-        return mark, [
-            pages.draw_run_list(found, run.id if run else "", places),
-            pages.draw_run_report(run, told[0], self._read_log_tail(run, token)) if run else "",
-            pages.draw_run_actions(run) if run else "",
-            *self._draw_figures([run.name for run in drawn], told, view),
-            self._draw_current_batch(run, told[0], token) if run else "",
-        ]
+        read = {one.id: self.reader.read_run(one.id, token) for one in drawn}
+        stories = [(one.name, read[one.id][1]) for one in drawn]
+        places = {one.id: place for place, one in enumerate(drawn)}
+        story = read[run.id][1] if run else RunProgress()
+        return RunsView(
+            mark=repr((found, [cursor for cursor, _ in read.values()], view, list(read))),
+            runs=pages.draw_run_list(found, run.id if run else "", places),
+            report=pages.draw_run_report(run, story, self._read_log_tail(run, token)) if run else "",
+            actions=pages.draw_run_actions(run) if run else "",
+            **self._draw_figures(stories, view),
+            batch=self._draw_current_batch(run, story, token) if run else "",
+        )
 
-    def _draw_figures(self, names: Sequence[str], stories: Sequence[RunProgress], view: CurveView) -> list[Any]:
-        loss, right = curves.collect_curves(list(zip(names, stories, strict=True)), view.across)
+    def _draw_figures(self, stories: Sequence[tuple[str, RunProgress]], view: CurveView) -> dict[str, Any]:
+        loss, right = curves.collect_curves(stories, view.across)
         unit = "step" if view.across == "step" else "time [s]"
-        return [
-            curves.draw_losses(loss, view.weight, unit) if any(curve.points for curve in loss) else None,
-            curves.draw_accuracies(right, unit) if right else None,
-        ]
+        return {
+            "loss": curves.draw_losses(loss, view.weight, unit) if any(curve.points for curve in loss) else None,
+            "accuracy": curves.draw_accuracies(right, unit) if right else None,
+        }
 
     def _read_log_tail(self, run: Run, token: str) -> str:
         return self.runs.read_log(run.id, token, LOG_TAIL_LETTERS) if run.state in BAD_END_STATES else ""

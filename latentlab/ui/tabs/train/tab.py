@@ -15,21 +15,21 @@ from latentlab.session.runs.training import PREVIEW_STEP
 from latentlab.training.augmented import require_trainable
 from latentlab.ui import run_owner
 from latentlab.ui.components import read_event_key
-from latentlab.ui.events import TORCH_QUEUE, Page, keep_outputs
-from latentlab.ui.form import make_number_box
+from latentlab.ui.events import BUSY_LANE, FREE_LANE, TORCH_LANE, Reads, connect_events
+from latentlab.ui.form import Knobs, make_number_box
 from latentlab.ui.html import escape_text
+from latentlab.ui.page_parts import Page, Painted, Widget
 from latentlab.ui.plotly_view import PlotlyView
 from latentlab.ui.scripts import load_script
 from latentlab.ui.stage.view import draw_note
 from latentlab.ui.tabs.train import run_list as pages
 from latentlab.ui.tabs.train.form import RunFormWidgets
-from latentlab.ui.tabs.train.monitor import CurveView, RunMonitor, draw_batch_preview
+from latentlab.ui.tabs.train.monitor import CurveView, RunMonitor, RunsView, draw_batch_preview
 
 TITLE, KEY = "Train", "train"
 TRAINING_OFF_NOTE = "Training is switched off on this page. On a machine of your own, `latentlab app` has it."
 POLL_SECONDS = 1.0  # seconds
 FIRST_SMOOTHING = 0.6
-RUN_EVENT_OPTIONS: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
 
 
 def build_train_tab(page: Page, tab: gr.Tab) -> None:
@@ -55,7 +55,7 @@ class TrainTab:
         self.timer = gr.Timer(POLL_SECONDS, render=False)
         self.seen, self.news = gr.State(""), gr.State("")
         page.delayed_wiring.append(self._render_outside)
-        page.add_follower(self.form.following_widgets, self.form.follow_world)
+        page.add_follower(self.form.world_follower)
         self._wire_events(tab)
 
     def _build_start_row(self) -> None:
@@ -91,151 +91,147 @@ class TrainTab:
         self.timer.render()
 
     @property
-    def painted_widgets(self) -> list[Any]:
-        return [self.list, self.told, self.acts, self.loss, self.right, self.now]
+    def painted_widgets(self) -> list[Widget]:
+        """Return what a look at the runs paints."""
+        shown = [self.list, self.told, self.acts, self.loss, self.right, self.now]
+        return [*shown, self.seen, self.timer, self.news]
 
     def _wire_events(self, tab: gr.Tab) -> None:
-        page, form = self.page, self.form
-        looking = [page.owner, self.chosen, self.across, self.weight]
-        shown = [*self.painted_widgets, self.seen, self.timer, self.news]
-        self.timer.tick(self.poll_runs, [*looking, self.seen], shown, **RUN_EVENT_OPTIONS)
-        gr.on(
-            [self.across.change, self.weight.input],
-            self.repaint_runs,
-            looking,
-            shown,
-            trigger_mode="always_last",
-            **RUN_EVENT_OPTIONS,
+        page, form, shown = self.page, self.form, self.painted_widgets
+        chosen: Reads = {"token": page.owner, "chosen": self.chosen}
+        looking: Reads = {**chosen, "across": self.across, "weight": self.weight}
+        watched: Reads = {**looking, "seen": self.seen}
+        connect_events([self.timer.tick], self.poll_runs, watched, shown, lane=FREE_LANE, mode="once")
+        connect_events([self.across.change, self.weight.input], self.repaint_runs, looking, shown, lane=FREE_LANE)
+        opened = [self.missing, *form.world_follower.widgets, self.timer]
+        session = {"session": page.session}
+        connect_events([tab.select], self.open_tab, session, opened, lane=FREE_LANE, mode="once")
+        starting: Reads = {**session, **chosen, "name": form.name, "twin": self.twin, "seeds": form.seeds, **form.reads}
+        answers = [self.chosen, self.note]
+        for triggers, run, reads, event, lane in (
+            ([self.list.pick], self.pick_run, {"chosen": self.chosen}, read_event_key, FREE_LANE),
+            ([self.acts.pick], self.perform_action, chosen, read_event_key, FREE_LANE),
+            ([self.start.click], self.start_runs, starting, None, TORCH_LANE),
+        ):
+            (done,) = connect_events(triggers, run, reads, answers, self.note, event, lane=lane, mode="once")
+            connect_events([done.then], self.repaint_runs, looking, shown, lane=FREE_LANE, mode="once")
+        asked: Reads = {**session, **form.reads}
+        connect_events(
+            [self.ask.click], self.estimate_speed, asked, [self.note], self.note, lane=BUSY_LANE, mode="once"
         )
-        tab.select(
-            self.open_tab, page.session, [self.missing, *form.following_widgets, self.timer], **RUN_EVENT_OPTIONS
-        )
-        self.list.pick(self.pick_run, [self.chosen], [self.chosen, self.note], **RUN_EVENT_OPTIONS).then(
-            self.repaint_runs, looking, shown, **RUN_EVENT_OPTIONS
-        )
-        self.acts.pick(self.perform_action, [page.owner, self.chosen], [self.note], **RUN_EVENT_OPTIONS).then(
-            self.repaint_runs, looking, shown, **RUN_EVENT_OPTIONS
-        )
-        starting = [page.session, page.owner, self.chosen, form.name, self.twin, form.seeds, *form.all_widgets]
-        self.start.click(self.start_runs, starting, [self.chosen, self.note], **(RUN_EVENT_OPTIONS | TORCH_QUEUE)).then(
-            self.repaint_runs, looking, shown, **RUN_EVENT_OPTIONS
-        )
-        self.ask.click(
-            self.estimate_speed,
-            [page.session, *form.all_widgets],
-            [self.note],
-            api_visibility="private",
-            show_progress="minimal",
-            **TORCH_QUEUE,
-        )
-        gr.on(
-            [self.show.click, self.step.submit],
-            self.preview_batch,
-            [page.session, self.step, *form.all_widgets],
-            [self.batch, self.note],
-            api_visibility="private",
-            show_progress="minimal",
-            **TORCH_QUEUE,
-        )
+        batch: Reads = {**session, "step": self.step, **form.reads}
+        connect_events(
+            [self.show.click, self.step.submit], self.preview_batch, batch, [self.batch, self.note], self.note,
+            lane=BUSY_LANE, mode="once",
+        )  # fmt: skip
         page.delayed_wiring.append(self._offer_new_classifiers)
 
     def _offer_new_classifiers(self) -> None:
         """Offer a classifier as soon as its run is finished: it is one like any other, at once."""
-        outputs, values = self.page.name_choices
-        self.news.change(
-            lambda s: values(s) if s else keep_outputs(outputs), self.page.session, outputs, **RUN_EVENT_OPTIONS
-        )
+        names = self.page.name_choices
+
+        def paint_names(session: Session | None) -> Painted:
+            return names.paint(session) if session else {}
+
+        connect_events([self.news.change], paint_names, {"session": self.page.session}, names.widgets, lane=FREE_LANE)
 
     # what the events do; every value comes from a visitor
 
-    def open_tab(self, session: Session | None) -> list[Any]:
+    def open_tab(self, session: Session | None) -> Painted:
         if session is None:
-            return [gr.skip()] * (2 + len(self.form.following_widgets))
+            return {}
+        painted: Painted = {self.missing: "", **self.form.follow_view(session), self.timer: gr.Timer(active=True)}
         try:
             self.workspace.load_dataset(session.world)
         except UserError as error:
-            return [draw_note(str(error)), *self.form.follow_view(session), gr.Timer(active=True)]
-        return ["", *self.form.follow_view(session), gr.Timer(active=True)]
+            painted[self.missing] = draw_note(str(error))
+        return painted
 
-    def poll_runs(self, token: Any, chosen: Any, across: Any, weight: Any, seen: str) -> list[Any]:
+    def poll_runs(self, token: Any, chosen: Any, across: Any, weight: Any, seen: str) -> Painted:
         """Paint what is new: nothing new changes nothing; when no run is active there is nothing to wait for."""
-        nothing = [gr.skip()] * (len(self.painted_widgets) + 3)
         if not run_owner.has_token(token):
-            return nothing
+            return {}
         try:
-            mark, values = self.watch.paint_runs(
-                token, run_owner.read_run_choice(chosen), read_curve_view(across, weight)
-            )
+            view = self.watch.paint_runs(token, run_owner.read_run_choice(chosen), read_curve_view(across, weight))
         except UserError:  # a run was deleted meanwhile; the next tick has the list without it
-            return nothing
+            return {}
         active = any(run.is_active for run in self.runs.list_runs(token))
-        news = " ".join(self.workspace.store.cards)
-        if mark == seen:
-            return [*([gr.skip()] * len(values)), gr.skip(), gr.skip() if active else gr.Timer(active=False), news]
-        return [*values, mark, gr.Timer(active=active), news]
+        painted: Painted = {self.news: " ".join(self.workspace.store.cards)}
+        if not active or view.mark != seen:
+            painted[self.timer] = gr.Timer(active=active)
+        return painted if view.mark == seen else {**painted, **self.show_runs(view)}
 
-    def repaint_runs(self, token: Any, chosen: Any, across: Any, weight: Any) -> list[Any]:
+    def show_runs(self, view: RunsView) -> Painted:
+        """Return what each widget shows of the runs."""
+        return {
+            self.list: view.runs,
+            self.told: view.report,
+            self.acts: view.actions,
+            self.loss: view.loss,
+            self.right: view.accuracy,
+            self.now: view.batch,
+            self.seen: view.mark,
+        }
+
+    def repaint_runs(self, **looking: Any) -> Painted:
         """Paint everything again, and let the clock run."""
-        *values, _, news = self.poll_runs(token, chosen, across, weight, "")
-        return [*values, gr.Timer(active=True), news]
+        return {**self.poll_runs(**looking, seen=""), self.timer: gr.Timer(active=True)}
 
-    def pick_run(self, event: gr.EventData, chosen: Any) -> list[Any]:
-        try:
-            kind, _, run = read_event_key(event).partition(":")
-        except UserError as error:
-            return [gr.skip(), draw_note(str(error))]
+    def pick_run(self, key: str, chosen: Any) -> Painted:
+        kind, _, run = key.partition(":")
         now = run_owner.read_run_choice(chosen)
         if kind == "run":
-            return [{"run": run, "beside": now["beside"]}, ""]
+            return {self.chosen: {"run": run, "beside": now["beside"]}, self.note: ""}
         others = [name for name in now["beside"] if name != run]
-        return [{"run": now["run"], "beside": others if run in now["beside"] else [*others, run]}, ""]
+        beside = others if run in now["beside"] else [*others, run]
+        return {self.chosen: {"run": now["run"], "beside": beside}, self.note: ""}
 
-    def perform_action(self, event: gr.EventData, token: Any, chosen: Any) -> str:
+    def perform_action(self, key: str, token: Any, chosen: Any) -> Painted:
         """Stop, save, resume or delete the chosen run."""
         run = run_owner.read_run_choice(chosen)["run"]
-        try:
-            run = run or next((found.id for found in self.watch.list_train_runs(token)), "")
-            pages.perform_run_action(self.runs, run, read_event_key(event), token)
-        except UserError as error:
-            return draw_note(str(error))
-        return ""
+        run = run or next((found.id for found in self.watch.list_train_runs(token)), "")
+        pages.perform_run_action(self.runs, run, key, token)
+        return {self.note: ""}
 
     def start_runs(
-        self, session: Session | None, token: Any, chosen: Any, name: Any, twin: Any, seeds: Any, *values: Any
-    ) -> list[Any]:
+        self,
+        session: Session | None,
+        token: Any,
+        chosen: Any,
+        name: Any,
+        twin: Any,
+        seeds: Any,
+        wish: Knobs,
+        knobs: Knobs,
+    ) -> Painted:
         """Put the run, its seeds and its baselines into the queue.
 
         The first is chosen, the baseline drawn beside it.
         """
-        try:
-            if session is None:
-                raise UserError("The page is not ready yet; wait for the pictures.")
-            base = self.form.read_config(session, values)
-            require_trainable(base, self.workspace.store)
-            called = str(name).strip() or self.form.suggest_name(session, values)
-            family = verbs.plan_runs(base, verbs.parse_seeds(seeds), bool(twin), called)
-            ids = [self.runs.submit_run("train", tool_to_json(one), title, token).id for title, one in family]
-        except UserError as error:
-            return [gr.skip(), draw_note(str(error))]
-        return [{"run": ids[0], "beside": ids[1:5]}, ""]
+        ready = require_session(session)
+        base = self.form.read_config(ready, wish, knobs)
+        require_trainable(base, self.workspace.store)
+        called = str(name).strip() or self.form.suggest_name(ready, wish)
+        family = verbs.plan_runs(base, verbs.parse_seeds(seeds), bool(twin), called)
+        first, *others = [self.runs.submit_run("train", tool_to_json(one), title, token).id for title, one in family]
+        return {self.chosen: {"run": first, "beside": others[:4]}, self.note: ""}
 
-    def estimate_speed(self, session: Session | None, *values: Any) -> str:
+    def estimate_speed(self, session: Session | None, wish: Knobs, knobs: Knobs) -> Painted:
         """Say before the start what the budget buys."""
-        try:
-            if session is None:
-                raise UserError("The page is not ready yet; wait for the pictures.")
-            line = verbs.describe_training_speed(self.workspace, self.form.read_config(session, values))
-            return f'<p class="ll-quiet" role="status">{escape_text(line)}</p>'
-        except UserError as error:
-            return draw_note(str(error))
+        config = self.form.read_config(require_session(session), wish, knobs)
+        line = verbs.describe_training_speed(self.workspace, config)
+        return {self.note: f'<p class="ll-quiet" role="status">{escape_text(line)}</p>'}
 
-    def preview_batch(self, session: Session | None, step: Any, *values: Any) -> list[Any]:
-        try:
-            if session is None:
-                raise UserError("The page is not ready yet; wait for the pictures.")
-            return [draw_batch_preview(self.workspace, self.form.read_config(session, values), step), ""]
-        except UserError as error:
-            return [gr.skip(), draw_note(str(error))]
+    def preview_batch(self, session: Session | None, step: Any, wish: Knobs, knobs: Knobs) -> Painted:
+        config = self.form.read_config(require_session(session), wish, knobs)
+        return {self.batch: draw_batch_preview(self.workspace, config, step), self.note: ""}
+
+
+def require_session(session: Session | None) -> Session:
+    """Return the session; there is none before the first view."""
+    if session is None:
+        raise UserError("The page is not ready yet; wait for the pictures.")
+    return session
 
 
 def read_curve_view(across: Any, weight: Any) -> CurveView:
