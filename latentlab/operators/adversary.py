@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
@@ -48,8 +47,10 @@ class Adversary(Attack):
 
     @torch.no_grad()
     def move(self, latents: Latents, batch: Batch, bench: Bench) -> tuple[Latents, Targets]:
-        *_, (delta, _) = deque(self._climb_loss(latents, self.choose_goal(batch, bench), bench), maxlen=1)
-        return latents.unflat(latents.flat + delta), batch.targets
+        moved = latents.flat
+        for delta, _ in self._climb_loss(latents, self.choose_goal(batch, bench), bench):
+            moved = latents.flat + delta
+        return latents.unflat(moved), batch.targets
 
     def trace_attack(self, batch: Batch, bench: Bench, latents: Latents | None = None) -> Iterator[AttackStep]:
         latents = encode(bench.model, batch.images) if latents is None else latents

@@ -126,7 +126,8 @@ class _DecodeSteps(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: FlowState) -> tuple[FlowState, None]:
-        rooms = list(zip(*[iter(ctx.saved_tensors)] * 3, strict=True))
+        saved = ctx.saved_tensors  # bits, arguments and halves of the first part, then those of the next
+        rooms = list(zip(saved[0::3], saved[1::3], saved[2::3], strict=True))
         parts = gradient.split([len(halves[0]) for *_, halves in rooms])
         return torch.cat(map_on_cores(partial(_pull_back_steps, ctx.steps), parts, rooms)), None
 
