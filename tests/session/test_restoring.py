@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from latentlab.operators import OPERATORS
+from latentlab.operators import Mix
 from latentlab.session import (
     Session,
     Workspace,
@@ -59,11 +59,11 @@ def counted(small_world: Path) -> CountedWorkspace:
 
 @pytest.fixture
 def view(workspace: Workspace) -> Session:
-    """A view that nothing in it is the first one's: another picture and partner, another space, a seed."""
+    """Nothing in this view is as in the first one: picture, partner, space, move and seed are others."""
     session = replace(open_world(workspace, "digits"), model="digits-glow", seed=3)
     session = replace(session, partner=workspace.find_picture("digits", "test 8"))
     session = place_picture(workspace, session, workspace.find_picture("digits", "test 7"))
-    return remember_view(apply_move(workspace, session, OPERATORS["mix"](partner="next", lam=0.25)))
+    return remember_view(apply_move(workspace, session, Mix(partner="next", lam=0.25)))
 
 
 @pytest.mark.parametrize("way", WAYS)
