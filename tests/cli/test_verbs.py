@@ -68,7 +68,8 @@ def test_every_verb_has_help(argv: list[str], capsys: pytest.CaptureFixture[str]
 
 
 def test_help_is_quick_because_nothing_heavy_is_imported() -> None:
-    code = "import sys; from latentlab import cli; cli.build_parser(['list']); print({'torch', 'gradio'} & set(sys.modules))"
+    build = "import sys; from latentlab.cli import build_parser; build_parser(['list'])"
+    code = f"{build}; print({{'torch', 'gradio'}} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 
