@@ -10,20 +10,20 @@ from torch import Tensor
 
 
 def make_generator(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+    return torch.Generator("cpu").manual_seed(seed)
 
 
 def draw_normal(shape: Sequence[int], rng: torch.Generator) -> Tensor:
-    return torch.randn(tuple(shape), generator=rng)
+    return torch.randn(tuple(shape), generator=rng, dtype=torch.float32, device="cpu")
 
 
 def draw_uniform(shape: Sequence[int], rng: torch.Generator) -> Tensor:
     """Draw uniformly from [0, 1)."""
-    return torch.rand(tuple(shape), generator=rng)
+    return torch.rand(tuple(shape), generator=rng, dtype=torch.float32, device="cpu")
 
 
 def draw_permutation(count: int, rng: torch.Generator) -> Tensor:
-    return torch.randperm(count, generator=rng)
+    return torch.randperm(count, generator=rng, device="cpu")
 
 
 def draw_beta(a: float, b: float, rng: torch.Generator) -> float:
@@ -32,4 +32,4 @@ def draw_beta(a: float, b: float, rng: torch.Generator) -> float:
 
 
 def make_numpy_rng(rng: torch.Generator) -> np.random.Generator:
-    return np.random.default_rng(int(torch.randint(2**62, (1,), generator=rng)))
+    return np.random.default_rng(int(torch.randint(2**62, (1,), generator=rng, device="cpu")))

@@ -15,6 +15,7 @@ from torch.nn.functional import interpolate
 from latentlab.errors import UserError
 from latentlab.explainers.feature_maps import compute_map_gradient
 from latentlab.knobs import Knob, tool
+from latentlab.torch_modes import copy_inference_tensor
 from latentlab.types import Images, Labels
 
 HeatMaps = Float[Tensor, "B H W"]  # above 0: speaks for the class
@@ -48,7 +49,8 @@ class Explainer(ABC):
 
     def explain_images(self, images: Images, classifier: nn.Module, target: Labels) -> Explanation:
         """Hang captum's hooks not on the classifier's modules but on those of a twin that nobody else sees."""
-        with torch.enable_grad():
+        with torch.inference_mode(False), torch.enable_grad():
+            target = copy_inference_tensor(target)
             return self._explain_twin(images.detach().clone().requires_grad_(), _make_twin(classifier), target)
 
     @abstractmethod

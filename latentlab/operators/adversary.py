@@ -16,6 +16,7 @@ from latentlab.knobs import Knob, tool
 from latentlab.operators.attack import Attack, AttackStep
 from latentlab.operators.classification import compute_logits, compute_losses, compute_margins
 from latentlab.operators.latent_operator import decode, encode, measure_distance
+from latentlab.torch_modes import copy_inference_tensor
 from latentlab.transfer import send_to_device
 from latentlab.types import PART_GROUPS, Batch, Bench, BoundedModel, Flat, Images, LatentModel, Latents, Logits, Targets
 
@@ -52,7 +53,9 @@ class Adversary(Attack):
             moved = latents.flat + delta
         return latents.unflat(moved), batch.targets
 
+    @torch.inference_mode(False)
     def trace_attack(self, batch: Batch, bench: Bench, latents: Latents | None = None) -> Iterator[AttackStep]:
+        batch = Batch(copy_inference_tensor(batch.images), copy_inference_tensor(batch.targets))
         latents = encode(bench.model, batch.images) if latents is None else latents
         goal = self.choose_goal(batch, bench)
         still = _evaluate_offset(latents, torch.zeros_like(latents.flat), goal, bench)

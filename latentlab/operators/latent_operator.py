@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from latentlab.errors import UserError
 from latentlab.knobs import KNOB_LETTERS, Setting, list_settings
 from latentlab.operators.move_path import MovePath, grow_knob
+from latentlab.torch_modes import copy_inference_tensor
 from latentlab.types import Batch, Bench, Images, LatentModel, Latents, RefinableModel, Targets
 
 if TYPE_CHECKING:
@@ -43,8 +44,10 @@ class LatentOperator(ABC):
     def move(self, latents: Latents, batch: Batch, bench: Bench) -> tuple[Latents, Targets]:
         """Return where the latents of `batch` go, and the targets that go with them."""
 
+    @torch.inference_mode(False)
     @torch.no_grad()
     def __call__(self, batch: Batch, bench: Bench) -> Batch:
+        batch = Batch(copy_inference_tensor(batch.images), copy_inference_tensor(batch.targets))
         moved, targets = self.move(encode(bench.model, batch.images), batch, bench)
         return Batch(decode(bench.model, moved), targets)
 
@@ -93,12 +96,14 @@ def _find_distance_setting(operator: LatentOperator) -> Setting | None:
     return next((one for one in numbers if one.knob.low is not None and one.knob.low <= 0 < (one.knob.high or 0)), None)
 
 
+@torch.inference_mode(False)
 @torch.no_grad()
 def encode(model: LatentModel, images: Images, refine: int = 0) -> Latents:
     """Return the images' latents, improved by that many steps of optimisation."""
     if tuple(images.shape[1:]) != tuple(model.image_shape):
         found, allowed = _format_size(images.shape[1:]), _format_size(model.image_shape)
         raise UserError(f"The images are {found}; this model takes {allowed}. Resize them.")
+    images = copy_inference_tensor(images)
     latents = model.encode(images)
     if not refine:
         return latents

@@ -30,6 +30,7 @@ from latentlab.store.listing import (
     list_run_checkpoints,
     read_stamps,
 )
+from latentlab.torch_modes import use_plain_modes
 from latentlab.types import Bench, ImageShape, LatentModel
 
 FIRST_ATTRIBUTE = "Smiling"  # people recognise it, and it is the one most evenly split
@@ -60,6 +61,10 @@ class Store:
         self._ran: dict[str, tuple[int, int]] = {}
         self._lock = RLock()
         self.rescan_folders()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Send the folder, and what was added: another process reads the rest itself."""
+        return Store, (self.folder, str(self.device), self.runs), {"_added": self._added}
 
     def rescan_folders(self) -> None:
         """Look at the folders again and forget networks whose file has changed."""
@@ -179,7 +184,7 @@ class Store:
         return network
 
     def _load_once(self, name: str) -> Any:
-        with self._lock:
+        with self._lock, use_plain_modes():
             if name not in self._loaded:
                 self._loaded[name] = self._read_network(name)
             return self._loaded[name]
@@ -189,7 +194,7 @@ class Store:
         degrees, do not matter.
         """
         network = self.load(name)
-        with self._lock:
+        with self._lock, use_plain_modes():
             known, fast = self._fast.get(name, (None, None))
             if known is not network:
                 fast = models.make_fast_form(network)
