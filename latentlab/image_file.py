@@ -15,7 +15,13 @@ MAX_IMAGE_BYTES = 20_000_000
 MAX_IMAGE_PIXELS = 24_000_000
 MAX_JPEG_PIXELS = 64_000_000  # a JPEG is decoded at reduced size, so it may be larger
 # their decoders hold several copies, or samples of 16 bits
-MAX_PIXELS_BY_FORMAT = {"JPEG": MAX_JPEG_PIXELS, "TIFF": 12_000_000, "WEBP": 9_000_000, "AVIF": 9_000_000}
+MAX_PIXELS_BY_FORMAT = {
+    "JPEG": MAX_JPEG_PIXELS,
+    "MPO": MAX_JPEG_PIXELS,  # a phone's JPEG with a second picture in it
+    "TIFF": 12_000_000,
+    "WEBP": 9_000_000,
+    "AVIF": 9_000_000,
+}
 MAX_DECODED_BYTES = 130_000_000
 MAX_LONG_SIDE = 2048  # what is kept of a large picture
 MAX_JPEG_SCANS = 100  # each is a pass over the whole picture, even one of a few bytes
@@ -34,7 +40,15 @@ PILLOW_ERRORS = (
     RuntimeError,
     struct.error,
 )
-FOREIGN_SIGNS = {b"ftyphei": "HEIC", b"ftypmif1": "HEIC", b"<svg": "SVG", b"<html": "HTML", b"%pdf": "PDF"}
+FOREIGN_SIGNS = {
+    b"ftyphei": "HEIC",
+    b"ftyphevc": "HEIC",
+    b"ftypmif1": "HEIC",
+    b"ftypmsf1": "HEIC",
+    b"<svg": "SVG",
+    b"<html": "HTML",
+    b"%pdf": "PDF",
+}
 
 
 class CountedFile(io.BytesIO):

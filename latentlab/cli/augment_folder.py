@@ -17,13 +17,13 @@ from tqdm import tqdm
 from latentlab.chance import draw_permutation, make_generator
 from latentlab.errors import UserError
 from latentlab.images import fit_to, png, read
+from latentlab.picture_files import PICTURE_SUFFIXES, list_picture_files
 from latentlab.recipe import Recipe
 from latentlab.store import Store
 from latentlab.types import Batch, Bench, Images, ImageShape, Targets
 from latentlab.untrusted import is_plain_text
 
 MAX_PATH_LETTERS = 4096
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif")
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,7 @@ def find_pictures(source: Path, classes: tuple[str, ...] = ()) -> PictureFolder:
     """Find every picture below the folder; the first subfolder is its class where it is one of the classifier's."""
     if not source.is_dir():
         raise UserError(f"{source} is no folder; give a folder of pictures.")
-    found = (path for path in source.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file())
-    files = tuple(sorted(path.relative_to(source) for path in found))
+    files = list_picture_files(source).files
     if not files:
         raise UserError(f"{source} holds no picture ({', '.join(PICTURE_SUFFIXES)}).")
     folders = [file.parts[0] if len(file.parts) > 1 else "" for file in files]

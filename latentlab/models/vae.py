@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import torch
@@ -10,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from latentlab import chance
+from latentlab.models.image_sizes import require_divisible_sides
 from latentlab.models.modules import use_channels_last
 from latentlab.types import Flat, Images, ImageShape, Latents
 
@@ -60,20 +62,21 @@ class MMDVAE(nn.Module):
 
     def __init__(self, image_shape: ImageShape, code: int = 128, width: int = 64, depth: int = 2) -> None:
         super().__init__()
-        channels, height, _ = self.image_shape = tuple(image_shape)
+        channels, height, breadth = self.image_shape = tuple(image_shape)
+        require_divisible_sides(self.image_shape, 2 ** (depth + 1), "VAE")
         widths = [width * 2 ** min(i, 2) for i in range(depth + 1)]
-        size = height >> (depth + 1)
+        size = height >> (depth + 1), breadth >> (depth + 1)
         self.encoder = nn.Sequential(
             nn.PixelUnshuffle(2),
             nn.Conv2d(4 * channels, width, 3, padding=1),
             *(ResizeBlock(a, b, 0.5) for a, b in pairwise(widths)),
             nn.LeakyReLU(0.1),
             nn.Flatten(),
-            nn.Linear(widths[-1] * size**2, code),
+            nn.Linear(widths[-1] * math.prod(size), code),
         )
         self.decoder = nn.Sequential(
-            nn.Linear(code, widths[-1] * size**2),
-            nn.Unflatten(1, (widths[-1], size, size)),
+            nn.Linear(code, widths[-1] * math.prod(size)),
+            nn.Unflatten(1, (widths[-1], *size)),
             *(ResizeBlock(b, a, 2.0) for b, a in pairwise(reversed(widths))),
             nn.LeakyReLU(0.1),
             nn.Conv2d(width, 4 * channels, 3, padding=1),

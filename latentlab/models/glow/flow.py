@@ -26,6 +26,7 @@ from latentlab.models.glow.squeeze import (
     squeeze_pixels,
     unsqueeze_pixels,
 )
+from latentlab.models.image_sizes import require_divisible_sides
 from latentlab.models.modules import TypedModuleList, use_channels_last
 from latentlab.threads import Made, map_on_cores, split_batch
 from latentlab.types import Images, ImageShape, Latents, Nats
@@ -141,11 +142,15 @@ class FlowStep(nn.Module):
             self._known[name] = stamp, value
         return value
 
-    def initialise_actnorm(self, x: FlowState) -> None:
-        """Start from data: this batch leaves the actnorm with mean 0 and deviation 1 in every channel."""
+    def initialise_actnorm(self, x: FlowState, grain: FlowState) -> None:
+        """Start from data: this batch leaves the actnorm with mean 0 and deviation 1 in every channel.
+
+        A channel that does not vary, such as a black border, counts as varying by its `grain`: what the noise within
+        a grey level makes of it here.
+        """
         flat = x.flatten(0, 2)
         self.shift.copy_(-flat.mean(0))
-        self.log_scale.copy_(-torch.log(flat.std(0) + 1e-6))
+        self.log_scale.copy_(-torch.log(flat.std(0).maximum(grain.flatten(0, 2).std(0)) + 1e-6))
 
 
 class FlowLevel(nn.Module):
@@ -184,7 +189,7 @@ class Glow(nn.Module):
         super().__init__()
         channels, height, width = image_shape
         self.image_shape: ImageShape = (channels, height, width)
-        assert height % 2**levels == width % 2**levels == 0, "the size must halve evenly at every level"
+        require_divisible_sides(self.image_shape, 2**levels, "Glow")
         rng = chance.make_generator(0)
         last = levels - 1
         self.levels = TypedModuleList(FlowLevel(channels * 2**i, steps, hidden, i == last, rng) for i in range(levels))
@@ -237,13 +242,16 @@ class Glow(nn.Module):
     @torch.no_grad()
     def initialise_actnorms(self, images: Images) -> None:
         """Start every actnorm from the data of one batch."""
-        x = apply_logit(self._spread_images(images, 0.5)).to(self._first_parameter.dtype)
+        noise = chance.draw_uniform(images.shape, chance.make_generator(0)).to(images)
+        x, noisy = (
+            apply_logit(self._spread_images(images, each)).to(self._first_parameter.dtype) for each in (0.5, noise)
+        )
         for level in self.levels:
-            x = squeeze_pixels(x)
+            x, noisy = squeeze_pixels(x), squeeze_pixels(noisy)
             for step in level.steps:
-                step.initialise_actnorm(x)
-                x, _ = step.encode_state(x)
-            x = x[..., : level.kept]
+                step.initialise_actnorm(x, noisy - x)
+                x, noisy = step.encode_state(x)[0], step.encode_state(noisy)[0]
+            x, noisy = x[..., : level.kept], noisy[..., : level.kept]
 
     def list_part_shapes(self) -> Iterator[tuple[str, ImageShape]]:
         channels, height, _ = self.image_shape

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from latentlab import chance
+from latentlab.models.image_sizes import require_power_of_two
 from latentlab.models.stylegan2.encoder import Encoder
 from latentlab.models.stylegan2.inversion import invert_images
 from latentlab.models.stylegan2.layers import RELU_GAIN, EqualLinear, StyledConv, ToImage, normalise_style
@@ -54,6 +55,7 @@ class StyleGAN2(nn.Module):
     ) -> None:
         super().__init__()
         image_channels, height, width = image_shape
+        require_power_of_two((image_channels, height, width), 8, "StyleGAN2")
         assert height == width == 4 * 2 ** (len(channels) - 1), "one width of features for each doubling from 4 pixels"
         self.image_shape: ImageShape = (image_channels, height, width)
         self.directions: dict[str, Tensor] = {}

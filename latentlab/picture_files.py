@@ -1,0 +1,64 @@
+"""Folders of pictures: which files are pictures, what only lies beside them, and the one reader for all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from latentlab.errors import UserError
+from latentlab.image_file import PILLOW_ERRORS
+from latentlab.images import read
+
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".mpo")
+STRANGER_PREFIXES = (
+    ".",
+    "__",
+    "@",
+    "$",
+)  # .git, .ipynb_checkpoints, ._a.png, __MACOSX, __pycache__, @eaDir, $RECYCLE.BIN
+
+
+@dataclass(frozen=True)
+class PictureFiles:
+    """The pictures below a folder, relative to it and in order, and how many other files lie there."""
+
+    files: tuple[Path, ...]
+    strangers: int
+
+
+def list_picture_files(folder: Path) -> PictureFiles:
+    """Walk through the folder; hidden files, and those that systems and programs leave behind, are strangers."""
+    found = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    files = tuple(path for path in found if _is_picture(path))
+    return PictureFiles(files, len(found) - len(files))
+
+
+def list_class_folders(folder: Path) -> tuple[str, ...]:
+    return tuple(sorted(path.name for path in folder.iterdir() if path.is_dir() and not _is_stranger(path.name)))
+
+
+def read_picture_file(path: Path) -> Image.Image:
+    """Read a file as an upload is read: upright 8-bit RGB."""
+    try:
+        return read(path.read_bytes())
+    except (UserError, OSError) as error:
+        raise UserError(f"{path}: {error} Remove it or save it again.") from error
+
+
+def read_picture_size(path: Path) -> tuple[int, int] | None:
+    """Return width and height without decoding a pixel, None where the file does not say."""
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except (*PILLOW_ERRORS, Image.DecompressionBombError):
+        return None
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in PICTURE_SUFFIXES and not any(_is_stranger(part) for part in path.parts)
+
+
+def _is_stranger(name: str) -> bool:
+    return name.startswith(STRANGER_PREFIXES)
