@@ -20,13 +20,13 @@ from latentlab.errors import UserError
 from latentlab.knobs import Knob, tool, tool_from_json
 from latentlab.metrics import METRICS, Estimate, Metric
 from latentlab.models import Pixels
+from latentlab.models.kinds import list_judge_kinds
 from latentlab.models.networks import NetworkSource
 from latentlab.training.augmented import Config, RunEvent
 from latentlab.types import Batch, Bench, LatentModel
 
 METRIC_NAMES = tuple(METRICS)
 ALL_MEASURED = "Everything was measured."
-JUDGE_KINDS = ("resnet18", "resnet", "airbench")  # kinds of a world's own classifiers, the better first
 
 
 @tool
@@ -238,9 +238,9 @@ def _choose_judge(field: ComparisonInput) -> str:
     if field.config.judge:
         return field.config.judge
     head = f":{field.world.classes[1]}" if len(field.world.classes) == 2 else ""
-    names = (f"{field.config.world}-{kind}" for kind in JUDGE_KINDS)
+    names = (f"{field.config.world}-{kind}" for kind in list_judge_kinds())
     free = (name for name in names if name not in {other.partition(":")[0] for other in field.config.classifiers})
-    for name in islice(free, len(JUDGE_KINDS)):
+    for name in islice(free, len(list_judge_kinds())):
         network = _find_network(field.networks, name + head) or _find_network(field.networks, name)
         if network is not None and tuple(getattr(network, "classes", ())) == field.world.classes:
             return name + head if _find_network(field.networks, name + head) else name

@@ -12,10 +12,10 @@ from torch import Tensor
 from latentlab import chance, datasets, models
 from latentlab.datasets import Dataset
 from latentlab.errors import UserError
-from latentlab.models import LATENT_KINDS, Airbench, Card, ResNet18, SmallResNet
+from latentlab.models import Airbench, Card, ResNet18, SmallResNet
+from latentlab.models.kinds import KINDS, list_classifier_kinds, list_stored_kinds
 from latentlab.training import distributed
 from latentlab.training.distributed import SINGLE_PROCESS, ProcessPlace
-from latentlab.training.scores import SCORERS
 from latentlab.types import Flat, Images, LatentModel, Latents
 
 CARD_SHARE, CARD_SLACK = (
@@ -26,7 +26,6 @@ LOOSE_SHARES = {"round trip": 1.0}  # nothing but rounding, so it may double fro
 CARD_TOLERANCE = f"{CARD_SHARE:.1%} and {CARD_SLACK:g}"
 FRECHET_IMAGES, SWAPPED_IMAGES = 2000, 500  # images of which distances are taken; that are swapped
 SWAPPED_PART_GROUPS = ("fine", "coarse")
-FEATURE_CLASSIFIERS = ("airbench", "resnet18", "resnet")  # in whose features distances are taken, the better one first
 
 
 @dataclass(frozen=True)
@@ -70,8 +69,8 @@ def evaluate_checkpoint(checkpoint: Path) -> Evaluation:
     world = _load_card_world(checkpoint, card)
     card, network = models.load_network(checkpoint, device)
     place = distributed.join_processes(device)
-    again = SCORERS[card.kind](network, world, place)
-    if card.kind in LATENT_KINDS and (describe := _load_classifier(checkpoint, card, device)) is not None:
+    again = KINDS[card.kind].load_scorer()(network, world, place)
+    if KINDS[card.kind].is_latent and (describe := _load_classifier(checkpoint, card, device)) is not None:
         assert isinstance(network, LatentModel)
         again |= measure_frechet_distances(network, describe, world, place=place) | measure_swaps(
             network, describe, world, place
@@ -83,7 +82,7 @@ def evaluate_checkpoint(checkpoint: Path) -> Evaluation:
 
 
 def _load_card_world(checkpoint: Path, card: Card) -> Dataset:
-    if not card.data or card.kind not in SCORERS:
+    if not card.data or card.kind not in list_stored_kinds():
         raise UserError(
             f"The card of {checkpoint.name} names no data; only the figures of a fitted network can be measured."
         )
@@ -100,7 +99,7 @@ def _load_card_world(checkpoint: Path, card: Card) -> Dataset:
 
 def _load_classifier(checkpoint: Path, card: Card, device: str) -> Airbench | ResNet18 | SmallResNet | None:
     """Return that of the same world, if it lies beside the checkpoint."""
-    paths = [checkpoint.with_name(f"{card.data}-{kind}.safetensors") for kind in FEATURE_CLASSIFIERS]
+    paths = [checkpoint.with_name(f"{card.data}-{kind}.safetensors") for kind in list_classifier_kinds()]
     path = next((path for path in paths if path.is_file()), None)
     if path is None:
         return None

@@ -73,12 +73,12 @@ def small_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     for kind, own in made.items():
         arguments = {"image_shape": shape, **own}
-        network: Any = models.NETWORK_CLASSES[kind](**arguments)
+        network: Any = models.construct_network(kind, arguments)
         if isinstance(network, models.Glow):
             network.initialise_actnorms(images)
         if isinstance(network, models.StyleGAN2):
             network.measure_whitening(make_generator(0))
-        if kind in models.LATENT_KINDS:
+        if models.KINDS[kind].is_latent:
             width = network.eval().encode(images[:2]).flat.shape[1]
             network.directions = {f"pc{i}": torch.randn(width) * 0.3 for i in range(1, 7)}
             network.directions |= {name: torch.randn(width) * 0.3 for name in world.classes}

@@ -14,7 +14,7 @@ from latentlab import cli, operators, types
 from latentlab.explainers import EXPLAINERS
 from latentlab.knobs import Setting, list_settings
 from latentlab.metrics import METRICS
-from latentlab.models import NETWORK_CLASSES
+from latentlab.models.kinds import list_stored_kinds
 from latentlab.projections import PROJECTIONS
 
 PAGE = ROOT / "docs" / "api.md"
@@ -61,7 +61,7 @@ def write_members(cls: type) -> Iterator[str]:
 def write_protocols() -> Iterator[str]:
     yield "## What a network can do"
     yield "\n".join(f"- `{name}`: {describe(getattr(types, name))}" for name in PROTOCOLS)
-    yield f"Kinds of networks in checkpoints: {', '.join(f'`{kind}`' for kind in NETWORK_CLASSES)}."
+    yield f"Kinds of networks in checkpoints: {', '.join(f'`{kind}`' for kind in list_stored_kinds())}."
 
 
 def write_tables() -> Iterator[str]:

@@ -20,11 +20,10 @@ from latentlab.cli import main
 from latentlab.datasets import Split
 from latentlab.evaluation import CARD_SHARE, CARD_SLACK, CardFigure, compute_frechet_distance, measure_swaps
 from latentlab.models import Card
+from latentlab.models.kinds import list_stored_kinds
 from latentlab.training import distributed, fit_loop
 from latentlab.training.distributed import SINGLE_PROCESS
-from latentlab.training.fit import FITTERS
 from latentlab.training.fit_loop import FitPlan
-from latentlab.training.scores import SCORERS
 
 
 def first(half: Split, count: int) -> Split:
@@ -82,7 +81,7 @@ def test_without_its_data_a_card_is_refused_in_one_line(
 ) -> None:
     monkeypatch.setenv("LATENTLAB_DATA", str(tmp_path))
     arguments = {"image_shape": (3, 32, 32), "code": 4, "width": 8}
-    network = models.NETWORK_CLASSES["vae"](**arguments)
+    network = models.construct_network("vae", arguments)
     models.save_network(tmp_path / "x.safetensors", network, Card("vae", arguments, (3, 32, 32), world, classes))
     assert main(["evaluate", str(tmp_path / "x.safetensors")]) == 2
     lines = capsys.readouterr().err.splitlines()
@@ -107,7 +106,8 @@ def test_tolerance(figure: CardFigure, agrees: bool) -> None:
 
 
 def test_what_is_fitted_is_measured() -> None:
-    assert SCORERS.keys() == FITTERS.keys()
+    kinds = [models.KINDS[name] for name in list_stored_kinds()]
+    assert all(callable(kind.load_fitter()) and callable(kind.load_scorer()) for kind in kinds)
 
 
 @pytest.mark.parametrize("kind", ["glow", "vae", "stylegan2", "resnet"])
@@ -115,8 +115,8 @@ def test_a_fit_writes_what_its_file_gives_again(kind: str, tmp_path: Path) -> No
     whole = datasets.load_world("digits")
     world = replace(whole, train=first(whole.train, 300), test=first(whole.test, 4))
     plan = FitPlan(kind, tmp_path / "net.safetensors", None, 2, 8, 0, "cpu", "a test")
-    card = fit_loop.fit_network(plan, FITTERS[kind](world, "cpu"), world)
-    again = SCORERS[kind](models.load_network(plan.out)[1], world)
+    card = fit_loop.fit_network(plan, models.KINDS[kind].load_fitter()(world, "cpu"), world)
+    again = models.KINDS[kind].load_scorer()(models.load_network(plan.out)[1], world)
     assert all(CardFigure(name, value, again[name]).agrees for name, value in card.scores.items())
     assert card.scores.keys() == again.keys()
 

@@ -53,12 +53,12 @@ def _write_sheets(store: Store, folder: Path) -> None:
     """Write the sheets; where a world's data are missing, they have only what the models draw, and stderr says so."""
     from latentlab import sheets
     from latentlab.images import png
-    from latentlab.models import LATENT_KINDS
+    from latentlab.models.kinds import holds_latent_model
 
     folder.mkdir(parents=True, exist_ok=True)
     originals: dict[str, Images | None] = {}
     for name, card in store.cards.items():
-        if card.kind not in LATENT_KINDS:
+        if not holds_latent_model(card.kind):
             continue
         if card.data not in originals:
             originals[card.data] = _load_originals(card.data, sheets.SHEET_COLUMNS)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,7 @@ from latentlab.models.construction_budget import ConstructionBudget
 from latentlab.models.glow.flow import Glow
 from latentlab.models.glow.inference import FoldedGlow
 from latentlab.models.inference_form import make_fast_form
+from latentlab.models.kinds import KINDS, list_stored_kinds
 from latentlab.models.modules import use_channels_last
 from latentlab.models.network_probe import probe_network
 from latentlab.models.pixels import Pixels
@@ -31,8 +33,8 @@ from latentlab.types import DirectedModel
 from latentlab.untrusted import show_value
 
 __all__ = [
+    "KINDS",
     "MMDVAE",
-    "NETWORK_CLASSES",
     "Airbench",
     "AttributeClassifier",
     "Card",
@@ -44,6 +46,7 @@ __all__ = [
     "ResNet18",
     "SmallResNet",
     "StyleGAN2",
+    "construct_network",
     "digest_file",
     "load_network",
     "make_fast_form",
@@ -51,15 +54,12 @@ __all__ = [
     "save_network",
 ]
 
-NETWORK_CLASSES: dict[str, type[nn.Module]] = {
-    "glow": Glow,
-    "vae": MMDVAE,
-    "stylegan2": StyleGAN2,
-    "airbench": Airbench,
-    "resnet18": ResNet18,
-    "resnet": SmallResNet,
-}
-LATENT_KINDS = ("glow", "vae", "stylegan2")
+
+def construct_network(kind: str, arguments: Mapping[str, Any]) -> Any:
+    """Construct a network of this kind, with the arguments of a card."""
+    constructor = KINDS[kind].network
+    assert constructor is not None, f"a {kind} is not constructed here"
+    return constructor(**arguments)
 
 
 def save_network(path: Path, network: nn.Module, card: Card) -> None:
@@ -75,8 +75,8 @@ def load_network(path: Path, device: str | torch.device = "cpu") -> tuple[Card, 
     The file is anybody's: whatever goes wrong with it is its fault, and said in one line.
     """
     card, tensors = checkpoint.read_checkpoint(path)
-    if card.kind not in NETWORK_CLASSES:
-        raise UserError(f"{path.name} holds a {card.kind[:40]!r}; LatentLab knows {', '.join(NETWORK_CLASSES)}.")
+    if card.kind not in list_stored_kinds():
+        raise UserError(f"{path.name} holds a {card.kind[:40]!r}; LatentLab knows {', '.join(list_stored_kinds())}.")
     if bad := [name for name, tensor in tensors.items() if tensor.is_floating_point() and not tensor.isfinite().all()]:
         raise UserError(f"{path.name} holds values that are not finite, in {bad[0]}; fit it again.")
     try:
@@ -94,7 +94,7 @@ def _build_network(card: Card, tensors: Mapping[str, Tensor]) -> nn.Module:
     shapes = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     checkpoint.check_arguments(card, shapes)
     with ConstructionBudget(shapes):
-        network = NETWORK_CLASSES[card.kind](**card.arguments)
+        network: nn.Module = construct_network(card.kind, card.arguments)
     network.load_state_dict(weights)
     if isinstance(network, DirectedModel):
         network.directions = {

@@ -40,7 +40,7 @@ DIRECTION_PREFIX = "directions."  # prefix of the tensors that are directions, n
 class Card:
     """It says where a network comes from and how good it is: all that a page needs to list it without its weights."""
 
-    kind: str  # key of models.NETWORKS
+    kind: str  # key of models.KINDS
     arguments: dict[str, Any]  # of its constructor
     image_shape: ImageShape
     data: str = ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from latentlab.operators.adversary import Adversary
 from latentlab.operators.mix import Mix
@@ -12,15 +11,13 @@ from latentlab.operators.pixel_augmentations import CutMix, Standard
 from latentlab.operators.swap import Swap
 from latentlab.types import Operator
 
-MethodSpace = Literal["any", "pixels", "glow", "vae", "stylegan2"]
-
 
 @dataclass(frozen=True)
 class Method:
     """An operator as a paper uses it, the kind of model it was made for, and where its settings are from."""
 
     operator: Operator
-    space: MethodSpace
+    space: str  # a kind of model, or any
     source: str
 
 

@@ -14,12 +14,10 @@ from torch.nn.functional import one_hot
 from latentlab import images
 from latentlab.errors import UserError
 from latentlab.images import CropBox
-from latentlab.models import LATENT_KINDS
 from latentlab.operators import LatentOperator, Noise, Shift, measure_distance
 from latentlab.session.state import Photo, Picture, Prediction, Reconstruction, Result, Session, make_picture
 from latentlab.session.workspace import KNOWN_ATTRIBUTES, Workspace
-from latentlab.store import infer_world
-from latentlab.types import Batch, Images, Latents, Targets
+from latentlab.types import Batch, Images, LatentModel, Latents, Targets
 
 MAX_PHOTO_SIDE = 1024  # of what is kept of a picture, enough for a close crop
 NO_MOVE = Noise(epsilon=0.0)
@@ -65,13 +63,12 @@ def move_once(
     workspace: Workspace, pictures: Sequence[Image.Image], model: str, classifier: str, seed: int, tool: LatentOperator
 ) -> Session:
     """Make one move without a page: the middle of each picture is used, the last of them is the partner."""
-    card = workspace.store.card(model)
-    if card.kind not in (*LATENT_KINDS, "pixels"):
+    if not isinstance(workspace.store.load(model), LatentModel):
         raise UserError(f"{model[:60]} is no latent model; choose one of {', '.join(workspace.latent_names)}.")
-    world = infer_world(model, card)
+    world, shape = workspace.store.find_world(model), workspace.store.card(model).image_shape
     classifier = classifier or find_first_classifier(workspace, world)
-    first, last = (make_picture(images.fit_to(pictures[place], card.image_shape), "sent") for place in (0, -1))
-    before = workspace.predict_picture(world, classifier, first.image)
+    first, last = (make_picture(images.fit_to(pictures[place], shape), "sent") for place in (0, -1))
+    before = workspace.predict_picture(world, classifier, first.image, model)
     return apply_move(
         workspace,
         Session(
@@ -184,13 +181,13 @@ def find_true_class(workspace: Workspace, session: Session, source: Picture) -> 
         for number, name in enumerate(session.classes):
             if name in source.labels or (name.startswith("not ") and name[4:] not in source.labels):
                 return number
-    return workspace.predict_picture(session.world, session.classifier, source.image).best_class
+    return workspace.predict_picture(session.world, session.classifier, source.image, session.model).best_class
 
 
 def measure_result(
     workspace: Workspace, session: Session, tool: LatentOperator, image: Images, label: Targets
 ) -> Result:
-    reading = workspace.predict_picture(session.world, session.classifier, image)
+    reading = workspace.predict_picture(session.world, session.classifier, image, session.model)
     far = float(measure_distance(image, session.source.image))
     soft = tuple(label[0].tolist()) if session.classifier else ()
     return Result(tool, image, reading, far, soft)
@@ -218,7 +215,7 @@ def inspect_input(workspace: Workspace, session: Session, only: str = "") -> Ses
     """Return the session with what every model of the world, or only one, makes of the picture before any move."""
     picture = session.source.image
     names = [only] if only else workspace.store.list_models(session.world)
-    before = workspace.predict_picture(session.world, session.classifier, picture)
+    before = workspace.predict_picture(session.world, session.classifier, picture, session.model)
     rebuilt = {name: _try_rebuilding(workspace, name, picture, name in session.refined) for name in names}
     return replace(session, before=before, rebuilt=rebuilt)
 

@@ -12,6 +12,7 @@ from torch.nn.functional import one_hot
 
 from latentlab.errors import UserError
 from latentlab.knobs import Knob, Setting
+from latentlab.models import KINDS
 from latentlab.operators import LatentOperator, Mix, match_points
 from latentlab.operators.pairing import pair_at_random, pair_with_hardest
 from latentlab.session.actions import apply_move, find_true_class, inspect_input, stack_latents
@@ -143,9 +144,16 @@ def pair_sets(workspace: Workspace, session: Session, k: int, tool: Mix) -> Pair
         return Pairing(how, tuple(partner.tolist()), total, alike, images, labels.cpu(), sights)
 
     ours = _choose_partners(tool, chosen[:count], chosen[count:], mix_pairs, bench)
-    unit = "" if workspace.store.card(session.model).kind == "pixels" else "σ²"
+    unit = KINDS[workspace.store.card(session.model).kind].unit
     return PairingComparison(
-        first, second, origin, unit, costs, lam, build_pairing(tool.partner, ours), build_pairing("random", random)
+        first,
+        second,
+        origin,
+        f"{unit}²" if unit else "",
+        costs,
+        lam,
+        build_pairing(tool.partner, ours),
+        build_pairing("random", random),
     )
 
 

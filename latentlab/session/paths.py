@@ -58,15 +58,17 @@ def predict_path(workspace: Workspace, session: Session, path: MovePath) -> Path
     places = list_path_places(path)
     results = apply_moves(workspace, session, [path.move_at(place) for place in places])
     return PathPredictions(
-        tuple(places), tuple(done.prediction for done in results), measure_usual_bits(workspace, session.world)
+        tuple(places),
+        tuple(done.prediction for done in results),
+        measure_usual_bits(workspace, session.world, session.model),
     )
 
 
-def measure_usual_bits(workspace: Workspace, world: str) -> UsualBits | None:
+def measure_usual_bits(workspace: Workspace, world: str, space: str = "") -> UsualBits | None:
     """Return the central 90 % of test images under the world's flow; where data are missing, the range of the
     examples.
     """
-    flow = workspace.find_density_model(world)
+    flow = workspace.find_density_model(world, space)
     if flow is None:
         return None
 

@@ -26,7 +26,6 @@ from latentlab.session.actions import (
 )
 from latentlab.session.state import Picture, Session
 from latentlab.session.workspace import Workspace
-from latentlab.store import infer_world
 
 ZIP_PICTURE_NAME = re.compile(r"\d{3}-(.+)")  # how a zip names its pictures
 PicturesByPlace = Mapping[str, Picture]  # by their place, input or partner
@@ -116,11 +115,7 @@ def _list_wanted(made: Recipe) -> dict[str, str]:
 
 def _resolve_networks(workspace: Workspace, made: Recipe) -> tuple[str, str, str]:
     """Return world, space and classifier of the recipe; what is not here is stood in for."""
-    world = (
-        infer_world(made.model, workspace.store.card(made.model))
-        if workspace.can_load(made.model)
-        else made.model.partition("-")[0]
-    )
+    world = workspace.store.find_world(made.model) if workspace.can_load(made.model) else made.model.partition("-")[0]
     world = world if world in workspace.store.worlds else workspace.first_world
     model = made.model if workspace.can_load(made.model) else workspace.choose_drawing_model(world)
     return world, model, made.classifier if made.classifier and workspace.can_load(made.classifier) else ""

@@ -15,6 +15,7 @@ from latentlab.chance import make_generator
 from latentlab.errors import UserError
 from latentlab.images import measure_psnr, round_levels
 from latentlab.knobs import Knob, Setting
+from latentlab.models import KINDS
 from latentlab.operators.latent_operator import decode, encode
 from latentlab.runs import Runs
 from latentlab.session.cache import ResultCache, hash_pictures
@@ -34,7 +35,6 @@ DRAW_SETTING = Setting("draw", int, 100, Knob("seed of a sample from the prior",
 TEMPERATURE_SETTING = Setting("temperature", float, 0.7, Knob("1: the prior as it is; less: safer", 0, 1.5))
 INDEX_SETTING = Setting("test image", int, 0, Knob("its number in the data set", 0, 10**6))
 REFINE_STEPS = 100  # steps of optimisation that improve an encoding
-BEST_DRAWING_KINDS = ("stylegan2", "glow", "vae")
 
 
 class Workspace:
@@ -119,10 +119,10 @@ class Workspace:
             ("rebuilt", self.store.digest(name), hash_pictures(pictures), refined), compute_reconstruction
         )
 
-    def predict_picture(self, world: str, classifier: str, picture: Images) -> Prediction:
+    def predict_picture(self, world: str, classifier: str, picture: Images, space: str = "") -> Prediction:
         """Return the classifier's probabilities and the flow's bits per dimension; empty where there is none."""
         return Prediction(
-            self._classify_picture(classifier, picture) if classifier else (), self._recall_bits(world, picture)
+            self._classify_picture(classifier, picture) if classifier else (), self._recall_bits(world, picture, space)
         )
 
     def _classify_picture(self, classifier: str, picture: Images) -> tuple[float, ...]:
@@ -144,18 +144,20 @@ class Workspace:
             return False
         return True
 
-    def _recall_bits(self, world: str, picture: Images) -> float | None:
-        name = self.find_density_model(world)
+    def _recall_bits(self, world: str, picture: Images, space: str) -> float | None:
+        name = self.find_density_model(world, space)
         if name is None:
             return None
         return self.recall_result(
             ("bits", self.store.digest(name), hash_pictures(picture)), lambda: self.measure_bits(name, picture)[0]
         )
 
-    def find_density_model(self, world: str) -> str | None:
-        """Return the name of the world's first model that knows how likely an image is."""
-        flows = (name for name in self.store.list_models(world) if self.store.card(name).kind == "glow")
-        return next((name for name in flows if isinstance(self.store.load(name), DensityModel)), None)
+    def find_density_model(self, world: str, space: str = "") -> str | None:
+        """Return the space if it knows how likely an image is, else the world's first model that does."""
+        names = ([space] if space else []) + self.store.list_models(world)
+        return next(
+            (name for name in names if self.can_load(name) and isinstance(self.store.load(name), DensityModel)), None
+        )
 
     @torch.no_grad()
     def measure_bits(self, name: str, pictures: Images) -> list[float]:
@@ -178,10 +180,9 @@ class Workspace:
 
     def choose_drawing_model(self, world: str) -> str:
         """Choose the model whose samples look best."""
-        kinds = {
-            self.store.card(name).kind: name for name in reversed(self.store.list_models(world)) if self.can_load(name)
-        }
-        name = next((kinds[kind] for kind in BEST_DRAWING_KINDS if kind in kinds), None)
+        ranks = {name: KINDS[self.store.card(name).kind].drawing_rank for name in self.store.list_models(world)}
+        able = (name for name in sorted(ranks, key=lambda name: -ranks[name]) if ranks[name] and self.can_load(name))
+        name = next(able, None)
         if name is None:
             raise UserError(f"The world {world} has no model to draw from; upload a picture instead.")
         return name
@@ -199,7 +200,8 @@ class Workspace:
         """Draw a sample of the prior, its latents scaled by the temperature (truncation, for a StyleGAN2)."""
         latents = self.store.load(model).sample(1, make_generator(seed)).map(lambda part: part * temperature)
         kind = self.store.card(model).kind
-        origin = f"drawn from {kind}, seed {seed}, T {temperature:g}"
+        source = kind if KINDS[kind].is_stored else model
+        origin = f"drawn from {source}, seed {seed}, T {temperature:g}"
         return Picture(self.decode_latents(model, latents), origin, name=f"drawn {model} {seed} {temperature!r}")
 
     def load_row(self, world: str, index: int, source: Literal["test", "train"] = "test") -> Picture:

@@ -4,6 +4,6 @@ How one checkpoint is written and read belongs in `models`; here they have names
 """
 
 from latentlab.store.listing import infer_world
-from latentlab.store.store import BROUGHT_KIND, FIRST_ATTRIBUTE, Store
+from latentlab.store.store import FIRST_ATTRIBUTE, Store
 
-__all__ = ["BROUGHT_KIND", "FIRST_ATTRIBUTE", "Store", "infer_world"]
+__all__ = ["FIRST_ATTRIBUTE", "Store", "infer_world"]

@@ -13,6 +13,7 @@ from pathlib import Path
 from latentlab import models
 from latentlab.errors import UserError
 from latentlab.models import Card
+from latentlab.models.kinds import list_stored_kinds
 from latentlab.runs.layout import RESULT_FILE, RUN_CHECKPOINT_NAME, name_run_checkpoint
 from latentlab.types import ImageShape
 
@@ -55,9 +56,9 @@ def list_checkpoints(paths: Mapping[str, Path]) -> tuple[dict[str, CheckpointEnt
     for name, path in paths.items():
         try:
             stamp, card = _read_stamp(path), models.read_card(path)
-            if card.kind not in models.NETWORK_CLASSES or not CHECKPOINT_NAME.fullmatch(name):
+            if card.kind not in list_stored_kinds() or not CHECKPOINT_NAME.fullmatch(name):
                 raise UserError(
-                    f"{path.name} holds a {card.kind[:40]!r}; LatentLab knows {', '.join(models.NETWORK_CLASSES)}."
+                    f"{path.name} holds a {card.kind[:40]!r}; LatentLab knows {', '.join(list_stored_kinds())}."
                 )
             entries[name] = CheckpointEntry(path, stamp, card)
         except UserError as error:

@@ -16,10 +16,11 @@ from latentlab import models
 from latentlab.chance import make_generator
 from latentlab.datasets import WORLD_NAMES
 from latentlab.errors import UserError
-from latentlab.models import AttributeClassifier, Card, Pixels
+from latentlab.models import AttributeClassifier, Card
 from latentlab.models.classifiers import external
 from latentlab.models.classifiers.answers import LogitPicker
 from latentlab.models.classifiers.external import ClassifierSettings
+from latentlab.models.kinds import BROUGHT_KIND, KINDS, PIXELS_KIND, list_stored_kinds
 from latentlab.resources import find_checkpoints_folder
 from latentlab.runs.layout import RUN_CHECKPOINT_NAME
 from latentlab.store.listing import (
@@ -34,7 +35,6 @@ from latentlab.torch_modes import use_plain_modes
 from latentlab.types import Bench, ImageShape, LatentModel
 
 FIRST_ATTRIBUTE = "Smiling"  # people recognise it, and it is the one most evenly split
-BROUGHT_KIND, PIXELS_KIND = "brought", "pixels"
 
 Network = TypeVar("Network")
 
@@ -124,11 +124,11 @@ class Store:
         return [*own, *(head for name, card in added for head in _list_heads(name, card))]
 
     def _list_networks(self, world: str, latent: bool) -> list[str]:
-        order = list(models.NETWORK_CLASSES)
+        order = list_stored_kinds()
         names = [
             name
             for name, entry in self._entries.items()
-            if infer_world(name, entry.card) == world and (entry.card.kind in models.LATENT_KINDS) == latent
+            if infer_world(name, entry.card) == world and KINDS[entry.card.kind].is_latent == latent
         ]
         shipped = [name for name in names if not RUN_CHECKPOINT_NAME.fullmatch(name)]
         learned = sorted((name for name in names if RUN_CHECKPOINT_NAME.fullmatch(name)), reverse=True)
@@ -142,6 +142,22 @@ class Store:
         raise UserError(
             f"There is no world {world[:60]!r} in {self.folder}; there are {', '.join(self.worlds) or 'none'}."
         )
+
+    def is_added(self, name: str) -> bool:
+        """Say whether somebody brought the network: it lies in no folder."""
+        return name.partition(":")[0] in self._added
+
+    def find_world(self, name: str) -> str:
+        """Return the world of a network; of one that was brought, the one in its name, else the first of its size."""
+        base, card = name.partition(":")[0], self.card(name)
+        named = infer_world(base, card)
+        if not self.is_added(base):
+            return named
+        fitting = [world for world in self.worlds if self.find_image_shape(world) == card.image_shape]
+        if not fitting:
+            shape = "×".join(map(str, card.image_shape))
+            raise UserError(f"{base} takes images of {shape}, and no world here has such; open one that has.")
+        return named if named in fitting else fitting[0]
 
     def card(self, name: str) -> Card:
         """Return the card of a checkpoint, an added network, a head (its network's) or a world's pixels."""
@@ -212,8 +228,8 @@ class Store:
             return AttributeClassifier(self.load(base), card.classes.index(attribute)).eval()
         if base in self._added:
             return self._added[base][1]
-        if card.kind == PIXELS_KIND:
-            return Pixels(card.image_shape)
+        if not KINDS[card.kind].is_stored:
+            return models.construct_network(card.kind, card.arguments)
         return models.load_network(self._find_entry(base).path, self.device)[1]
 
     def digest(self, name: str) -> str:
@@ -226,8 +242,9 @@ class Store:
 
     def _hash_weights(self, base: str) -> str:
         if base in self._added:
-            return _digest_state(self._added[base][1])
-        return PIXELS_KIND if self.card(base).kind == PIXELS_KIND else models.digest_file(self._find_entry(base).path)
+            return _digest_state(base, self._added[base][1])
+        kind = self.card(base).kind
+        return models.digest_file(self._find_entry(base).path) if KINDS[kind].is_stored else kind
 
     def bench(self, model: str, classifier: str | None = None, seed: int = 0, fast: bool = False) -> Bench:
         """Return what an operator needs, by name; `fast` where a few grey levels do not matter."""
@@ -313,9 +330,10 @@ def _list_heads(name: str, card: Card) -> list[str]:
     return [f"{name}:{attribute}" for attribute in sorted(card.classes, key=lambda a: a != FIRST_ATTRIBUTE)]
 
 
-def _digest_state(network: Any) -> str:
+def _digest_state(name: str, network: Any) -> str:
+    """Digest the tensors of a network; one that shows none is known by its name."""
     state = network.state_dict() if isinstance(network, nn.Module) else {}
-    whole = hashlib.sha256()
+    whole = hashlib.sha256(b"" if state else name.encode())
     for name, tensor in sorted(state.items()):
         whole.update(name.encode() + tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return whole.hexdigest()[:16]

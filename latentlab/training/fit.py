@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from latentlab import datasets
 from latentlab.errors import UserError
 from latentlab.models import Card
+from latentlab.models.kinds import KINDS, list_stored_kinds
 from latentlab.training import distributed
 from latentlab.training.fit_loop import FitPlan, fit_network
-from latentlab.training.fitters.airbench import AirbenchFitter
-from latentlab.training.fitters.classifier import make_resnet18_fitter, make_small_resnet_fitter
-from latentlab.training.fitters.glow import GlowFitter
 from latentlab.training.fitters.projected_discriminator import load_eye
-from latentlab.training.fitters.stylegan2 import StyleGAN2Fitter
-from latentlab.training.fitters.vae import VAEFitter
 
 # So that no weights are the very numbers that a small seed draws later: a StyleGAN2 whose first layer holds its own z
 # answers that z twice as strongly as any other.
 WEIGHT_SEED_OFFSET = 1_618_033_989
-
-FITTERS: dict[str, Callable[[datasets.Dataset, str], Any]] = {
-    "glow": GlowFitter,
-    "vae": VAEFitter,
-    "stylegan2": StyleGAN2Fitter,
-    "resnet18": make_resnet18_fitter,
-    "resnet": make_small_resnet_fitter,
-    "airbench": AirbenchFitter,
-}
 
 
 def fit(
@@ -51,11 +36,11 @@ def fit(
     With `parent`, a checkpoint of the same shape, the fit starts from its weights. `eye`, a classifier of the same
     world, helps a stylegan2 to see.
     """
-    if kind not in FITTERS:
-        raise UserError(f"There is no network of kind {kind!r}; choose {', '.join(FITTERS)}.")
+    if kind not in list_stored_kinds():
+        raise UserError(f"There is no network of kind {kind!r}; choose {', '.join(list_stored_kinds())}.")
     if not (minutes or steps) or (minutes or 1) <= 0 or (steps or 1) <= 0 or (batch or 1) <= 0:
         raise UserError("A fit needs a budget above 0: --minutes or --steps (and a batch above 0).")
-    if eye and kind != "stylegan2":
+    if eye and not KINDS[kind].uses_eye:
         raise UserError(f"Only a stylegan2 learns with an eye; leave --eye out for a {kind}.")
     loaded = datasets.load_world(world)
     device = distributed.choose_device(device)
@@ -65,7 +50,7 @@ def fit(
     files = "".join(f" --{name} {path.name}" for name, path in {"from": parent, "eye": eye}.items() if path)
     command = f"latentlab fit {kind} --data {world} --out {out.name}{budget}{files}"
     plan = FitPlan(kind, out, minutes, steps, batch, seed, device, command, parent)
-    fitter = FITTERS[kind](loaded, device)
+    fitter = KINDS[kind].load_fitter()(loaded, device)
     if eye:
         fitter.attach_eye(load_eye(eye, loaded, device))
     return fit_network(plan, fitter, loaded)

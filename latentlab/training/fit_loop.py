@@ -16,11 +16,10 @@ from tqdm import tqdm
 from latentlab import chance, models
 from latentlab.datasets import Dataset
 from latentlab.errors import UserError
-from latentlab.models import Card, checkpoint
+from latentlab.models import KINDS, Card, checkpoint
 from latentlab.training import distributed, resume_state
 from latentlab.training.named_directions import find_directions
 from latentlab.training.resume_state import TrainingProgress
-from latentlab.training.scores import SCORERS
 from latentlab.training.update_loop import BatchOrder, Fitter, find_divergence, iterate_updates
 from latentlab.types import DirectedModel
 
@@ -183,7 +182,7 @@ def _ship_checkpoint(
         licence=f"weights: as the project; data: {world.licence}",
     )
     models.save_network(plan.out, network, card)
-    scores = SCORERS[plan.kind](network, world)
+    scores = KINDS[plan.kind].load_scorer()(network, world)
     card = replace(card, scores={name: float(f"{value:.4g}") for name, value in scores.items()})
     models.save_network(plan.out, network, card)
     return card

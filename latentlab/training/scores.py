@@ -49,16 +49,6 @@ def score_classifier(network: nn.Module, world: Dataset, place: ProcessPlace = S
     return scores
 
 
-SCORERS: dict[str, Callable[..., dict[str, float]]] = {  # of a network, its world, and a place among processes
-    "glow": score_flow,
-    "vae": score_autoencoder,
-    "stylegan2": score_generator,
-    "resnet18": score_classifier,
-    "resnet": score_classifier,
-    "airbench": score_classifier,
-}
-
-
 @torch.no_grad()
 def measure_images(
     measure: Callable[[Images, torch.Generator], Tensor],

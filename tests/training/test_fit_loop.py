@@ -16,8 +16,9 @@ from safetensors.torch import load_file
 from latentlab import chance, datasets, models
 from latentlab.datasets import Split
 from latentlab.errors import UserError
+from latentlab.models.kinds import list_stored_kinds
 from latentlab.training import fit_loop, resume_state
-from latentlab.training.fit import FITTERS, fit
+from latentlab.training.fit import fit
 from latentlab.training.fit_loop import FitPlan
 from latentlab.training.named_directions import find_label_directions, find_principal_directions
 from latentlab.training.update_loop import BatchOrder
@@ -26,12 +27,13 @@ SCRIPT = """
 import sys, torch
 from pathlib import Path
 from latentlab import data
-from latentlab.fit import FITTERS, loop
+from latentlab import models
+from latentlab.fit import loop
 torch.set_num_threads(1)
 torch.manual_seed(0)
 world = data.load("digits")
 plan = loop.Plan(sys.argv[3], Path(sys.argv[1]), None, int(sys.argv[2]), 16, 0, "cpu", "a test", save_every=0.0)
-loop.run(plan, FITTERS[sys.argv[3]](world, "cpu"), world)
+loop.run(plan, models.KINDS[sys.argv[3]].load_fitter()(world, "cpu"), world)
 """
 
 
@@ -55,10 +57,12 @@ def run(
     out: Path, steps: int, world: datasets.Dataset, kind: str = "resnet", parent: Path | None = None
 ) -> models.Card:
     torch.manual_seed(0)
-    return fit_loop.fit_network(replace(plan(out, steps, kind), parent=parent), FITTERS[kind](world, "cpu"), world)
+    return fit_loop.fit_network(
+        replace(plan(out, steps, kind), parent=parent), models.KINDS[kind].load_fitter()(world, "cpu"), world
+    )
 
 
-@pytest.mark.parametrize("kind", [kind for kind in FITTERS if kind != "resnet18"])
+@pytest.mark.parametrize("kind", [kind for kind in list_stored_kinds() if kind != "resnet18"])
 def test_every_kind_fits_saves_and_loads(kind, tmp_path, digits):
     card = run(tmp_path / "net.safetensors", 2, digits, kind)
     again, network = models.load_network(tmp_path / "net.safetensors")
@@ -68,7 +72,7 @@ def test_every_kind_fits_saves_and_loads(kind, tmp_path, digits):
     assert not network.training
     assert not any(p.requires_grad for p in network.parameters())
     assert not (tmp_path / "net.resume").exists()
-    if kind in models.LATENT_KINDS:
+    if models.KINDS[kind].is_latent:
         assert {"pc1", "pc8", "7"} <= set(network.directions)
     further = run(tmp_path / "further.safetensors", 1, digits, kind, tmp_path / "net.safetensors")
     assert further.parent == f"net {models.digest_file(tmp_path / 'net.safetensors')}"
@@ -176,7 +180,7 @@ def course(count: int, batch: int, place: tuple[int, int]) -> BatchOrder:
 
 
 def test_divergence_is_one_clear_line_and_keeps_the_state(tmp_path, digits):
-    fitter = FITTERS["resnet"](digits, "cpu")
+    fitter = models.KINDS["resnet"].load_fitter()(digits, "cpu")
     out = tmp_path / "net.safetensors"
     everything = torch.nn.ModuleDict({"fit": fitter.modules, "average": fitter.network})
     resume_state.save_resume_state(
@@ -200,7 +204,7 @@ def test_divergence_is_one_clear_line_and_keeps_the_state(tmp_path, digits):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_one_clear_line_and_keeps_the_state(tmp_path, digits):
-    fitter = FITTERS["resnet"](digits, "cpu")
+    fitter = models.KINDS["resnet"].load_fitter()(digits, "cpu")
     resume = tmp_path / "net.resume"
     resume_state.save_resume_state(resume, resume_state.TrainingProgress(1), fitter.modules, fitter.optimisers)
     kept = resume.read_bytes()

@@ -110,7 +110,9 @@ def show_step(session: Session, place: Any) -> Session:
 def collect_doubts(workspace: Workspace, session: Session, tool: Attack, trace: AttackTrace) -> tuple[str, ...]:
     """Return the reasons not to trust the numbers, one line each."""
     bench = workspace.store.bench(session.model, session.classifier, session.seed)
-    rebuilt = workspace.predict_picture(session.world, session.classifier, rebuild_input(workspace, session).image)
+    rebuilt = workspace.predict_picture(
+        session.world, session.classifier, rebuild_input(workspace, session).image, session.model
+    )
     here = {
         "The rebuilding alone changes the label: the attack did not have to.": rebuilt.best_class
         != session.before.best_class,

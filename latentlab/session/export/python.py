@@ -12,7 +12,6 @@ from latentlab.session.actions import make_move_batch
 from latentlab.session.export.png import name_png
 from latentlab.session.state import Session
 from latentlab.session.workspace import REFINE_STEPS, Workspace
-from latentlab.store import BROUGHT_KIND
 
 TOOL_LINE = "    result = tool(batch, bench).images[0]"
 DECODE_LINE = "    result = decode(bench.model, tool.move(latents, batch, bench)[0][[0]])[0]"
@@ -131,9 +130,7 @@ def quote_networks(session: Session) -> str:
 
 def mention_own_networks(workspace: Workspace, session: Session) -> str:
     """Write a line for each network that is on no disk."""
-    own = [
-        name for name in (session.model, session.classifier) if name and workspace.store.card(name).kind == BROUGHT_KIND
-    ]
+    own = [name for name in (session.model, session.classifier) if name and workspace.store.is_added(name)]
     return "".join(
         f"# First your own network: store.add({write_literal(name)}, …), as you gave it to the page.\n" for name in own
     )

@@ -94,7 +94,7 @@ def move_selection(
         embed_for_plan(map_maker, plan, workspace.decode_latents(session.model, codes)),
     )
     starts = ground.points[list(rows)]
-    flow = workspace.find_density_model(session.world) if bits else None
+    flow = workspace.find_density_model(session.world, session.model) if bits else None
     surprise = (
         None
         if flow is None

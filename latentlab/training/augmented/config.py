@@ -9,10 +9,11 @@ from typing import Annotated, Any, Literal
 
 from latentlab.errors import UserError
 from latentlab.knobs import Knob, list_changed_knobs, tool
+from latentlab.models.kinds import list_classifier_kinds
 from latentlab.operators import METHODS, make_operator
 from latentlab.types import Operator
 
-TRAINABLE_NETWORKS = ("resnet", "resnet18", "airbench")  # kinds of classifiers, each a key of models.NETWORKS
+TRAINABLE_NETWORKS = tuple(reversed(list_classifier_kinds()))
 
 
 @tool

@@ -13,11 +13,11 @@ from latentlab.datasets import Dataset, Split
 from latentlab.errors import UserError
 from latentlab.knobs import tool_to_json
 from latentlab.models import Card, Pixels
+from latentlab.models.kinds import list_classifier_kinds
 from latentlab.models.modules import use_channels_last
 from latentlab.models.networks import NetworkSource
 from latentlab.training.augmented.config import Config
 from latentlab.training.augmented.subset import TrainingRows, split_rows
-from latentlab.training.fit import FITTERS
 from latentlab.types import LatentModel, Operator
 
 FAVOURITE_ATTRIBUTE = "Smiling"  # people recognise it, and it is the one most evenly split
@@ -105,7 +105,7 @@ def _make_network(
     own = replace(world, train=Split(world.train.images[rows], world.train.labels[rows]))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        fitter = FITTERS[config.network](own, "cpu")
+        fitter = models.KINDS[config.network].load_fitter()(own, "cpu")
         fitter.begin(own.train.take_batch(slice(None))[0])
     return config.network, fitter.arguments, fitter.network
 
@@ -114,14 +114,14 @@ def _make_child(name: str, world: Dataset, networks: NetworkSource) -> tuple[str
     """Take the parent's weights; the last layer too if the classes are the same, or one is an attribute it knows."""
     base, _, attribute = name.partition(":")
     card, parent = networks.card(base), networks.load(base)
-    if card.kind not in FITTERS or card.kind in models.LATENT_KINDS or tuple(card.image_shape) != world.image_shape:
+    if card.kind not in list_classifier_kinds() or tuple(card.image_shape) != world.image_shape:
         raise UserError(f"{name} is no classifier of {world.name}'s images that LatentLab made; choose another parent.")
     weights = {key: value.cpu() for key, value in parent.state_dict().items()}
     head = _inherit_head(card, world, attribute, weights)
     arguments = card.arguments | {"classes": world.classes}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network = use_channels_last(models.NETWORK_CLASSES[card.kind](**arguments))
+        network = use_channels_last(models.construct_network(card.kind, arguments))
     body = {key: value for key, value in weights.items() if not key.startswith("head.")}
     network.load_state_dict(body | head, strict=False)
     return card.kind, arguments, network

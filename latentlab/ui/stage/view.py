@@ -9,6 +9,7 @@ from torch import Tensor
 
 from latentlab import session as verbs
 from latentlab.images import ImageTensor
+from latentlab.models import KINDS
 from latentlab.session import REFINE_STEPS, Prediction, Reconstruction, Result, Session, Workspace
 from latentlab.types import RefinableModel
 from latentlab.ui.html import draw_image, draw_term, escape_text, join_html
@@ -18,15 +19,6 @@ MAX_CLASSES_SHOWN = 10  # classes shown
 MAX_LABEL_LETTERS = 16  # letters of a class name
 POOR_PSNR = 18.0  # dB: below, a rebuilding differs from its input at a glance
 
-KIND_TITLES = {
-    "glow": ("Glow", "Glow, a normalizing flow: invertible, so it rebuilds every image exactly and knows its density."),
-    "vae": ("MMD-VAE", "MMD-VAE: an autoencoder with one short code; it rebuilds the gist and blurs the rest."),
-    "stylegan2": (
-        "StyleGAN2",
-        "StyleGAN2 in W+: one style vector a layer, coarse to fine; an encoder finds the image's.",
-    ),
-    "pixels": ("Pixels", "Pixels: the identity. The control for every move in a latent space."),
-}
 REFINE_HELP = (
     f"{REFINE_STEPS} steps of optimisation bring the encoding of this picture nearer to it. The encoder alone is what "
     "an augmentation would use in training."
@@ -94,7 +86,7 @@ def draw_card(
 
 def describe_fidelity(workspace: Workspace, session: Session, clean: Reconstruction) -> str:
     """Name the space and say how near it comes; where its encoding can be refined, say how far that is."""
-    kind = draw_term(*KIND_TITLES[find_kind(workspace, session.model)])
+    kind = draw_term(*describe_model(workspace, session.model))
     if session.refining:
         step = f"{session.refining.step} of {session.refining.steps}"
         stop = draw_action_button("halt", "Stop", "Give up and keep the encoding as it was.")
@@ -134,10 +126,10 @@ def format_psnr(psnr: float) -> str:
     )
 
 
-def find_kind(workspace: Workspace, model: str) -> str:
-    """Return the model's kind; one that has no title here counts as pixels."""
-    kind = workspace.store.card(model).kind
-    return kind if kind in KIND_TITLES else "pixels"
+def describe_model(workspace: Workspace, model: str) -> tuple[str, str]:
+    """Return what people call a model, and what it is; one that was brought goes by its own name."""
+    kind = KINDS[workspace.store.card(model).kind]
+    return kind.title or model, kind.meaning
 
 
 def spell_name(word: str) -> str:
@@ -240,7 +232,7 @@ def compare_labels(session: Session, done: Result) -> tuple[str, str]:
 
 def shorten_model_name(workspace: Workspace, name: str, world: str) -> str:
     """Return the kind's own name for a model of this world, the store's name for one that was brought."""
-    return KIND_TITLES[find_kind(workspace, name)][0] if name.startswith(f"{world}-") else name
+    return describe_model(workspace, name)[0] if name.startswith(f"{world}-") else name
 
 
 def draw_thumbnails(found: Iterable[verbs.Picture], chosen: verbs.Picture | None) -> str:

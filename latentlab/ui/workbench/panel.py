@@ -10,6 +10,7 @@ import gradio as gr
 
 from latentlab import session as verbs
 from latentlab.errors import UserError
+from latentlab.models import KINDS
 from latentlab.session import DRAW_SETTING, INDEX_SETTING, SEED_SETTING, TEMPERATURE_SETTING, Session, Workspace
 from latentlab.ui.components import (
     draw_crop_frame,
@@ -144,8 +145,8 @@ class WorkbenchActions:
     def draw_sample(self, session: Session, seed: Any, temperature: Any) -> Session:
         """Draw a sample from the space's prior; where the space is pixels, from the world's drawing model."""
         number, heat = DRAW_SETTING.check_value(seed), TEMPERATURE_SETTING.check_value(temperature)
-        pixels = self.workspace.store.card(session.model).kind == "pixels"
-        model = self.workspace.choose_drawing_model(session.world) if pixels else session.model
+        draws = KINDS[self.workspace.store.card(session.model).kind].drawing_rank > 0
+        model = session.model if draws else self.workspace.choose_drawing_model(session.world)
         return verbs.place_picture(
             self.workspace, replace(session, drawn=number), self.workspace.draw_sample(model, number, heat)
         )

@@ -13,9 +13,8 @@ from latentlab.session import Session, Workspace
 from latentlab.ui.html import draw_image, escape_text, join_html
 from latentlab.ui.stage.view import (
     DIFFERENCE_GAIN,
-    KIND_TITLES,
     amplify_difference,
-    find_kind,
+    describe_model,
     format_bits,
     shorten_model_name,
 )
@@ -93,7 +92,7 @@ def draw_models(workspace: Workspace, session: Session) -> str:
 
 def draw_model(workspace: Workspace, session: Session, chosen: str) -> str:
     """Draw one model's rebuilding, or why it cannot rebuild the picture."""
-    clean, (label, meaning) = session.rebuilt[chosen], KIND_TITLES[find_kind(workspace, chosen)]
+    clean, (label, meaning) = session.rebuilt[chosen], describe_model(workspace, chosen)
     if isinstance(clean, str):
         return (
             f'<button class="ll-model" disabled><span><b>{escape_text(chosen)}</b>{escape_text(clean)}</span></button>'
@@ -101,7 +100,7 @@ def draw_model(workspace: Workspace, session: Session, chosen: str) -> str:
     pictures = draw_image(clean.image[0], f"rebuilt by {label}") + draw_image(
         amplify_difference(clean.image[0], session.source.image[0]), f"error of {label} × {DIFFERENCE_GAIN}"
     )
-    bits = session.before.bits if find_kind(workspace, chosen) == "glow" else None
+    bits = session.before.bits if workspace.find_density_model(session.world, session.model) == chosen else None
     surprise = "" if bits is None else f"<br>{format_bits(bits)} bits/dim"
     error = "exact" if math.isinf(clean.psnr) else f"{clean.psnr:.1f} dB"
     own = escape_text(shorten_model_name(workspace, chosen, session.world))

@@ -1,0 +1,130 @@
+"""The kinds of networks: one table, a row a kind, that says all that others need to know of it.
+
+What a network can do is asked of the network itself, by the protocols of `types`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pkgutil import resolve_name
+from typing import Any
+
+from latentlab.models.classifiers.airbench import Airbench
+from latentlab.models.classifiers.resnet import ResNet18, SmallResNet
+from latentlab.models.glow.flow import Glow
+from latentlab.models.pixels import Pixels
+from latentlab.models.stylegan2.generator import StyleGAN2
+from latentlab.models.vae import MMDVAE
+
+LazyPart = str | Callable[..., Any]  # itself, or "module:name" of what lies above this layer
+
+PIXELS_KIND, BROUGHT_KIND = "pixels", "brought"
+
+
+@dataclass(frozen=True)
+class ModelKind:
+    """What is known of a kind before any of its networks is loaded."""
+
+    network: Callable[..., Any] | None  # its constructor, with the card's arguments
+    title: str = ""  # empty: each goes by its own name
+    meaning: str = ""
+    is_latent: bool = True  # a space to move in; else a classifier
+    is_stored: bool = True  # in checkpoints
+    fitter: LazyPart = ""  # of a world and a device
+    scorer: LazyPart = ""  # of a network, its world, and a place among processes
+    drawing_rank: int = 1  # the higher, the better its samples look; 0 if there is no prior to draw from
+    judging_rank: int = 0  # the higher, the better it says what is in a picture
+    uses_eye: bool = False  # a classifier can help it to see while it is fitted
+    unit: str = "σ"  # of a latent coordinate; empty for intensities
+
+    def load_fitter(self) -> Callable[..., Any]:
+        """Return what makes the fitter."""
+        return load_part(self.fitter)
+
+    def load_scorer(self) -> Callable[..., dict[str, float]]:
+        """Return what measures the figures of a card."""
+        return load_part(self.scorer)
+
+
+KINDS: dict[str, ModelKind] = {
+    "glow": ModelKind(
+        Glow,
+        "Glow",
+        "Glow, a normalizing flow: invertible, so it rebuilds every image exactly and knows its density.",
+        fitter="latentlab.training.fitters.glow:GlowFitter",
+        scorer="latentlab.training.scores:score_flow",
+        drawing_rank=2,
+    ),
+    "vae": ModelKind(
+        MMDVAE,
+        "MMD-VAE",
+        "MMD-VAE: an autoencoder with one short code; it rebuilds the gist and blurs the rest.",
+        fitter="latentlab.training.fitters.vae:VAEFitter",
+        scorer="latentlab.training.scores:score_autoencoder",
+    ),
+    "stylegan2": ModelKind(
+        StyleGAN2,
+        "StyleGAN2",
+        "StyleGAN2 in W+: one style vector a layer, coarse to fine; an encoder finds the image's.",
+        fitter="latentlab.training.fitters.stylegan2:StyleGAN2Fitter",
+        scorer="latentlab.training.scores:score_generator",
+        drawing_rank=3,
+        uses_eye=True,
+    ),
+    "airbench": ModelKind(
+        Airbench,
+        is_latent=False,
+        fitter="latentlab.training.fitters.airbench:AirbenchFitter",
+        scorer="latentlab.training.scores:score_classifier",
+        judging_rank=1,
+    ),
+    "resnet18": ModelKind(
+        ResNet18,
+        is_latent=False,
+        fitter="latentlab.training.fitters.classifier:make_resnet18_fitter",
+        scorer="latentlab.training.scores:score_classifier",
+        judging_rank=3,
+    ),
+    "resnet": ModelKind(
+        SmallResNet,
+        is_latent=False,
+        fitter="latentlab.training.fitters.classifier:make_small_resnet_fitter",
+        scorer="latentlab.training.scores:score_classifier",
+        judging_rank=2,
+    ),
+    PIXELS_KIND: ModelKind(
+        Pixels,
+        "Pixels",
+        "Pixels: the identity. The control for every move in a latent space.",
+        is_stored=False,
+        drawing_rank=0,
+        unit="",
+    ),
+    BROUGHT_KIND: ModelKind(None, meaning="A model that was brought; it is called by its own name.", is_stored=False),
+}
+
+
+def load_part(part: LazyPart) -> Callable[..., Any]:
+    """Return the part that a row names; it is imported when it is first used."""
+    return resolve_name(part) if isinstance(part, str) else part
+
+
+def list_stored_kinds() -> list[str]:
+    """List the kinds that checkpoints hold."""
+    return [name for name, kind in KINDS.items() if kind.is_stored]
+
+
+def list_classifier_kinds() -> list[str]:
+    """List the kinds of classifiers, the quickest first."""
+    return [name for name in list_stored_kinds() if not KINDS[name].is_latent]
+
+
+def list_judge_kinds() -> list[str]:
+    """List the kinds of classifiers, the best judge first."""
+    return sorted(list_classifier_kinds(), key=lambda name: -KINDS[name].judging_rank)
+
+
+def holds_latent_model(name: str) -> bool:
+    """Say whether checkpoints of this kind are spaces to move in."""
+    return name in KINDS and KINDS[name].is_latent
