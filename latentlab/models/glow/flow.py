@@ -9,7 +9,7 @@ data, whose codes are large, come back. In the fast mode the state is fp32 and t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from jaxtyping import Float
@@ -160,8 +160,8 @@ class FlowLevel(nn.Module):
         super().__init__()
         self.steps = TypedModuleList(FlowStep(4 * channels, hidden, rng) for _ in range(steps))
         self.kept = 0 if last else 2 * channels
-        leaving = 4 * channels - self.kept
-        self.prior = nn.Parameter(torch.zeros(2 * leaving)) if last else ZeroConv(self.kept, 2 * leaving)
+        self.leaving = 4 * channels - self.kept
+        self.prior = nn.Parameter(torch.zeros(2 * self.leaving)) if last else ZeroConv(self.kept, 2 * self.leaving)
 
     def encode_state(self, x: FlowState) -> tuple[KeptState, LeavingState, LogDet]:
         """Return what goes on, what leaves in standard coordinates, and the log-determinant."""
@@ -180,6 +180,26 @@ class FlowLevel(nn.Module):
         for step in reversed(self.steps):
             x = step.decode_state(x)
         return unsqueeze_pixels(x)
+
+    def initialise_steps(self, x: FlowState, noisy: FlowState) -> tuple[KeptState, KeptState]:
+        """Start the steps from the data of one batch, as it is and with noise within a grey level; return what goes
+        on of each.
+        """
+        x, noisy = squeeze_pixels(x), squeeze_pixels(noisy)
+        for step in self.steps:
+            step.initialise_actnorm(x, noisy - x)
+            x, noisy = step.encode_state(x)[0], step.encode_state(noisy)[0]
+        return x[..., : self.kept], noisy[..., : self.kept]
+
+    @torch.no_grad()
+    def widen_prior(self, factor: float) -> None:
+        """Make the prior this many times as wide, so that what leaves is that much smaller in standard coordinates."""
+        width = math.log(factor)
+        if isinstance(self.prior, nn.Parameter):
+            self.prior[self.leaving :].add_(width)
+        else:
+            assert self.prior.bias is not None
+            self.prior.bias[self.leaving :].add_(width / torch.exp(3 * self.prior.gain[self.leaving :, 0, 0]))
 
 
 class Glow(nn.Module):
@@ -247,11 +267,12 @@ class Glow(nn.Module):
             apply_logit(self._spread_images(images, each)).to(self._first_parameter.dtype) for each in (0.5, noise)
         )
         for level in self.levels:
-            x, noisy = squeeze_pixels(x), squeeze_pixels(noisy)
-            for step in level.steps:
-                step.initialise_actnorm(x, noisy - x)
-                x, noisy = step.encode_state(x)[0], step.encode_state(noisy)[0]
-            x, noisy = x[..., : level.kept], noisy[..., : level.kept]
+            x, noisy = level.initialise_steps(x, noisy)
+
+    def standardise(self, deviations: Mapping[str, float]) -> None:
+        """Give codes whose parts have these deviations 1 from now on, as samples have; no picture changes."""
+        for level, (name, _) in zip(reversed(self.levels), self.list_part_shapes(), strict=True):
+            level.widen_prior(deviations[name])
 
     def list_part_shapes(self) -> Iterator[tuple[str, ImageShape]]:
         channels, height, _ = self.image_shape
