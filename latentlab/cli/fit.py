@@ -12,13 +12,13 @@ HELP = "train a network from scratch; the same command goes on where it was stop
 
 
 def add_fit_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
-    parser.add_argument("kind", metavar="KIND", help="glow, vae, stylegan2, airbench, resnet18 or resnet")
+    parser.add_argument("kind", metavar="KIND", help="glow, vae, stylegan2, airbench, resnet18, resnet20 or resnet")
     parser.add_argument("--data", required=True, metavar="WORLD", help="digits, cifar10, mnist, faces, or one's own")
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="checkpoints/WORLD-KIND.safetensors")
     parser.add_argument("--minutes", type=float, help="budget of time")
     parser.add_argument("--steps", type=int, help="budget of updates; the first budget that is used up ends the fit")
     parser.add_argument("--from", dest="parent", type=Path, metavar="FILE", help="start from this checkpoint's weights")
-    parser.add_argument("--eye", type=Path, metavar="FILE", help="a classifier of the same data, for a stylegan2")
+    parser.add_argument("--eye", type=Path, metavar="FILE", help="a classifier of the data, for a stylegan2 or vae")
     parser.add_argument("--batch", type=int, help="images an update (default: as suits the kind)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")

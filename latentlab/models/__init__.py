@@ -5,7 +5,7 @@ A network here maps tensors to tensors. How it learns belongs in `training`, wha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from latentlab.models.checkpoint import DIRECTION_PREFIX, Card, digest_file, rea
 from latentlab.models.classifiers.airbench import Airbench
 from latentlab.models.classifiers.external import NormalisedClassifier
 from latentlab.models.classifiers.inference import FoldedClassifier
-from latentlab.models.classifiers.resnet import AttributeClassifier, ResNet18, SmallResNet
+from latentlab.models.classifiers.resnet import AttributeClassifier, ResNet18, ResNet20, SmallResNet
 from latentlab.models.construction_budget import ConstructionBudget
 from latentlab.models.glow.flow import Glow
 from latentlab.models.glow.inference import FoldedGlow
@@ -27,6 +27,7 @@ from latentlab.models.kinds import KINDS, list_stored_kinds
 from latentlab.models.modules import use_channels_last
 from latentlab.models.network_probe import probe_network
 from latentlab.models.pixels import Pixels
+from latentlab.models.spatial_vae import SpatialVAE
 from latentlab.models.stylegan2.generator import StyleGAN2
 from latentlab.models.vae import MMDVAE
 from latentlab.types import DirectedModel
@@ -44,7 +45,9 @@ __all__ = [
     "NormalisedClassifier",
     "Pixels",
     "ResNet18",
+    "ResNet20",
     "SmallResNet",
+    "SpatialVAE",
     "StyleGAN2",
     "construct_network",
     "digest_file",
@@ -65,6 +68,8 @@ def construct_network(kind: str, arguments: Mapping[str, Any]) -> Any:
 def save_network(path: Path, network: nn.Module, card: Card) -> None:
     """Save weights, directions and card in one file."""
     tensors = dict(network.state_dict())
+    if isinstance(network, SpatialVAE):  # its weights are of half precision already
+        tensors |= {name: weight.half() for name, weight in network.named_parameters()}
     tensors |= {DIRECTION_PREFIX + name: vector for name, vector in getattr(network, "directions", {}).items()}
     checkpoint.write_checkpoint(path, card, tensors)
 

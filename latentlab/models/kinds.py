@@ -11,9 +11,10 @@ from pkgutil import resolve_name
 from typing import Any
 
 from latentlab.models.classifiers.airbench import Airbench
-from latentlab.models.classifiers.resnet import ResNet18, SmallResNet
+from latentlab.models.classifiers.resnet import ResNet18, ResNet20, SmallResNet
 from latentlab.models.glow.flow import Glow
 from latentlab.models.pixels import Pixels
+from latentlab.models.spatial_vae import SpatialVAE
 from latentlab.models.stylegan2.generator import StyleGAN2
 from latentlab.models.vae import MMDVAE
 
@@ -35,16 +36,21 @@ class ModelKind:
     scorer: LazyPart = ""  # of a network, its world, and a place among processes
     drawing_rank: int = 1  # the higher, the better its samples look; 0 if there is no prior to draw from
     judging_rank: int = 0  # the higher, the better it says what is in a picture
-    uses_eye: bool = False  # a classifier can help it to see while it is fitted
+    eye_fitter: LazyPart = ""  # the fitter that a classifier can help to see; empty where none can
     unit: str = "σ"  # of a latent coordinate; empty for intensities
 
-    def load_fitter(self) -> Callable[..., Any]:
-        """Return what makes the fitter."""
-        return load_part(self.fitter)
+    def load_fitter(self, with_eye: bool = False) -> Callable[..., Any]:
+        """Return what makes the fitter, or the one that a classifier helps to see."""
+        return load_part(self.eye_fitter if with_eye else self.fitter)
 
     def load_scorer(self) -> Callable[..., dict[str, float]]:
         """Return what measures the figures of a card."""
         return load_part(self.scorer)
+
+
+def build_vae(**arguments: Any) -> MMDVAE | SpatialVAE:
+    """Build the MMD-VAE of the paper, or the one whose code is a map, which alone has a stride."""
+    return SpatialVAE(**arguments) if "stride" in arguments else MMDVAE(**arguments)
 
 
 KINDS: dict[str, ModelKind] = {
@@ -57,11 +63,12 @@ KINDS: dict[str, ModelKind] = {
         drawing_rank=2,
     ),
     "vae": ModelKind(
-        MMDVAE,
+        build_vae,
         "MMD-VAE",
-        "MMD-VAE: an autoencoder with one short code; it rebuilds the gist and blurs the rest.",
+        "MMD-VAE: an autoencoder with one short code; what does not fit into the code is blurred.",
         fitter="latentlab.training.fitters.vae:VAEFitter",
         scorer="latentlab.training.scores:score_autoencoder",
+        eye_fitter="latentlab.training.fitters.spatial_vae:SpatialVAEFitter",
     ),
     "stylegan2": ModelKind(
         StyleGAN2,
@@ -70,7 +77,7 @@ KINDS: dict[str, ModelKind] = {
         fitter="latentlab.training.fitters.stylegan2:StyleGAN2Fitter",
         scorer="latentlab.training.scores:score_generator",
         drawing_rank=3,
-        uses_eye=True,
+        eye_fitter="latentlab.training.fitters.stylegan2:StyleGAN2Fitter",
     ),
     "airbench": ModelKind(
         Airbench,
@@ -85,6 +92,13 @@ KINDS: dict[str, ModelKind] = {
         fitter="latentlab.training.fitters.classifier:make_resnet18_fitter",
         scorer="latentlab.training.scores:score_classifier",
         judging_rank=3,
+    ),
+    "resnet20": ModelKind(
+        ResNet20,
+        is_latent=False,
+        fitter="latentlab.training.fitters.classifier:make_resnet20_fitter",
+        scorer="latentlab.training.scores:score_classifier",
+        judging_rank=4,
     ),
     "resnet": ModelKind(
         SmallResNet,

@@ -8,11 +8,12 @@ import torch
 
 from latentlab import datasets
 from latentlab.errors import UserError
-from latentlab.models import Card
+from latentlab.models import Card, read_card
 from latentlab.models.kinds import KINDS, list_stored_kinds
 from latentlab.training import distributed
 from latentlab.training.fit_loop import FitPlan, fit_network
 from latentlab.training.fitters.projected_discriminator import load_eye
+from latentlab.training.temperature import CalibratedFitter
 
 # So that no weights are the very numbers that a small seed draws later: a StyleGAN2 whose first layer holds its own z
 # answers that z twice as strongly as any other.
@@ -34,23 +35,26 @@ def fit(
     """Train `kind` on `world` within the budget, going on where a stopped fit was, and write the checkpoint.
 
     With `parent`, a checkpoint of the same shape, the fit starts from its weights. `eye`, a classifier of the same
-    world, helps a stylegan2 to see.
+    world, helps a stylegan2 to see; a vae that has one has a map for a code, and rebuilt images are to look the same
+    to it.
     """
     if kind not in list_stored_kinds():
         raise UserError(f"There is no network of kind {kind!r}; choose {', '.join(list_stored_kinds())}.")
     if not (minutes or steps) or (minutes or 1) <= 0 or (steps or 1) <= 0 or (batch or 1) <= 0:
         raise UserError("A fit needs a budget above 0: --minutes or --steps (and a batch above 0).")
-    if eye and not KINDS[kind].uses_eye:
-        raise UserError(f"Only a stylegan2 learns with an eye; leave --eye out for a {kind}.")
+    if eye and not KINDS[kind].eye_fitter:
+        able = " or ".join(name for name in list_stored_kinds() if KINDS[name].eye_fitter)
+        raise UserError(f"Only a {able} learns with an eye; leave --eye out for a {kind}.")
     loaded = datasets.load_world(world)
     device = distributed.choose_device(device)
     torch.manual_seed(WEIGHT_SEED_OFFSET + seed)  # initial weights; every later draw has its own generator
     flags = {"minutes": minutes, "steps": steps, "batch": batch, "seed": seed}
     budget = "".join(f" --{name} {value}" for name, value in flags.items() if value is not None)
     files = "".join(f" --{name} {path.name}" for name, path in {"from": parent, "eye": eye}.items() if path)
-    command = f"latentlab fit {kind} --data {world} --out {out.name}{budget}{files}"
+    before = f"{read_card(parent).command} && " if parent else ""
+    command = f"{before}latentlab fit {kind} --data {world} --out {out.name}{budget}{files}"
     plan = FitPlan(kind, out, minutes, steps, batch, seed, device, command, parent)
-    fitter = KINDS[kind].load_fitter()(loaded, device)
+    fitter = KINDS[kind].load_fitter(with_eye=eye is not None)(loaded, device)
     if eye:
         fitter.attach_eye(load_eye(eye, loaded, device))
-    return fit_network(plan, fitter, loaded)
+    return fit_network(plan, fitter, fitter.hold_out(loaded) if isinstance(fitter, CalibratedFitter) else loaded)

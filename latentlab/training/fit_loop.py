@@ -88,10 +88,10 @@ def _begin_fit(
 def _inherit_weights(parent: Path, kind: str, fitter: Fitter) -> None:
     """Take the weights of a finished fit of the same shape; its optimiser's memory is not kept."""
     card, tensors = checkpoint.read_checkpoint(parent)
-    if (card.kind, card.arguments) != (kind, fitter.arguments):
+    wanted = {name: value for name, value in card.arguments.items() if name != "temperature"}  # set after a fit
+    if (card.kind, wanted) != (kind, fitter.arguments):
         raise UserError(f"{parent.name} is a {card.kind} of another shape; go on from a {kind} made for the same data.")
-    wanted = fitter.network.state_dict()
-    fitter.network.load_state_dict({name: tensors[name] for name in wanted})
+    fitter.network.load_state_dict({name: tensors[name] for name in fitter.network.state_dict()})
 
 
 def _learn_until_done(
@@ -167,6 +167,7 @@ def _ship_checkpoint(
         fitter.finish(network, world)
         if isinstance(network, DirectedModel):
             network.directions = find_directions(network, world)
+    before = models.read_card(plan.parent) if plan.parent else None
     card = Card(
         kind=plan.kind,
         arguments=fitter.arguments,
@@ -175,9 +176,9 @@ def _ship_checkpoint(
         classes=world.classes,
         multilabel=world.multilabel,
         command=plan.command,
-        seconds=round(progress.seconds, 1),
+        seconds=round(progress.seconds + (before.seconds if before else 0.0), 1),
         device=describe_device(plan.device),
-        images_seen=progress.images_seen,
+        images_seen=progress.images_seen + (before.images_seen if before else 0),
         parent=f"{plan.parent.stem} {checkpoint.digest_file(plan.parent)}" if plan.parent else "",
         licence=f"weights: as the project; data: {world.licence}",
     )

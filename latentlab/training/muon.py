@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 Matrix = Float[Tensor, "R C"]
 
@@ -39,7 +39,7 @@ def orthogonalise_update(update: Matrix) -> Matrix:
 class Muon(torch.optim.Optimizer):
     """The optimiser for kernels and matrices of hidden layers; `lr` is one that would suit Adam."""
 
-    def __init__(self, parameters: Iterable[nn.Parameter], lr: float, momentum: float = 0.95) -> None:
+    def __init__(self, parameters: Iterable[Tensor], lr: float, momentum: float = 0.95) -> None:
         super().__init__(parameters, {"lr": lr, "momentum": momentum})
 
     @torch.no_grad()

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from latentlab import chance
 from latentlab.datasets import Dataset
-from latentlab.models import MMDVAE, Glow, StyleGAN2
+from latentlab.models import MMDVAE, Glow, SpatialVAE, StyleGAN2
 from latentlab.training import distributed
 from latentlab.training.distributed import SINGLE_PROCESS, ProcessPlace
+from latentlab.training.temperature import measure_calibration_error
 from latentlab.types import Images, Nats
 
 
@@ -24,7 +25,9 @@ def score_flow(network: Glow, world: Dataset, place: ProcessPlace = SINGLE_PROCE
     }
 
 
-def score_autoencoder(network: MMDVAE, world: Dataset, place: ProcessPlace = SINGLE_PROCESS) -> dict[str, float]:
+def score_autoencoder(
+    network: MMDVAE | SpatialVAE, world: Dataset, place: ProcessPlace = SINGLE_PROCESS
+) -> dict[str, float]:
     return {"PSNR": measure_rebuilding(network, world, 1000, place).mean().item()}
 
 
@@ -40,10 +43,12 @@ def score_classifier(network: nn.Module, world: Dataset, place: ProcessPlace = S
     classes = (len(world.classes),)
     logits = measure_images(lambda images, rng: network(images), network, world, len(world.test), place, width=classes)
     labels = world.test.labels
+    calibration = {"calibration error": measure_calibration_error(logits, labels)}
     if not world.multilabel:
-        return {"accuracy": (logits.argmax(1) == labels).float().mean().item()}
+        return {"accuracy": (logits.argmax(1) == labels).float().mean().item()} | calibration
     balanced = compute_balanced_accuracy(logits > 0, labels)
     scores = {"balanced accuracy": balanced.mean().item(), "accuracy": ((logits > 0) == labels).float().mean().item()}
+    scores |= calibration
     if "Smiling" in world.classes:
         scores["balanced accuracy Smiling"] = balanced[world.classes.index("Smiling")].item()
     return scores
@@ -85,7 +90,7 @@ def measure_round_trip(network: Glow, world: Dataset, most: int, place: ProcessP
 
 
 def measure_rebuilding(
-    network: MMDVAE | StyleGAN2, world: Dataset, most: int, place: ProcessPlace = SINGLE_PROCESS
+    network: MMDVAE | SpatialVAE | StyleGAN2, world: Dataset, most: int, place: ProcessPlace = SINGLE_PROCESS
 ) -> Tensor:
     """Return the PSNR of each image and what its latents give back."""
 

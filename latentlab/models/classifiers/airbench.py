@@ -30,9 +30,11 @@ class Airbench(nn.Module):
         mean: Sequence[float] = (0.5, 0.5, 0.5),
         std: Sequence[float] = (0.25, 0.25, 0.25),
         widths: Sequence[int] = (64, 256, 256),
+        temperature: float = 1.0,
     ) -> None:
         super().__init__()
         self.image_shape, self.classes = image_shape, tuple(classes)
+        self.temperature = temperature  # that logits are divided by: label smoothing leaves them too faint
         patches = 2 * image_shape[0] * PATCH_SIDE**2
         self.whiten = nn.Conv2d(image_shape[0], patches, PATCH_SIDE)
         self.whiten.weight.requires_grad_(False)
@@ -54,7 +56,7 @@ class Airbench(nn.Module):
         return self.blocks(self.whiten((images - self.mean) / self.std)).amax((2, 3))
 
     def forward(self, images: Images) -> Logits:
-        return (self.head(self.extract_features(images)) * LOGIT_SCALE).float()
+        return (self.head(self.extract_features(images)) * LOGIT_SCALE).float() / self.temperature
 
 
 def make_block(inputs: int, outputs: int) -> nn.Sequential:

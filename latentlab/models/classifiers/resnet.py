@@ -47,9 +47,11 @@ class ResNet18(nn.Module):
         std: Sequence[float] = (0.25, 0.25, 0.25),
         width: int = 64,
         stem: int = 1,
+        temperature: float = 1.0,
     ) -> None:
         super().__init__()
         self.image_shape, self.classes = image_shape, tuple(classes)
+        self.temperature = temperature  # that logits are divided by
         widths = [width, width, 2 * width, 4 * width, 8 * width]
         blocks = [
             BasicBlock(a if i == 0 else b, b, 2 if i == 0 and place > 0 else 1)
@@ -72,8 +74,52 @@ class ResNet18(nn.Module):
     def extract_features(self, images: Images) -> Float[Tensor, "B F"]:
         return self.extract_maps(images)[-1].mean((2, 3))
 
+    def classify_maps(self, last: FeatureMaps) -> Logits:
+        """Return what follows from the last of the maps."""
+        return self.head(last.mean((2, 3))).float() / self.temperature
+
     def forward(self, images: Images) -> Logits:
-        return self.head(self.extract_features(images)).float()
+        return self.classify_maps(self.extract_maps(images)[-1])
+
+
+class ResNet20(nn.Module):
+    """The narrow ResNet of CIFAR (He et al. 2015, section 4.2; 1×1 convolutions where the width changes).
+
+    0.27 M parameters, and nothing is pooled before the last maps. It is there to judge: no fit borrows its features.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        image_shape: ImageShape,
+        classes: Sequence[str],
+        mean: Sequence[float] = (0.5, 0.5, 0.5),
+        std: Sequence[float] = (0.25, 0.25, 0.25),
+        widths: Sequence[int] = (16, 32, 64),
+        depth: int = 3,
+        temperature: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.image_shape, self.classes = image_shape, tuple(classes)
+        self.temperature = temperature  # that logits are divided by
+        self.stem = nn.Sequential(make_conv_bn(image_shape[0], widths[0]), nn.ReLU())
+        self.blocks = nn.Sequential(
+            *(
+                BasicBlock(a if i == 0 else b, b, 2 if i == 0 and place > 0 else 1)
+                for place, (a, b) in enumerate(pairwise((widths[0], *widths)))
+                for i in range(depth)
+            )
+        )
+        self.head = nn.Linear(widths[-1], len(classes))
+        register_normalisation(self, mean, std)
+
+    def extract_features(self, images: Images) -> Float[Tensor, "B F"]:
+        return self.blocks(self.stem((images - self.mean) / self.std)).mean((2, 3))
+
+    def forward(self, images: Images) -> Logits:
+        return self.head(self.extract_features(images)).float() / self.temperature
 
 
 class SmallResNet(nn.Module):
@@ -92,9 +138,11 @@ class SmallResNet(nn.Module):
         mean: Sequence[float] = (0.5, 0.5, 0.5),
         std: Sequence[float] = (0.25, 0.25, 0.25),
         widths: Sequence[int] = (32, 64, 128),
+        temperature: float = 1.0,
     ) -> None:
         super().__init__()
         self.image_shape, self.classes = image_shape, tuple(classes)
+        self.temperature = temperature  # that logits are divided by
         stages: list[nn.Module] = [make_conv_bn(image_shape[0], widths[0]), nn.ReLU()]
         for a, b in zip((widths[0], *widths), widths, strict=False):
             stages += [make_conv_bn(a, b), nn.MaxPool2d(2), nn.ReLU(), BasicBlock(b, b, 1)]
@@ -113,8 +161,12 @@ class SmallResNet(nn.Module):
     def extract_features(self, images: Images) -> Float[Tensor, "B F"]:
         return self.extract_maps(images)[-1].amax((2, 3))
 
+    def classify_maps(self, last: FeatureMaps) -> Logits:
+        """Return what follows from the last of the maps."""
+        return self.head(last.amax((2, 3))).float() / self.temperature
+
     def forward(self, images: Images) -> Logits:
-        return self.head(self.extract_features(images)).float()
+        return self.classify_maps(self.extract_maps(images)[-1])
 
 
 @runtime_checkable

@@ -14,6 +14,7 @@ from latentlab.models.precision import autocast_bf16
 from latentlab.training import distributed
 from latentlab.training.fitters.classifier import compute_label_loss, make_classifier_arguments
 from latentlab.training.schedule import crop_randomly, flip_randomly
+from latentlab.training.temperature import CalibratedFitter
 from latentlab.types import Images
 
 MOMENTUM, LABEL_SMOOTHING = 0.85, 0.2
@@ -24,7 +25,7 @@ LOOKAHEAD_STEPS = 5  # steps between look-ahead averages
 WHITENING_BIAS_SHARE = 0.3  # share of the fit in which the first layer's bias learns
 
 
-class AirbenchFitter:
+class AirbenchFitter(CalibratedFitter):
     batch, average = 1024, 0.0  # the look-ahead weights are the average
 
     def __init__(self, world: Dataset, device: str) -> None:
@@ -78,7 +79,8 @@ class AirbenchFitter:
                 quick[name].copy_(slow)
 
     def finish(self, network: nn.Module, world: Dataset) -> None:
-        pass
+        assert isinstance(network, Airbench)
+        self.arguments |= self.set_temperature(network)
 
 
 def schedule_triangle(progress: float, start: float = 0.2, peak: float = 0.23, end: float = 0.07) -> float:

@@ -11,11 +11,12 @@ from torch.optim.swa_utils import update_bn
 
 from latentlab import chance
 from latentlab.datasets import Dataset
-from latentlab.models.classifiers.resnet import ResNet18, SmallResNet
+from latentlab.models.classifiers.resnet import ResNet18, ResNet20, SmallResNet
 from latentlab.models.modules import use_channels_last
 from latentlab.models.precision import autocast_bf16
 from latentlab.training import distributed
 from latentlab.training.schedule import crop_randomly, flip_randomly, set_rate, turn_randomly
+from latentlab.training.temperature import CalibratedFitter
 from latentlab.types import Images
 
 BATCH_NORM_IMAGES = 10_000  # images whose statistics stand for all
@@ -23,7 +24,7 @@ MIXUP_ALPHA = 0.2  # parameter of mixup's Beta where images are few
 SMALL_RESNET_WIDTHS: dict[str, tuple[int, ...]] = {"digits": (16, 32, 64), "cifar10": (64, 128, 256)}
 
 
-class ClassifierFitter:
+class ClassifierFitter(CalibratedFitter):
     batch, average = 128, 0.998
     peak, decay = 0.1, 5e-4
 
@@ -31,7 +32,7 @@ class ClassifierFitter:
         self.arguments = make_classifier_arguments(world)
         if kind is SmallResNet:
             self.arguments["widths"] = SMALL_RESNET_WIDTHS.get(world.name, (32, 64, 128))
-        elif world.image_shape[1] > 32:
+        elif kind is ResNet18 and world.image_shape[1] > 32:
             self.arguments |= {"stem": 2, "width": 48}
         self.network = use_channels_last(kind(**self.arguments))
         self.modules = nn.ModuleDict({"network": self.network})
@@ -61,6 +62,8 @@ class ClassifierFitter:
 
     def finish(self, network: nn.Module, world: Dataset) -> None:
         recompute_batch_norms(network, world)
+        assert isinstance(network, ResNet18 | ResNet20 | SmallResNet)
+        self.arguments |= self.set_temperature(network)
 
 
 def apply_mixup(images: Images, labels: Tensor, rng: torch.Generator) -> tuple[Images, Tensor]:
@@ -103,6 +106,10 @@ def make_classifier_arguments(world: Dataset) -> dict[str, Any]:
 
 def make_resnet18_fitter(world: Dataset, device: str) -> ClassifierFitter:
     return ClassifierFitter(world, device, ResNet18)
+
+
+def make_resnet20_fitter(world: Dataset, device: str) -> ClassifierFitter:
+    return ClassifierFitter(world, device, ResNet20)
 
 
 def make_small_resnet_fitter(world: Dataset, device: str) -> ClassifierFitter:

@@ -17,6 +17,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from latentlab.datasets import Dataset
 from latentlab.errors import UserError
 from latentlab.models import ResNet18, SmallResNet, checkpoint, load_network
+from latentlab.models.classifiers.inference import fold_batch_norms
 from latentlab.models.modules import use_channels_last
 from latentlab.types import Images
 
@@ -37,6 +38,12 @@ class ProjectedDiscriminator(nn.Module):
     def extract_maps(self, images: Images) -> list[Tensor]:
         (classifier,) = self._classifier
         return classifier.extract_maps(images)
+
+    def fold_classifier(self) -> ResNet18 | SmallResNet:
+        """Return a copy of the classifier, its batch norms in the convolutions before them."""
+        bare = fold_batch_norms(self._classifier[0])
+        assert isinstance(bare, ResNet18 | SmallResNet)
+        return use_channels_last(bare)
 
     def judge_maps(self, maps: list[Tensor]) -> PatchLogits:
         logits = [head(seen).flatten(1) for head, seen in zip(self.heads, maps, strict=True)]

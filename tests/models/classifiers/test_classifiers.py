@@ -12,6 +12,7 @@ from latentlab.models import (
     FoldedClassifier,
     NormalisedClassifier,
     ResNet18,
+    ResNet20,
     SmallResNet,
 )
 from latentlab.store import Store
@@ -19,7 +20,7 @@ from latentlab.store import Store
 SHAPE = (3, 32, 32)
 
 
-@pytest.mark.parametrize("kind", [ResNet18, SmallResNet, Airbench])
+@pytest.mark.parametrize("kind", [ResNet18, ResNet20, SmallResNet, Airbench])
 def test_logits_have_one_column_a_class(kind):
     network = kind(SHAPE, ("cat", "dog", "hen")).eval()
     assert network(torch.rand(2, *SHAPE)).shape == (2, 3)
@@ -29,6 +30,11 @@ def test_logits_have_one_column_a_class(kind):
 def test_resnet18_has_the_published_size():
     """11,173,962 parameters: the CIFAR ResNet-18 that everybody counts (kuangliu/pytorch-cifar)."""
     assert sum(p.numel() for p in ResNet18(SHAPE, "0123456789").parameters()) == 11_173_962
+
+
+def test_resnet20_has_about_the_published_size():
+    """He et al.'s 269,722, and 2,752 of the 1×1 convolutions with their norms where the width changes."""
+    assert sum(p.numel() for p in ResNet20(SHAPE, "0123456789").parameters()) == 269_722 + 2_752
 
 
 def test_normalisation_is_inside():
@@ -71,7 +77,7 @@ def test_a_brought_classifier_sees_its_own_size_normalised():
     assert torch.allclose(wrapped(torch.full((1, 3, 32, 32), 0.75)), torch.ones(1, 3), atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", [ResNet18, SmallResNet, Airbench])
+@pytest.mark.parametrize("kind", [ResNet18, ResNet20, SmallResNet, Airbench])
 def test_folded_in_fp32_it_is_the_same_map(kind):
     """Also after its batch norms have moved, and nothing of it is left in the one that it was made from."""
     network = move_statistics(kind(SHAPE, ("cat", "dog", "hen")))
