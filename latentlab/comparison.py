@@ -7,7 +7,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Annotated, Any
 
 import torch
@@ -17,10 +16,10 @@ from torch.nn.functional import one_hot
 from latentlab import chance, datasets, metrics
 from latentlab.datasets import Dataset
 from latentlab.errors import UserError
+from latentlab.judges import list_judges
 from latentlab.knobs import Knob, tool, tool_from_json
 from latentlab.metrics import METRICS, Estimate, Metric
 from latentlab.models import Pixels
-from latentlab.models.kinds import list_judge_kinds
 from latentlab.models.networks import NetworkSource
 from latentlab.training.augmented import Config, RunEvent
 from latentlab.types import Batch, Bench, LatentModel
@@ -238,9 +237,8 @@ def _choose_judge(field: ComparisonInput) -> str:
     if field.config.judge:
         return field.config.judge
     head = f":{field.world.classes[1]}" if len(field.world.classes) == 2 else ""
-    names = (f"{field.config.world}-{kind}" for kind in list_judge_kinds())
-    free = (name for name in names if name not in {other.partition(":")[0] for other in field.config.classifiers})
-    for name in islice(free, len(list_judge_kinds())):
+    compared = {name.partition(":")[0] for name in field.config.classifiers}
+    for name in list_judges(field.config.world, compared):
         network = _find_network(field.networks, name + head) or _find_network(field.networks, name)
         if network is not None and tuple(getattr(network, "classes", ())) == field.world.classes:
             return name + head if _find_network(field.networks, name + head) else name

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from latentlab import datasets, models
 from latentlab.evaluation import CardFigure, evaluate_checkpoint
+from latentlab.judges import find_borrowed_classifiers, list_judges
 from latentlab.models import Glow, StyleGAN2
 from latentlab.training import scores
 
@@ -33,8 +34,12 @@ def there(name: str, real_data: Callable[[str], Path], monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("name", [*QUICK, *(pytest.param(name, marks=REAL) for name in SLOW)])
 def test_a_card_agrees(name: str, tmp_path: Path) -> None:
-    """A copy without the classifier beside it, whose features take time and are on no card."""
-    found = evaluate_checkpoint(Path(shutil.copy(CHECKPOINTS / f"{name}.safetensors", tmp_path)))
+    """A copy; of the classifiers that were beside it only the judge that its card speaks of, if it does."""
+    copy = Path(shutil.copy(CHECKPOINTS / f"{name}.safetensors", tmp_path))
+    judges = list_judges(SHIPPED[name].data, find_borrowed_classifiers(SHIPPED[name]))
+    if "kept" in SHIPPED[name].scores and (judge := next((j for j in judges if j in SHIPPED), "")):
+        shutil.copy(CHECKPOINTS / f"{judge}.safetensors", tmp_path)
+    found = evaluate_checkpoint(copy)
     assert found.figures
     assert all(figure.card is not None for figure in found.figures), "the fit has not written its scores yet"
     assert not found.wrong_figures

@@ -20,16 +20,20 @@ HELP = "measure the figures of a card again, from the data, also under torchrun;
 
 def add_evaluate_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     parser.add_argument("checkpoint", type=Path, metavar="FILE.safetensors")
+    parser.add_argument("--write", action="store_true", help="the card states what was measured, from now on")
     parser.add_argument("--json", action="store_true", help="the figures for a program")
 
 
 def run_evaluate(args: argparse.Namespace) -> int:
-    from latentlab.evaluation import CARD_TOLERANCE, evaluate_checkpoint
+    from latentlab.evaluation import CARD_TOLERANCE, evaluate_checkpoint, write_figures
 
     found = evaluate_checkpoint(args.checkpoint)
     if not is_first_process():
         return 0
     print(_format_json(found) if args.json else _format_table(found))
+    if args.write:
+        write_figures(found)
+        return 0
     if found.wrong_figures:
         names = ", ".join(figure.name for figure in found.wrong_figures)
         print(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from latentlab.store import Store
     from latentlab.types import Images
 
+DETAILS = re.compile("^(mean|deviation|covariance)|, at (least|most)$")  # of a card, for --json alone
 HELP = "list the checkpoints with their scores"
 
 
@@ -78,7 +80,7 @@ def _load_originals(world: str, count: int) -> Images | None:
 
 
 def _format_card(name: str, card: Card) -> str:
-    scores = ", ".join(f"{score} {value:g}" for score, value in card.scores.items())
+    scores = ", ".join(f"{score} {value:g}" for score, value in card.scores.items() if not DETAILS.search(score))
     size = "×".join(map(str, card.image_shape))
     return f"{name:24} {card.kind:10} {size:9} {card.data:8} {_format_seconds(card.seconds):>7}  {scores}"
 

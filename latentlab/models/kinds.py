@@ -84,14 +84,14 @@ KINDS: dict[str, ModelKind] = {
         is_latent=False,
         fitter="latentlab.training.fitters.airbench:AirbenchFitter",
         scorer="latentlab.training.scores:score_classifier",
-        judging_rank=1,
+        judging_rank=3,
     ),
     "resnet18": ModelKind(
         ResNet18,
         is_latent=False,
         fitter="latentlab.training.fitters.classifier:make_resnet18_fitter",
         scorer="latentlab.training.scores:score_classifier",
-        judging_rank=3,
+        judging_rank=2,
     ),
     "resnet20": ModelKind(
         ResNet20,
@@ -105,7 +105,7 @@ KINDS: dict[str, ModelKind] = {
         is_latent=False,
         fitter="latentlab.training.fitters.classifier:make_small_resnet_fitter",
         scorer="latentlab.training.scores:score_classifier",
-        judging_rank=2,
+        judging_rank=1,
     ),
     PIXELS_KIND: ModelKind(
         Pixels,

@@ -11,6 +11,7 @@ import torch
 from latentlab import operators
 from latentlab.errors import UserError
 from latentlab.images import round_levels
+from latentlab.judges import rank_judge
 from latentlab.knobs import Knob, Setting
 from latentlab.operators import METHODS, PIXEL_PGD, Adversary, Attack, LatentOperator
 from latentlab.session.actions import (
@@ -156,7 +157,7 @@ def match_preset(workspace: Workspace, model: str, tool: Attack) -> str:
 
 
 def choose_witness(workspace: Workspace, session: Session) -> str | None:
-    """Choose the most accurate classifier of these classes that shares no network with the attacked one.
+    """Choose the first judge of these classes that shares no network with the attacked one, else the most accurate.
 
     One that is known to err too often is no witness.
     """
@@ -168,7 +169,11 @@ def choose_witness(workspace: Workspace, session: Session) -> str | None:
     trusted = [
         name for name in fit if (score := read_accuracy(workspace, name)) is None or score >= MIN_WITNESS_ACCURACY
     ]
-    return max(trusted, key=lambda name: read_accuracy(workspace, name) or 0.0, default=None)
+
+    def rank(name: str) -> tuple[int, float]:
+        return rank_judge(session.world, name), -(read_accuracy(workspace, name) or 0.0)
+
+    return min(trusted, key=rank, default=None)
 
 
 def read_accuracy(workspace: Workspace, name: str) -> float | None:
