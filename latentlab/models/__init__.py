@@ -5,7 +5,7 @@ A network here maps tensors to tensors. How it learns belongs in `training`, wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 

@@ -68,7 +68,7 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     for kind, own in ARGUMENTS.items():
         torch.manual_seed(0)
         arguments = {"image_shape": SHAPE, **own}
-        network: Any = models.NETWORK_CLASSES[kind](**arguments)
+        network: Any = models.construct_network(kind, arguments)
         if kind == "vae":
             network.directions = {"pc1": torch.ones(3)}
         card = Card(kind, arguments, SHAPE, "pets", CLASSES if kind == "resnet" else (), scores={"accuracy": 0.5})
