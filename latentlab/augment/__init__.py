@@ -30,10 +30,10 @@ class Augment:
     Images come back in their own float type. Labels may be `(N,)` or `(N, 1)` class numbers, one-hot or soft rows.
     Chance begins at the recipe's seed and goes on from call to call: the same loop gives the same bits. In the workers
     of a `DataLoader` it begins at the recipe's seed and the worker's own, which the loader draws anew each epoch:
-    workers and epochs differ, and the same `torch.manual_seed` (or the loader's `generator`) repeats them. `classifier` takes
-    the place of the recipe's: give the network in training and the attack adapts to it, as in the papers. `classes` is
-    needed only where neither the classifier nor the model says how many there are. A network that is not the one of the
-    recipe, by its digest, is warned of.
+    workers and epochs differ, and the same `torch.manual_seed` (or the loader's `generator`) repeats them. `classifier`
+    takes the place of the recipe's: give the network in training and the attack adapts to it, as in the papers.
+    `classes` is needed only where neither the classifier nor the model says how many there are. A network that is not
+    the one of the recipe, by its digest, is warned of.
     """
 
     def __init__(

@@ -113,9 +113,9 @@ def session(brought: Workspace) -> Session:
 
 
 def test_the_table_orders_classifiers_as_they_are_offered_and_trusted() -> None:
-    assert list_stored_kinds() == ["glow", "vae", "stylegan2", "airbench", "resnet18", "resnet"]
-    assert list_classifier_kinds() == ["airbench", "resnet18", "resnet"]
-    assert list_judge_kinds() == ["resnet18", "resnet", "airbench"]
+    assert list_stored_kinds() == ["glow", "vae", "stylegan2", "airbench", "resnet18", "resnet20", "resnet"]
+    assert list_classifier_kinds() == ["airbench", "resnet18", "resnet20", "resnet"]
+    assert list_judge_kinds() == ["resnet20", "airbench", "resnet18", "resnet"]
 
 
 def test_an_added_kind_is_fitted_listed_named_and_moved_in(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
