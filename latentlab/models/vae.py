@@ -15,6 +15,7 @@ from latentlab.models.image_sizes import require_divisible_sides
 from latentlab.models.modules import use_channels_last
 from latentlab.types import Flat, Images, ImageShape, Latents
 
+UNSEEN_VARIANCE = 1e-3  # of a direction in which no code varies, as a share of the mean variance
 ResidualMaps = Float[Tensor, "B F h w"]
 
 
@@ -63,7 +64,7 @@ class MMDVAE(nn.Module):
     def __init__(self, image_shape: ImageShape, code: int = 128, width: int = 64, depth: int = 2) -> None:
         super().__init__()
         channels, height, breadth = self.image_shape = tuple(image_shape)
-        require_divisible_sides(self.image_shape, 2 ** (depth + 1), "VAE")
+        require_divisible_sides((channels, height, breadth), 2 ** (depth + 1), "VAE")
         widths = [width * 2 ** min(i, 2) for i in range(depth + 1)]
         size = height >> (depth + 1), breadth >> (depth + 1)
         self.encoder = nn.Sequential(
@@ -105,6 +106,14 @@ class MMDVAE(nn.Module):
 
     @torch.no_grad()
     def set_whitening(self, raw: Flat) -> None:
-        """Give these codes mean 0 and covariance 1 from now on."""
+        """Give these codes mean 0 and covariance 1 from now on.
+
+        Fewer codes than coordinates leave directions in which nothing varies: those get a little of the mean variance.
+        """
         self.mean.copy_(raw.mean(0))
-        self.spread.copy_(torch.linalg.cholesky(torch.cov(raw.T.double())).T.float())
+        covariance = torch.cov(raw.T.double())
+        spread, failed = torch.linalg.cholesky_ex(covariance)
+        if failed:
+            little = UNSEEN_VARIANCE * covariance.diagonal().mean() + torch.finfo(torch.float32).eps
+            spread = torch.linalg.cholesky(covariance + little * torch.eye(len(covariance)).to(covariance))
+        self.spread.copy_(spread.T.float())

@@ -54,3 +54,12 @@ def test_channels_that_do_not_vary_come_back(fault: str) -> None:
         assert network.log_prob(images).isfinite().all()
         for shown in (images[:4], make_pictures("none")[:4]):
             assert (network.decode(network.encode(shown)) - shown).abs().max() < 1e-4
+
+
+def test_a_vae_of_fewer_pictures_than_code_numbers_is_whitened() -> None:
+    network = MMDVAE((3, 16, 16), code=32, width=8).eval()
+    raw = torch.randn(20, 32, generator=torch.Generator().manual_seed(0))
+    network.set_whitening(raw)
+    codes = (raw - network.mean) @ torch.linalg.inv(network.spread)
+    assert codes.isfinite().all()
+    assert (codes @ network.spread + network.mean - raw).abs().max() < 1e-3

@@ -25,6 +25,12 @@ from latentlab.models.stylegan2.generator import StyleGAN2
 NamedTensors = Mapping[str, Tensor]
 
 
+NVLABS_HINT = (
+    "Pickles of NVlabs (StyleGAN2-ADA, StyleGAN3) hold code and are not read: turn them into the rosinality layout "
+    "first, with its convert_weight.py."
+)
+
+
 def convert_stylegan2(source: Path, out: Path, data: str = "", licence: str = "", command: str = "") -> Card:
     """Read the averaged generator of `source` and write it to `out`; it has no encoder, so images are encoded by
     optimisation."""
@@ -38,7 +44,9 @@ def convert_stylegan2(source: Path, out: Path, data: str = "", licence: str = ""
         network.load_state_dict(_rename_tensors(tensors, network))
     except (KeyError, IndexError, ValueError, AssertionError, RuntimeError) as error:
         reason = str(error).splitlines()[0][:80] if str(error) else "shapes"
-        raise UserError(f"{source.name} is not a StyleGAN2 of the rosinality layout ({reason}).") from error
+        raise UserError(
+            f"{source.name} is not a StyleGAN2 of the rosinality layout ({reason}). {NVLABS_HINT}"
+        ) from error
     if bad := [name for name, tensor in network.state_dict().items() if not tensor.isfinite().all()]:
         raise UserError(f"{source.name} holds values that are not finite, in {bad[0]}; get the file again.")
     network.measure_whitening(chance.make_generator(1))
@@ -56,7 +64,7 @@ def _load_pickle(source: Path) -> dict[str, Any]:
     if not source.is_file():
         raise UserError(f"There is no file {source}; give the .pt file of a StyleGAN2.")
     if not zipfile.is_zipfile(source):
-        raise UserError(f"{source.name} is not a .pt file of torch 1.6 or later; save it again with a newer torch.")
+        raise UserError(f"{source.name} is not a .pt file of torch 1.6 or later; save it again with one. {NVLABS_HINT}")
     with zipfile.ZipFile(source) as archive:
         size = sum(entry.file_size for entry in archive.infolist())
     if max(size, source.stat().st_size) > MAX_CHECKPOINT_BYTES:
@@ -65,7 +73,9 @@ def _load_pickle(source: Path) -> dict[str, Any]:
         with torch.serialization.safe_globals([argparse.Namespace]):
             whole = torch.load(source, map_location="cpu", weights_only=True)
     except (UnpicklingError, RuntimeError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{source.name} holds more than tensors, or is damaged; save its g_ema alone.") from error
+        raise UserError(
+            f"{source.name} holds more than tensors, or is damaged; save the tensors of its g_ema alone. {NVLABS_HINT}"
+        ) from error
     if not isinstance(whole, dict):
         raise UserError(f"{source.name} holds no dictionary of tensors; give a StyleGAN2 checkpoint.")
     return whole
