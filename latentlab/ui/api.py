@@ -19,7 +19,7 @@ from latentlab.operators import OPERATORS, LatentOperator
 from latentlab.session import SEED_SETTING, Session, Workspace
 from latentlab.ui.events import TORCH_LANE
 from latentlab.ui.form import Form, to_knob_value
-from latentlab.ui.inputs import FileDrop
+from latentlab.ui.gradio_patches.unread_inputs import FileDrop
 
 
 def add_endpoints(workspace: Workspace) -> None:

@@ -8,8 +8,8 @@ import gradio as gr
 
 from latentlab.errors import UserError
 from latentlab.session import Photo
+from latentlab.ui.gradio_patches.unread_inputs import FileDrop
 from latentlab.ui.html import encode_preview_uri
-from latentlab.ui.inputs import FileDrop
 from latentlab.ui.scripts import load_script
 from latentlab.untrusted import is_plain_text
 

@@ -8,7 +8,6 @@ component to value. A component that is not in it stays as it is. The words of G
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -19,9 +18,10 @@ import gradio as gr
 from latentlab.errors import UserError
 from latentlab.operators import LatentOperator
 from latentlab.session import Session, time_action
+from latentlab.ui.gradio_patches.plain_values import PLAIN_WIDGETS, round_value
+from latentlab.ui.gradio_patches.wrapped_generators import unwrap_generator
 from latentlab.ui.page_parts import NO_FOLLOWER, Follower, Page, Painted, Trigger, Widget
 from latentlab.ui.stage.view import draw_note
-from latentlab.untrusted import is_finite_number
 
 Reads = Mapping[str, Widget | Mapping[str, Widget]]  # the widgets of a form are read together
 
@@ -32,15 +32,6 @@ TORCH_LANE: dict[str, Any] = {"concurrency_id": "torch", "concurrency_limit": 1}
 BUSY_LANE: dict[str, Any] = {**TORCH_LANE, "show_progress": "minimal"}  # what takes seconds says so
 FREE_LANE: dict[str, Any] = {"concurrency_limit": None}
 NO_LANE: dict[str, Any] = {"queue": False}
-PLAIN_WIDGETS = (
-    gr.State,
-    gr.Slider,
-    gr.Number,
-    gr.Dropdown,
-    gr.Radio,
-    gr.Checkbox,
-    gr.CheckboxGroup,
-)  # arrive as they are
 
 
 def connect_action(
@@ -99,17 +90,6 @@ def name_values(reads: Reads, values: Iterable[Any]) -> dict[str, Any]:
         name: {knob: next(following) for knob in part} if isinstance(part, Mapping) else next(following)
         for name, part in reads.items()
     }
-
-
-def round_value(read: Widget, value: Any) -> Any:
-    """Return what Gradio would make of a plain value, which it looks at in a thread each: half a millisecond for every
-    slider of a bank. Whether it is allowed is for the tool to say.
-    """
-    if value is None or not isinstance(read, gr.Slider | gr.Number):
-        return value
-    if not is_finite_number(value) and not isinstance(value, bool):
-        raise UserError(f"{read.label} is no number; give one.")
-    return gr.Number.round_to_precision(value, read.precision)
 
 
 def make_entry_action(
@@ -177,7 +157,7 @@ def connect_steps(
         except UserError as error:
             yield {note: draw_note(str(error))}
 
-    generator = inspect.unwrap(answer_stepwise)  # a type checker's wrapper would hide from Gradio that it is one
+    generator = unwrap_generator(answer_stepwise)
     return wire_triggers(triggers, generator, list_widgets(reads), outputs, mode=mode)[0]
 
 

@@ -11,7 +11,7 @@ from gradio.components import FormComponent
 from latentlab.knobs import KNOB_LETTERS, Setting, list_settings, tool_from_json
 from latentlab.session import Session
 from latentlab.ui.events import NO_LANE, connect_events
-from latentlab.ui.inputs import UncheckedSlider
+from latentlab.ui.gradio_patches.unread_inputs import UncheckedSlider
 from latentlab.ui.page_parts import Follower, Painted
 
 SLIDER_STEPS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0)

@@ -12,6 +12,7 @@ from latentlab.session import Session, Workspace, change_world, choose_networks,
 from latentlab.store import Store
 from latentlab.ui import api, components, run_owner
 from latentlab.ui.events import QUIET_OPTIONS, TORCH_LANE, connect_action, connect_script
+from latentlab.ui.gradio_patches.progress_marks import clear_progress_marks
 from latentlab.ui.page_parts import Follower, Page, Painted, make_follower
 from latentlab.ui.scripts import load_script
 from latentlab.ui.stage import export_menu
@@ -80,16 +81,6 @@ def lay_out_page(store: Store, runs: Runs | None = None) -> gr.Blocks:
         run_owner.issue_token_on_load(page.owner, blocks)
     clear_progress_marks(blocks)
     return blocks
-
-
-def clear_progress_marks(blocks: gr.Blocks) -> None:
-    """Let an event that shows no progress mark nobody. Otherwise Gradio's script keeps a mark for each component that
-    any event ever wrote, and looks every one of them up in the whole page, part by part, at each message
-    of each event.
-    """
-    for event in blocks.fns.values():
-        if event.show_progress == "hidden":
-            event.show_progress_on = []
 
 
 def wire_first_view(page: Page, blocks: gr.Blocks, note: gr.HTML) -> None:

@@ -25,6 +25,7 @@ ACCENT_COLOUR = colors.Color(
     c900="#183362",
     c950="#0f2141",
 )
+HEAD_PATCHES = ("structured_clone", "stream_loss")  # must be there before Gradio's script
 
 
 def load_style_options() -> dict[str, Any]:
@@ -38,6 +39,6 @@ def load_style_options() -> dict[str, Any]:
         spacing_size=sizes.spacing_sm,
         radius_size=sizes.radius_sm,
     )
-    style, script = load_style_sheets(), load_script("structured_clone.js")
+    style, script = load_style_sheets(), load_script(*(f"gradio_patches/{name}.js" for name in HEAD_PATCHES))
     head = f"<style>{style}</style><script>{script}</script>"  # as `css` Gradio would rewrite its media queries
     return {"theme": theme, "head": head}

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import atexit
 import ipaddress
-import os
 import re
-import shutil
 import signal
 import socket
 import sys
-import tempfile
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -20,6 +16,10 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from latentlab.errors import UserError
 from latentlab.image_file import MAX_IMAGE_BYTES
+from latentlab.ui.gradio_patches.analytics_summary import stop_summaries
+from latentlab.ui.gradio_patches.encodable_answers import mend_answers
+from latentlab.ui.gradio_patches.open_cors import make_app_without_cors
+from latentlab.ui.gradio_patches.temporary_folder import choose_temporary_folder
 from latentlab.ui.server.middleware import Gate
 
 if TYPE_CHECKING:
@@ -33,16 +33,10 @@ MAX_DEMO_BODY_BYTES = 8_000_000
 
 
 def prepare_gradio() -> None:
-    """Switch analytics off and give gradio's files their own folder (mode 0700, gone at exit); call before Blocks."""
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(sys.maxsize)  # else pandas sums all events up at every event
-    if "GRADIO_TEMP_DIR" in os.environ:
-        return
-    os.environ["GRADIO_TEMP_DIR"] = folder = tempfile.mkdtemp(prefix="latentlab-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    exit_at_sigterm()
-    if routes := sys.modules.get("gradio.routes"):  # imported earlier, it has already chosen the shared folder
-        vars(routes)["DEFAULT_TEMP_DIR"] = folder
+    """Switch analytics off and give Gradio's files a folder of their own, gone at exit; call before Blocks."""
+    stop_summaries()
+    if choose_temporary_folder():
+        exit_at_sigterm()
 
 
 def exit_at_sigterm() -> None:
@@ -64,6 +58,7 @@ def launch_page(
 ) -> str:
     """Launch the page behind the guard and give its address; `more` goes to `Blocks.launch` (theme, css, …)."""
     options = build_launch_options(host, port, login, names, demo, root_path, frames)
+    mend_answers()
     page.delete_cache = CACHE_SWEEP_SECONDS
     try:
         _, url, _ = page.queue(max_size=MAX_WAITING_REQUESTS).launch(**{**options, **more})
@@ -113,23 +108,8 @@ def build_launch_options(
         "mcp_server": False,
         "max_file_size": limit,
         "footer_links": ["api", "settings"],
-        "_app": make_gated_app(stack),
+        "_app": make_app_without_cors(stack),
     }
-
-
-def make_gated_app(stack: list[Middleware]) -> Any:
-    """Put gradio's app behind the stack, without gradio's own CORS: that lets every site read a named page."""
-    from gradio.route_utils import CustomCORSMiddleware
-    from gradio.routes import App, ORJSONResponse
-
-    class GatedApp(App):
-        def add_middleware(self, middleware_class: Any, *args: Any, **options: Any) -> None:
-            if middleware_class is not CustomCORSMiddleware:
-                super().add_middleware(middleware_class, *args, **options)
-
-    return GatedApp(
-        docs_url=None, redoc_url=None, openapi_url=None, default_response_class=ORJSONResponse, middleware=stack
-    )
 
 
 def is_loopback(host: str) -> bool:

@@ -4,7 +4,6 @@ with the answer.
 
 from __future__ import annotations
 
-import re
 import time
 from collections import defaultdict, deque
 from collections.abc import Collection, Mapping, Sequence
@@ -17,7 +16,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from latentlab.ui.server.event_stream import JOIN_PATH, STREAM_PATH, BrowserStreams
+from latentlab.ui.gradio_patches.event_stream import JOIN_PATH, STREAM_PATH, BrowserStreams
+from latentlab.ui.gradio_patches.login_page import remove_api_info
 from latentlab.ui.server.request_text import check_json_text
 
 WRONG_LOGINS = 10  # a minute and address
@@ -42,8 +42,6 @@ OPEN_PATHS = frozenset(
     ("/", "/login", "/login/", "/logout", "/theme.css", "/favicon.ico", "/robots.txt", "/manifest.json", "/pwa_icon")
 ) | {f"/gradio_api/{name}" for name in ("theme.css", "startup-events", "login_check", "user", "token", "app_id")}
 OPEN_FOLDERS = ("/assets/", "/static/", "/svelte/")
-API_INFO_SCRIPT = re.compile(rb"window\.gradio_api_info = .*?;</script>", re.DOTALL)
-EMPTY_API_INFO = b'window.gradio_api_info = {"named_endpoints": {}, "unnamed_endpoints": {}};</script>'
 
 
 @dataclass(eq=False)
@@ -211,23 +209,3 @@ def add_headers(send: Send, headers: Mapping[str, str]) -> Send:
         await send(message)
 
     return send_with_headers
-
-
-def remove_api_info(send: Send) -> Send:
-    """Send the login page without the list of endpoints that gradio writes into it."""
-    start: Message = {}
-    body = bytearray()
-
-    async def gather_body(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            start.update(message)
-            return
-        body.extend(message.get("body", b""))
-        if not message.get("more_body", False):
-            plain = API_INFO_SCRIPT.sub(EMPTY_API_INFO, bytes(body))
-            if "content-length" in (headers := MutableHeaders(scope=start)):
-                headers["content-length"] = str(len(plain))
-            await send(start)
-            await send({"type": "http.response.body", "body": plain})
-
-    return gather_body

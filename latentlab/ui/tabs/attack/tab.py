@@ -27,7 +27,7 @@ from latentlab.ui.events import (
     make_entry_action,
 )
 from latentlab.ui.form import Form, Knobs, list_change_events, make_knob_widget
-from latentlab.ui.inputs import UncheckedSlider
+from latentlab.ui.gradio_patches.unread_inputs import UncheckedSlider
 from latentlab.ui.page_parts import Follower, Page, Painted, Trigger, make_follower
 from latentlab.ui.plotly_view import PlotlyView, read_event_points
 from latentlab.ui.stage.filmstrip import draw_filmstrip

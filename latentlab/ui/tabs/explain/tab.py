@@ -13,7 +13,7 @@ from latentlab.session import Session
 from latentlab.session.explanation import CLASS_AFTER, CLASS_BEFORE, explain_pair, is_still_current
 from latentlab.ui.events import NO_LANE, Reads, connect_events, connect_script, connect_steps, list_widgets
 from latentlab.ui.form import Form, Knobs, connect_mode_forms, list_touch_events
-from latentlab.ui.inputs import UncheckedSlider
+from latentlab.ui.gradio_patches.unread_inputs import UncheckedSlider
 from latentlab.ui.page_parts import Page, Painted, make_follower
 from latentlab.ui.stage.view import draw_note, spell_name
 from latentlab.ui.tabs.explain.view import EXPLAINER_LABELS, draw_explanation, draw_pending_maps

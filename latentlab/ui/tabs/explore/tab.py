@@ -15,7 +15,7 @@ from latentlab.operators import Attack, LatentOperator, Noise, Shift, name_opera
 from latentlab.session import DIRECTION_SLIDERS, Session, Workspace
 from latentlab.ui.events import Reads, connect_action, list_widgets, make_entry_action
 from latentlab.ui.form import Form, Knobs, connect_mode_forms, list_touch_events, make_mode_choice, make_number_box
-from latentlab.ui.inputs import UncheckedSlider
+from latentlab.ui.gradio_patches.unread_inputs import UncheckedSlider
 from latentlab.ui.page_parts import Follower, Page, Painted, join_followers, make_follower
 from latentlab.ui.tabs.added_forms import build_added_forms
 

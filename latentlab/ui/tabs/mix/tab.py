@@ -16,7 +16,7 @@ from latentlab.session.mixing import GRID_SIDE, SET_SIZE
 from latentlab.ui.components import make_paired_choices, read_event_key
 from latentlab.ui.events import NO_LANE, Reads, connect_action, connect_events, list_widgets, make_entry_action
 from latentlab.ui.form import Form, choose_slider_step, list_touch_events, make_knob_widget, make_mode_choice
-from latentlab.ui.inputs import UncheckedSlider
+from latentlab.ui.gradio_patches.unread_inputs import UncheckedSlider
 from latentlab.ui.page_parts import Follower, Page, Painted, join_followers, make_follower
 from latentlab.ui.stage.view import draw_note
 from latentlab.ui.tabs.added_forms import build_added_forms

@@ -1,4 +1,7 @@
-"""Gradio's inputs without its own reading of what comes in: the package reads and checks, in its own words.
+"""Gradio reads what comes in before us, with other limits and in other words.
+
+Gradio (to 6.31) opens a picture of `gr.Image` itself, so that a file that is none ends in its stack trace, and refuses
+a slider's value out of range in a sentence of its own. These inputs hand on what came; the package reads and checks it.
 
 Gradio writes a stub beside the file of every component class; these two are alone here, so that it hides nothing.
 """

@@ -4,13 +4,15 @@ import asyncio
 import json
 import re
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
 import httpx
 import pytest
 
-from latentlab.ui.server import event_stream, launch
+from latentlab.ui.gradio_patches import event_stream
+from latentlab.ui.server import launch
 
 BROWSER = {"sec-fetch-site": "same-origin"}
 LATE = 0.1  # s that a busy browser takes to hear what has arrived
@@ -34,10 +36,10 @@ def event(session: str, name: str = "Anna") -> dict[str, Any]:
 def test_a_browser_gets_the_answer_without_the_talk_of_the_queue(
     url: str, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(event_stream, "IDLE", 0.1)
+    monkeypatch.setattr(event_stream, "IDLE_SECONDS", 0.1)
     session = f"quiet-{len(headers)}"
-    httpx.post(f"{url}/join", json=event(session), headers=headers).raise_for_status()
-    text = httpx.get(f"{url}/data?session_hash={session}", headers=headers).text
+    httpx.post(f"{url}/join", json=event(session), headers=headers, timeout=60).raise_for_status()
+    text = httpx.get(f"{url}/data?session_hash={session}", headers=headers, timeout=60).text
     told = re.findall(r'data: \{"msg":"(\w+)"', text)
     assert ("estimation" in told, "process_starts" in told) == (not headers, not headers)
     assert told[-2:] == ["process_completed", "close_stream"]
@@ -48,7 +50,7 @@ def test_a_browser_gets_the_answer_without_the_talk_of_the_queue(
 def test_the_stream_of_a_browser_carries_answer_after_answer(
     url: str, headers: dict[str, str], answers: int, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(event_stream, "IDLE", 2.0)
+    monkeypatch.setattr(event_stream, "IDLE_SECONDS", 2.0)
     session, heard = f"many-{len(headers)}", 0
 
     def ask() -> None:
@@ -97,7 +99,7 @@ class Tab:
 
 def test_no_event_is_lost_when_it_is_asked_for_as_its_stream_ends(url: str, monkeypatch: pytest.MonkeyPatch):
     """Without the gate the second waits for ever: it is asked for before the end of the first stream is heard."""
-    monkeypatch.setattr(event_stream, "IDLE", 0.2)
+    monkeypatch.setattr(event_stream, "IDLE_SECONDS", 0.2)
 
     async def rounds() -> tuple[list[str], int]:
         async with httpx.AsyncClient(headers=BROWSER) as client:
@@ -111,3 +113,32 @@ def test_no_event_is_lost_when_it_is_asked_for_as_its_stream_ends(url: str, monk
     answers, streams = asyncio.run(rounds())
     assert answers == ["Hello Anna"] * 16
     assert 1 < streams < 16  # some came before the end, some after it
+
+
+@pytest.mark.parametrize(("hears", "kept"), [(b"close_stream", True), (b"heartbeat", False)])
+def test_a_browser_that_leaves_at_the_end_is_not_forgotten(hears: bytes, kept: bool, monkeypatch: pytest.MonkeyPatch):
+    """Gradio's script leaves a stream when it hears of its end, and may have asked for the next event by then."""
+    monkeypatch.setattr(event_stream, "IDLE_SECONDS", 0.05)
+
+    async def leave() -> bool:
+        with gr.Blocks() as page:
+            gr.Textbox()
+        queue, left = page.queue()._queue, asyncio.Event()
+        queue.pending_messages_per_session["anna"] = asyncio.Queue()
+        queue.pending_event_ids_session["anna"] = set() if kept else {"waits"}
+
+        async def receive() -> dict[str, Any]:
+            await left.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            if hears in message.get("body", b""):
+                left.set()
+                await asyncio.sleep(0.05)  # a slow connection
+
+        app = SimpleNamespace(get_blocks=lambda: page, stop_event=asyncio.Event())
+        scope = {"app": app, "query_string": b"session_hash=anna"}
+        await event_stream.BrowserStreams(receive).stream_answers(scope, receive, send)
+        return "anna" in queue.pending_messages_per_session
+
+    assert asyncio.run(leave()) == kept
