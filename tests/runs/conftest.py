@@ -22,7 +22,7 @@ def free(minutes: float = 1440) -> Any:
     """Limits that let the small program's own knobs through."""
 
     class Free(Limits):
-        def check(self, verb: str, config: Any) -> dict[str, Any]:
+        def check_config(self, verb: str, config: Any) -> dict[str, Any]:
             return dict(config)
 
     return Free(minutes=minutes)

@@ -26,14 +26,13 @@ from latentlab.training.update_loop import BatchOrder
 SCRIPT = """
 import sys, torch
 from pathlib import Path
-from latentlab import data
-from latentlab import models
-from latentlab.fit import loop
+from latentlab import datasets, models
+from latentlab.training.fit_loop import FitPlan, fit_network
 torch.set_num_threads(1)
 torch.manual_seed(0)
-world = data.load("digits")
-plan = loop.Plan(sys.argv[3], Path(sys.argv[1]), None, int(sys.argv[2]), 16, 0, "cpu", "a test", save_every=0.0)
-loop.run(plan, models.KINDS[sys.argv[3]].load_fitter()(world, "cpu"), world)
+world = datasets.load_world("digits")
+plan = FitPlan(sys.argv[3], Path(sys.argv[1]), None, int(sys.argv[2]), 16, 0, "cpu", "a test", save_every=0.0)
+fit_network(plan, models.KINDS[sys.argv[3]].load_fitter()(world, "cpu"), world)
 """
 
 

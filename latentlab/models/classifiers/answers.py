@@ -110,6 +110,6 @@ def _check_width(columns: Tensor, names: Sequence[str], form: AnswerForm) -> Non
 def _look_like_probabilities(stretched: Tensor) -> bool:
     """Say whether not even absurd pictures drive the answers out of [0, 1]; a constant says nothing."""
     inside = float(stretched.min()) >= -PROBABILITY_SLACK and float(stretched.max()) <= 1 + PROBABILITY_SLACK
-    constant = bool((stretched == stretched[:1]).all())
+    constant = bool(((stretched - stretched[:1]).abs() < PROBABILITY_SLACK).all())
     summed = bool(((stretched.sum(1) - 1).abs() < PROBABILITY_SLACK).all()) and stretched.shape[1] > 1
     return inside and (summed or not constant)

@@ -194,7 +194,7 @@ def test_a_point_becomes_the_picture_and_a_lasso_the_selection(view: Page) -> No
     view.mouse.move(place[0] - 30, place[1])
     view.mouse.move(place[0], place[1], steps=4)
     view.wait_for_selector("#map-plot .ll-figure-tip.ll-seen img[src^='data:image/png']")
-    assert "digits test" in view.locator("#map-plot .ll-figure-tip").inner_text()
+    view.wait_for_function("document.querySelector('#map-plot .ll-figure-tip').innerText.includes('digits test')")
     view.mouse.click(place[0], place[1])
     view.wait_for_function("document.querySelector('.ll-slot[data-key=input]').innerText.includes('digits test')")
     lasso(view, 0.05, 0.05, 0.95, 0.95)
