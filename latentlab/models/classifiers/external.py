@@ -141,11 +141,11 @@ def _find_size(
         return InputSize(_check_image_shape(given), "")
 
     def explain_refusal(shape: ImageShape) -> str:
-        _set_input(trial, settings, InputSize(shape, ""))
         try:
+            _set_input(trial, settings, InputSize(shape, ""))
             with torch.no_grad():
                 trial.answer_images(torch.full((2, *shape), 0.5))
-        except FORWARD_ERRORS as error:
+        except (UserError, *FORWARD_ERRORS) as error:
             return _take_first_line(error)
         return ""
 
