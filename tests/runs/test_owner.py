@@ -106,6 +106,6 @@ def test_a_clock_that_jumps_back_moves_nobody_in_the_queue(
     runs = hire(limit=1)
     begun(runs)
     first = runs.submit_run("train", {"steps": 1}, "", ALICE)
-    monkeypatch.setattr(files, "new_id", lambda: "20010101-000000-000000")
+    monkeypatch.setattr(layout, "make_run_id", lambda: "20010101-000000-000000")
     second = runs.submit_run("train", {"steps": 1}, "", ALICE)
     assert (first.position, second.position) == (1, 2)

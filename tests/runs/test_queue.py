@@ -235,7 +235,7 @@ def test_on_a_full_disk_nothing_starts_and_what_runs_can_be_ended(
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files, "write", full)
+    monkeypatch.setattr(files, "write_atomically", full)
     with pytest.raises(UserError, match="No space left"):
         runs.submit_run("train", {"steps": 1}, "", ALICE)
     assert [run.id for run in runs.list_runs(ALICE)] == [id]

@@ -80,7 +80,7 @@ def test_no_word_of_a_command_can_become_two() -> None:
 def test_a_process_elsewhere_lives_as_long_as_its_files_change(
     hire: Callable[..., Runs], wait: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "BEAT", 0.3)
+    monkeypatch.setattr(supervisor, "HEARTBEAT_PATIENCE", 0.3)
     runs = hire()
     id = runs.submit_run("train", {"steps": LONG}, "", ALICE).id
     wait(lambda: runs.find_run(id, ALICE).latest.get("step", 0) > 3)

@@ -143,4 +143,4 @@ def _parse_settings(text: str) -> Any:
     try:
         return parse_json(text)
     except ValueError as error:
-        raise UserError(f"Its settings are cut short or no recipe's ({error}); copy it from LatentLab again.") from error
+        raise UserError(f"Its settings are cut short, or no recipe's ({error}); copy it again.") from error
