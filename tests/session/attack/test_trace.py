@@ -120,7 +120,9 @@ def test_only_attacks_can_be_prepared(workspace: Workspace, session: Session) ->
 
 
 class Linear(nn.Module):
-    """Logits of the mean colours; `sure` makes them probabilities, `noise` draws some on top, `flat` cuts them off."""
+    """Logits of the mean colours; `sure` makes those of pictures probabilities, of which nothing else tells when the
+    network is added; `noise` draws some on top, `flat` cuts them off.
+    """
 
     def __init__(self, sure: bool = False, noise: bool = False, flat: bool = False) -> None:
         super().__init__()
@@ -134,7 +136,7 @@ class Linear(nn.Module):
             logits = logits + torch.randn_like(logits)
         if self.flat:
             logits = logits.clamp(-1e-9, 1e-9)
-        return logits.softmax(1) if self.sure else logits
+        return logits.softmax(1) if self.sure and float(images.max()) <= 1 else logits
 
 
 class Turned(torch.autograd.Function):
