@@ -62,10 +62,10 @@ class CodeFlow(nn.Module):
 
     @torch.no_grad()
     def initialise_actnorms(self, codes: CodeMap) -> None:
-        """Start every actnorm from one batch."""
+        """Start every actnorm from one batch; codes have no grey levels, and so no noise within one."""
         x = codes.permute(0, 2, 3, 1)
         for level in self.levels:
-            x = level.initialise_actnorms(x)
+            x, _ = level.initialise_steps(x, x)
 
     @torch.no_grad()
     def standardise(self, codes: Flat) -> None:
