@@ -28,21 +28,21 @@ def measure_fidelity(
     model: LatentModel, judge: nn.Module, world: Dataset, place: ProcessPlace = SINGLE_PROCESS
 ) -> dict[str, float]:
     """Measure what is kept, by the model and by PCA, the moments of codes, samples, and how far mixes bend."""
-    kept = measure_survival(lambda images: rebuild_images(model, images), judge, world, place)
+    kept = measure_survival(lambda images: rebuild_test_images(model, images), judge, world, place)
     return (
         kept
-        | measure_pca(encode_rows(model, world, torch.arange(1)).flat.shape[1], judge, world, place)
+        | measure_pca(encode_test_images(model, world, torch.arange(1)).flat.shape[1], judge, world, place)
         | measure_moments(model, world, place)
         | measure_confidence(model, judge, world, place)
         | measure_bend(model, world, place)
     )
 
 
-def rebuild_images(model: LatentModel, images: Images) -> Images:
+def rebuild_test_images(model: LatentModel, images: Images) -> Images:
     return model.decode(model.encode(images)).clamp(0, 1)
 
 
-def encode_rows(model: LatentModel, world: Dataset, rows: Tensor) -> Latents:
+def encode_test_images(model: LatentModel, world: Dataset, rows: Tensor) -> Latents:
     """Return codes of test images, on the model's own device."""
     device = next(model.parameters()).device if isinstance(model, nn.Module) else "cpu"
     return model.encode(world.test.take_batch(rows)[0].to(device))
@@ -105,9 +105,11 @@ def measure_moments(model: LatentModel, world: Dataset, place: ProcessPlace = SI
     Beside them the share of deviations in 0.8–1.2 and, where images are three times as many as coordinates, eigenvalues
     of the covariance.
     """
-    template = encode_rows(model, world, torch.arange(1)).map(lambda part: part.cpu())
+    template = encode_test_images(model, world, torch.arange(1)).map(lambda part: part.cpu())
     size, count = template.flat.shape[1], min(ENCODED_IMAGES, len(world.test))
-    codes = distributed.measure_rows(lambda rows: encode_rows(model, world, rows).flat, count, place, width=(size,))
+    codes = distributed.measure_rows(
+        lambda rows: encode_test_images(model, world, rows).flat, count, place, width=(size,)
+    )
     means, deviations = codes.mean(0), codes.std(0)
     found = {"deviations within 0.8–1.2": ((deviations > NARROWEST) & (deviations < WIDEST)).float().mean().item()}
     for what, values in (("mean", means), ("deviation", deviations)):
@@ -156,7 +158,7 @@ def measure_bend(model: LatentModel, world: Dataset, place: ProcessPlace = SINGL
     count = min(PAIRS, len(world.test) // 2)
 
     def measure_distances(rows: Tensor) -> Tensor:
-        first, second = (encode_rows(model, world, some) for some in (rows, count + rows))
+        first, second = (encode_test_images(model, world, some) for some in (rows, count + rows))
         one, other = model.decode(first), model.decode(second)
         middle = model.decode(first.unflat((first.flat + second.flat) / 2))
         apart = torch.stack([middle - (one + other) / 2, one - other], 1)

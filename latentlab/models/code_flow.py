@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from latentlab import chance
-from latentlab.models.glow.flow import FlowLevel
+from latentlab.models.glow.layers import FlowLevel
 from latentlab.models.modules import TypedModuleList
 from latentlab.types import Flat
 

@@ -41,7 +41,9 @@ TABS = {
     learn_tab: learn_tab.build_learn_tab,
 }
 MOVE_TABS: dict[str, Callable[[LatentOperator], bool]] = {
-    module.KEY: module.holds_move for module in (explore_tab, mix_tab, attack_tab)
+    explore_tab.KEY: explore_tab.holds_exploration,
+    mix_tab.KEY: mix_tab.holds_mix,
+    attack_tab.KEY: attack_tab.holds_attack,
 }
 SKIP_LINK = '<a class="ll-button ll-skip" href="#tabs">To the controls</a>'
 

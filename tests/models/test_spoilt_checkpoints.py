@@ -195,12 +195,15 @@ def test_a_world_has_the_shape_of_most_of_its_files(
 
 
 def test_a_file_that_fails_when_it_is_loaded_costs_itself_alone(originals: dict[str, bytes], tmp_path: Path) -> None:
-    """All weights of the first classifier and of the first model are beyond what a sum can hold."""
+    """All weights of the first classifier and of the first model are beyond what a sum can hold, of either sign."""
     for kind, data in originals.items():
         (tmp_path / f"pets-{kind}.safetensors").write_bytes(data)
     for kind in ("vae", "resnet"):
         card, tensors = read_checkpoint(tmp_path / f"pets-{kind}.safetensors")
-        huge = {name: torch.full_like(tensor, 3e38) for name, tensor in tensors.items()}
+        signs = {
+            name: 1 - 2 * (torch.arange(tensor.numel()) % 2).view(tensor.shape) for name, tensor in tensors.items()
+        }
+        huge = {name: (3e38 * sign.float()).to(tensors[name].dtype) for name, sign in signs.items()}
         write_checkpoint(tmp_path / f"pets-a-{kind}.safetensors", card, huge)
     workspace = Workspace(Store(tmp_path, "cpu"))
     session = open_world(workspace, "pets")

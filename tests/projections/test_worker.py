@@ -22,10 +22,10 @@ from latentlab.projections import PCA, UMAP, FittedProjection, PaCMAP, Projectio
 LONG = 120.0  # seconds that a busy machine may take
 OWNER = """
 import torch, time
-from latentlab.projections import PCA, Worker
-worker = Worker()
-worker.project(torch.randn(50, 3), PCA()).result()
-print(worker.pid, flush=True)
+from latentlab.projections import PCA, ProjectionWorker
+worker = ProjectionWorker()
+worker.request_projection(torch.randn(50, 3), PCA()).await_result(60)
+print(worker.child_pid, flush=True)
 {then}
 """
 

@@ -21,12 +21,12 @@ from torch.autograd.function import once_differentiable
 
 from latentlab.models.cuda_graphs import ReplayedFunction
 from latentlab.models.glow.conv_matmul import gather_windows, make_products, sum_overlaps
-from latentlab.models.glow.flow import (
+from latentlab.models.glow.flow import Glow
+from latentlab.models.glow.layers import (
     LOG_SCALE_BOUND,
     Coupling,
     FlowLevel,
     FlowStep,
-    Glow,
     KeptState,
     LeavingState,
     ZeroConv,

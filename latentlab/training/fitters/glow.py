@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from latentlab import chance
 from latentlab.datasets import Dataset
-from latentlab.models.glow.flow import Coupling, Glow
+from latentlab.models.glow.flow import Glow
+from latentlab.models.glow.layers import Coupling
 from latentlab.models.precision import gains_from_bf16
 from latentlab.training import distributed
 from latentlab.training.muon import Muon

@@ -54,7 +54,7 @@ T = TypeVar("T")
 DISABLED = gr.update(interactive=False)
 
 
-def holds_move(tool: LatentOperator) -> bool:
+def holds_attack(tool: LatentOperator) -> bool:
     """Say whether the tab shows this move: one that can be followed step by step."""
     return isinstance(tool, Attack)
 
@@ -74,7 +74,7 @@ def build_attack_tab(page: Page, tab: gr.Tab) -> None:
         stop = gr.Button("Stop", interactive=False, elem_id="attack-stop", size="sm")
         reset = gr.Button("Reset all", elem_id="attack-reset", size="sm")
         note = gr.HTML(elem_id="attack-note")
-    build_added_forms(page, {"adversary"}, holds_move, note)
+    build_added_forms(page, {"adversary"}, holds_attack, note)
 
     hand, track = AttackActions(page, form, method), TrackView(page)
     shown = Follower([*form.widgets.values(), method], hand.show_settings)
@@ -88,7 +88,7 @@ def build_attack_tab(page: Page, tab: gr.Tab) -> None:
 
     # in the queue: behind the end of the run
     connect_events([halted.then], report_halt, {"session": page.session}, [note, stop], mode="once")
-    connect_action(page, [tab.select], make_entry_action(holds_move, hand.apply_move), knobs, note)
+    connect_action(page, [tab.select], make_entry_action(holds_attack, hand.apply_move), knobs, note)
     choice = {"name": method, **knobs}
     connect_action(page, [method.input], hand.choose_method, choice, note, lambda: page.situation_follower)
     changes, named = list_change_events(form.widgets.values()), {"session": page.session, **knobs}

@@ -25,7 +25,7 @@ SLIDER_REACH = 4.0  # σ to either side: beyond, few models have seen anything
 RANDOM_SEED = Setting("random seed", int, 0, Knob("of the random direction", 0, 10**9 - 1))
 
 
-def holds_move(tool: LatentOperator) -> bool:
+def holds_exploration(tool: LatentOperator) -> bool:
     """Say whether the tab shows this move: one of a single picture that asks no classifier."""
     return not isinstance(tool, Attack) and not tool.needs_partner
 
@@ -41,7 +41,7 @@ def build_explore_tab(page: Page, tab: gr.Tab) -> None:
     with gr.Row(elem_classes="ll-actions"):
         reset = gr.Button("Reset all", elem_id="explore-reset", size="sm")
         note = gr.HTML(elem_id="explore-note")
-    build_added_forms(page, MODES, holds_move, note)
+    build_added_forms(page, MODES, holds_exploration, note)
 
     workspace = page.workspace
 
@@ -66,7 +66,7 @@ def build_explore_tab(page: Page, tab: gr.Tab) -> None:
     page.steady_parts.append((mode, lambda session: type(session.result.tool)))
     connect_mode_forms(mode, {"shift": along, "noise": noisy})
     connect_action(page, list_touch_events(widgets), apply_move, reads, note)
-    connect_action(page, [tab.select], make_entry_action(holds_move, apply_move), reads, note)
+    connect_action(page, [tab.select], make_entry_action(holds_exploration, apply_move), reads, note)
     connect_action(page, [reset.click], reset_move, {"mode": mode}, note, shown)
 
 

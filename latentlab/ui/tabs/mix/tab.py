@@ -34,7 +34,7 @@ SCALE_HINTS = {
 }
 
 
-def holds_move(tool: LatentOperator) -> bool:
+def holds_mix(tool: LatentOperator) -> bool:
     """Say whether the tab shows this move: one that needs a partner."""
     return tool.needs_partner
 
@@ -44,7 +44,7 @@ def build_mix_tab(page: Page, tab: gr.Tab) -> None:
     with gr.Row(elem_classes="ll-actions"):
         reset = gr.Button("Reset all", elem_id="mix-reset", size="sm")
         note = gr.HTML(elem_id="mix-note")
-    build_added_forms(page, MODES, holds_move, note)
+    build_added_forms(page, MODES, holds_mix, note)
     hint = gr.HTML(draw_scale_hint("pair"))
     many = make_paired_choices(visible=False, elem_id="mix-many")
     drawn = gr.State(None)  # what the many pictures on the page were made from
@@ -77,7 +77,7 @@ def build_mix_tab(page: Page, tab: gr.Tab) -> None:
     page.add_follower(forms.tool_follower)
     forms.wire_visibility(hint, many)
     connect_action(page, list_touch_events(list_widgets(forms.moving)), apply_move, forms.all, note)
-    connect_action(page, [tab.select], make_entry_action(holds_move, apply_move), forms.all, note)
+    connect_action(page, [tab.select], make_entry_action(holds_mix, apply_move), forms.all, note)
     connect_action(page, [reset.click], reset_move, {"mode": forms.mode}, note, forms.tool_follower)
     connect_action(page, [many.pick], take_clicked, forms.all, note, lambda: page.situation_follower, read_event_key)
     chosen = list_touch_events([forms.mode, forms.scale, *forms.among.widgets.values(), forms.side])
@@ -210,13 +210,13 @@ def parse_share(word: str) -> float:
         raise UserError("This picture does not say how it was mixed; click it again.") from error
 
 
-def draw_pairings(page: Page, session: Session, tool: Mix, count: int) -> str:
+def show_pairings(page: Page, session: Session, tool: Mix, count: int) -> str:
     return pairing_view.draw_pairings(session, mixing.pair_sets(page.workspace, session, count, tool))
 
 
-def draw_style_grid(page: Page, session: Session, tool: Swap, count: int) -> str:
+def show_style_grid(page: Page, session: Session, tool: Swap, count: int) -> str:
     grid = mixing.make_style_grid(page.workspace, session, count, tool.parts)
     return pairing_view.draw_style_grid(session, grid, tool.parts)
 
 
-MANY_VIEWS: dict[str, Callable[..., str]] = {"mix": draw_pairings, "swap": draw_style_grid}
+MANY_VIEWS: dict[str, Callable[..., str]] = {"mix": show_pairings, "swap": show_style_grid}
