@@ -24,7 +24,11 @@ BROWSER = [
     "--disable-sync",
 ]
 PATIENCE = 180_000  # ms: a busy machine is no error of the page
-CUT_OFF = ("AbortError", "Connection errored out")  # what Gradio says of a request that a reload cut off
+CUT_OFF = (
+    "AbortError",
+    "Connection errored out",
+    "The connection was lost",
+)  # what Gradio says of a request that a reload cut off
 
 
 @pytest.fixture(scope="session")
