@@ -215,7 +215,7 @@ def _measure_preserved(field: ComparisonInput, classifier: str) -> Estimate:
     if not recipe.get("config", {}).get("augmentations"):
         raise UserError("it was trained without moves, so there is nothing that they could keep.")
     steps = tool_from_json(Config, recipe["config"]).augmentations
-    spaces = [_load_space(field, step.choose_space(field.config.world)) for step in steps]
+    spaces = [_load_space(field, step.choose_space(field.world.name)) for step in steps]
     bench, judge = field.make_bench(classifier), _choose_judge(field)
 
     def move_batch(batch: Batch) -> Batch:

@@ -29,7 +29,7 @@ class Augmentation:
         return make_operator(self.method, self.settings)
 
     def choose_space(self, world: str) -> str:
-        """Return the name of its latent model in this world."""
+        """Return the name of its latent model in the world of this name, a `Dataset.name`: that of the networks."""
         made_for = METHODS[self.method].space if self.method in METHODS else "any"
         return self.space or f"{world}-{'pixels' if made_for == 'any' else made_for}"
 

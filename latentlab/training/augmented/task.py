@@ -54,7 +54,7 @@ def prepare_task(config: Config, networks: NetworkSource) -> Task:
     config.require_budget()
     world = load_training_world(config)
     learned, held = split_rows(world, config.rows, config.fraction, config.validation, config.seed)
-    names = [step.choose_space(config.world) for step in config.augmentations]
+    names = [step.choose_space(world.name) for step in config.augmentations]
     spaces = {name: _load_space(name, world, networks) for name in names}
     operators = [step.build_operator() for step in config.augmentations]
     chances = [step.probability for step in config.augmentations]

@@ -11,6 +11,7 @@ from latentlab.cli.train import _build_config
 from latentlab.errors import UserError
 from latentlab.training.augmented import Augmentation, Config, format_train_command, make_update_batch
 from latentlab.training.augmented.learner import SCHEDULES
+from latentlab.training.augmented.task import prepare_task
 
 MOVES = (Augmentation("mixup"), Augmentation("noise", {"epsilon": 5.0}, "digits-glow", 0.5))
 
@@ -81,3 +82,10 @@ def test_the_schedules_drop_where_the_papers_do():
     assert SCHEDULES["constant"](0.9) == 1
     assert SCHEDULES["cosine"](0.2) == pytest.approx(1)
     assert SCHEDULES["cosine"](1.0) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize(("method", "kind"), [("randmix", "stylegan2"), ("mixup", "pixels"), ("varmixup", "vae")])
+def test_a_variant_of_a_world_moves_in_the_spaces_of_that_world(method, kind, store):
+    config = Config(world="digits-biased", augmentations=(Augmentation(method),), epochs=0, steps=1)
+    task = prepare_task(config, store)
+    assert list(task.recipe["spaces"]) == [f"digits-{kind}"]

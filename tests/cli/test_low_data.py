@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from latentlab import datasets
-from latentlab.cli import main, reproduce
+from latentlab.cli import low_data, main
 from latentlab.operators import make_operator, measure_distance, rebuild_images
 from latentlab.runs.writer import RunDirectory
 from latentlab.store import Store
@@ -86,4 +86,4 @@ def test_nonsense_is_one_clear_line(change, message, done, capsys):
 
 def test_every_method_of_the_issue_is_an_arm():
     wanted = "standard mixup k-mixup varmixup randomized-la adversarial-la reconstruct pixel-pgd"
-    assert list(reproduce.ARMS) == wanted.split()
+    assert list(low_data.ARMS) == wanted.split()
