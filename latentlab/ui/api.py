@@ -17,6 +17,7 @@ from latentlab.errors import UserError
 from latentlab.knobs import tool_from_json
 from latentlab.operators import OPERATORS, LatentOperator
 from latentlab.session import SEED_SETTING, Session, Workspace
+from latentlab.ui.compute_turns import PROCESSOR_TURNS
 from latentlab.ui.events import TORCH_LANE
 from latentlab.ui.form import Form, to_knob_value
 from latentlab.ui.gradio_patches.unread_inputs import FileDrop
@@ -42,7 +43,7 @@ def add_endpoints(workspace: Workspace) -> None:
             form, button = Form(cls, prefix=f"api-{name}"), gr.Button()
             pictures = {"image": picture, **({"partner_image": partner} if cls.needs_partner else {})}
             button.click(
-                make_endpoint(workspace, cls),
+                PROCESSOR_TURNS.wrap_short(make_endpoint(workspace, cls)),
                 inputs_kwargs={**pictures, "model": model, "classifier": classifier, "seed": seed, **form.widgets},
                 outputs=[moved, numbers],
                 api_name=name,

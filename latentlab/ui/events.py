@@ -18,6 +18,7 @@ import gradio as gr
 from latentlab.errors import UserError
 from latentlab.operators import LatentOperator
 from latentlab.session import Session, time_action
+from latentlab.ui.compute_turns import PROCESSOR_TURNS
 from latentlab.ui.gradio_patches.plain_values import PLAIN_WIDGETS, round_value
 from latentlab.ui.gradio_patches.wrapped_generators import unwrap_generator
 from latentlab.ui.page_parts import NO_FOLLOWER, Follower, Page, Painted, Trigger, Widget
@@ -27,8 +28,10 @@ Reads = Mapping[str, Widget | Mapping[str, Widget]]  # the widgets of a form are
 
 QUIET_OPTIONS: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 SCRIPT_OPTIONS: dict[str, Any] = {"api_visibility": "private"}
-# where an event waits: behind all computing, for nobody, or not even in the queue
+FORGOTTEN_TEXT = "The view is not here yet. If it stays away, reload the page: its address brings the view back."
+# where an event waits: behind all short computing, behind long computing, for nobody, or not even in the queue
 TORCH_LANE: dict[str, Any] = {"concurrency_id": "torch", "concurrency_limit": 1}
+STEPS_LANE: dict[str, Any] = {"concurrency_id": "steps", "concurrency_limit": 4}  # long work, which shares its turns
 BUSY_LANE: dict[str, Any] = {**TORCH_LANE, "show_progress": "minimal"}  # what takes seconds says so
 FREE_LANE: dict[str, Any] = {"concurrency_limit": None}
 NO_LANE: dict[str, Any] = {"queue": False}
@@ -60,8 +63,8 @@ def connect_action(
     emptied: Painted = {clear: None} if clear else {}
 
     def run_action(*heard: Any, session: Session | None, **values: Any) -> Painted:
-        if session is None:  # the browser is quicker than the first view
-            return {}
+        if session is None:  # the browser is quicker than the first view, or the server forgot a page that rested
+            return {note: draw_note(FORGOTTEN_TEXT)}
         try:
             after = time_action(verb, session, *heard, **values)
         except UserError as error:
@@ -152,13 +155,13 @@ def connect_steps(
 
     def answer_stepwise(*values: Any) -> Iterator[Any]:
         try:
-            for painted in run(**name_values(reads, values)):
+            for painted in PROCESSOR_TURNS.share_turns(run(**name_values(reads, values))):
                 yield painted or gr.skip()
         except UserError as error:
             yield {note: draw_note(str(error))}
 
     generator = unwrap_generator(answer_stepwise)
-    return wire_triggers(triggers, generator, list_widgets(reads), outputs, mode=mode)[0]
+    return wire_triggers(triggers, generator, list_widgets(reads), outputs, STEPS_LANE, mode)[0]
 
 
 def connect_stream(
@@ -198,6 +201,8 @@ def wire_triggers(
     **options: Any,
 ) -> list[Any]:
     """Wire Gradio's own events together, so that a bank of sliders is one queue; those of our scripts one by one."""
+    if lane.get("concurrency_id") == "torch":
+        answer = PROCESSOR_TURNS.wrap_short(answer)
     how: dict[str, Any] = {"trigger_mode": mode, **QUIET_OPTIONS, **lane, **options}
     native = [trigger for trigger in triggers if getattr(trigger, "has_trigger", False)]
     wires = [gr.on(native, answer, [*widgets], [*outputs], **how)] if native else []

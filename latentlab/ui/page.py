@@ -11,6 +11,7 @@ from latentlab.runs import Runs
 from latentlab.session import Session, Workspace, change_world, choose_networks, open_link
 from latentlab.store import Store
 from latentlab.ui import api, components, run_owner
+from latentlab.ui.compute_turns import PROCESSOR_TURNS
 from latentlab.ui.events import QUIET_OPTIONS, TORCH_LANE, connect_action, connect_script
 from latentlab.ui.gradio_patches.progress_marks import clear_progress_marks
 from latentlab.ui.page_parts import Follower, Page, Painted, make_follower
@@ -96,7 +97,8 @@ def wire_first_view(page: Page, blocks: gr.Blocks, note: gr.HTML) -> None:
         return {**page.paint_session(session), **followed, note: draw_note(session.notice)}
 
     outputs = [*page.always_outputs, *follower.widgets, note]
-    blocks.load(open_first_view, None, outputs, js=load_script("restore_world.js"), **QUIET_OPTIONS, **TORCH_LANE)
+    first = PROCESSOR_TURNS.wrap_short(open_first_view)
+    blocks.load(first, None, outputs, js=load_script("restore_world.js"), **QUIET_OPTIONS, **TORCH_LANE)
 
 
 def build_header(page: Page) -> gr.HTML:

@@ -11,14 +11,23 @@ import os
 import shutil
 import sys
 import tempfile
+from pathlib import Path
+
+OWN_PREFIX = "latentlab-"
 
 
 def choose_temporary_folder() -> bool:
     """Give Gradio a folder of its own, unless the environment names one; say whether it did."""
     if "GRADIO_TEMP_DIR" in os.environ:
         return False
-    os.environ["GRADIO_TEMP_DIR"] = folder = tempfile.mkdtemp(prefix="latentlab-")
+    os.environ["GRADIO_TEMP_DIR"] = folder = tempfile.mkdtemp(prefix=OWN_PREFIX)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     if routes := sys.modules.get("gradio.routes"):
         vars(routes)["DEFAULT_TEMP_DIR"] = folder
     return True
+
+
+def find_own_folder() -> Path | None:
+    """Return the folder that was made here, none where the environment named another."""
+    folder = Path(os.environ.get("GRADIO_TEMP_DIR", ""))
+    return folder if folder.name.startswith(OWN_PREFIX) and folder.parent == Path(tempfile.gettempdir()) else None

@@ -18,6 +18,7 @@ from latentlab.errors import UserError
 from latentlab.image_file import MAX_IMAGE_BYTES
 from latentlab.ui.gradio_patches.analytics_summary import stop_summaries
 from latentlab.ui.gradio_patches.encodable_answers import mend_answers
+from latentlab.ui.gradio_patches.fair_queue import use_fair_queue
 from latentlab.ui.gradio_patches.open_cors import make_app_without_cors
 from latentlab.ui.gradio_patches.temporary_folder import choose_temporary_folder
 from latentlab.ui.server.middleware import Gate
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     import gradio as gr
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
-MAX_WAITING_REQUESTS = 32  # waiting requests; beyond it a visitor is asked to try again
+MAX_WAITING_REQUESTS = 512  # of all visitors; what one of them may have waiting stands in `fair_queue`
+MAX_SESSIONS = 256  # 5.5 MB each; beyond it the one that rested longest is forgotten
 CACHE_SWEEP_SECONDS = (600, 3600)  # seconds between sweeps, age of what is swept
 MAX_BODY_BYTES = MAX_IMAGE_BYTES + 4_000_000  # a picture and the form around it
 MAX_DEMO_BODY_BYTES = 8_000_000
@@ -59,6 +61,7 @@ def launch_page(
     """Launch the page behind the guard and give its address; `more` goes to `Blocks.launch` (theme, css, …)."""
     options = build_launch_options(host, port, login, names, demo, root_path, frames)
     mend_answers()
+    use_fair_queue()
     page.delete_cache = CACHE_SWEEP_SECONDS
     try:
         _, url, _ = page.queue(max_size=MAX_WAITING_REQUESTS).launch(**{**options, **more})
@@ -107,6 +110,7 @@ def build_launch_options(
         "ssr_mode": False,
         "mcp_server": False,
         "max_file_size": limit,
+        "state_session_capacity": MAX_SESSIONS,
         "footer_links": ["api", "settings"],
         "_app": make_app_without_cors(stack),
     }

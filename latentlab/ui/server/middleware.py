@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from latentlab.ui.gradio_patches.event_stream import JOIN_PATH, STREAM_PATH, BrowserStreams
 from latentlab.ui.gradio_patches.login_page import remove_api_info
 from latentlab.ui.server.request_text import check_json_text
+from latentlab.ui.server.upload_budget import UPLOAD_PATH, UploadBudget
 
 WRONG_LOGINS = 10  # a minute and address
 WRONG_LOGINS_OF_ALL = 200  # a minute, from all addresses together
@@ -82,6 +83,7 @@ class Gate:
         self.body_bytes = body_bytes
         self.login_needed = login_needed
         self.names, self.headers = frozenset(names), make_security_headers(frames)
+        self.uploads = UploadBudget(app, body_bytes)
         self.of_one, self.of_all = LoginThrottle(WRONG_LOGINS), LoginThrottle(WRONG_LOGINS_OF_ALL)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -103,6 +105,8 @@ class Gate:
             await self._guard_login(request, counted, send)
         elif self.login_needed and not is_logged_in(request):
             await self.app(scope, counted, remove_api_info(send))
+        elif request.url.path == UPLOAD_PATH:
+            await self.uploads.take_upload(scope, counted, send)
         else:
             special = {JOIN_PATH: self.streams.join_queue, STREAM_PATH: self.streams.stream_answers}
             browser = "sec-fetch-site" in request.headers

@@ -11,6 +11,7 @@ import pytest
 from ui.server.small_page import upload_file
 
 from latentlab.ui.server import launch
+from latentlab.ui.server.upload_budget import trim_folder
 
 MB = 1_000_000
 
@@ -85,3 +86,24 @@ def test_a_thousand_files_do_not_hurt(url: str):
 @pytest.mark.parametrize("path", ["/etc/passwd", "../../etc/passwd", "http://127.0.0.1:22/", "requirements.txt"])
 def test_no_file_outside_is_served(url: str, path: str):
     assert httpx.get(f"{url}/gradio_api/file={path}").status_code in (403, 404)
+
+
+def test_an_address_that_uploads_without_end_has_to_wait(narrow: str):
+    codes = [
+        httpx.post(f"{narrow}/gradio_api/upload", files={"files": ("a.png", b"x" * (MB * 9 // 10))}).status_code
+        for _ in range(25)
+    ]
+    assert codes[0] == 200
+    assert codes[-1] == 429
+
+
+def test_old_uploads_are_let_go_first_and_young_ones_stay(tmp_path: Path):
+    for number, age in enumerate((300, 200, 100, 10)):
+        file = tmp_path / str(number) / "a.png"
+        file.parent.mkdir()
+        file.write_bytes(b"x" * 100)
+        os.utime(file, (1000 - age, 1000 - age))
+    assert trim_folder(tmp_path, most=250, now=1000) == 200
+    assert sorted(path.parent.name for path in tmp_path.rglob("a.png")) == ["2", "3"]
+    assert trim_folder(tmp_path, most=50, now=1000) == 100
+    assert [path.parent.name for path in tmp_path.rglob("a.png")] == ["3"]
