@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from latentlab import operators
+    from latentlab.auditing.library import audit
     from latentlab.augment import Augment
     from latentlab.cli.app import close, launch
     from latentlab.errors import UserError
     from latentlab.store import Store
     from latentlab.types import Batch, Bench, Latents
 
-__all__ = ["Augment", "Batch", "Bench", "Latents", "Store", "UserError", "close", "launch", "operators"]
+__all__ = ["Augment", "Batch", "Bench", "Latents", "Store", "UserError", "audit", "close", "launch", "operators"]
 
 _MODULE_OF_NAME = {
     "Augment": "latentlab.augment",
@@ -30,6 +31,7 @@ _MODULE_OF_NAME = {
     "Latents": "latentlab.types",
     "Store": "latentlab.store",
     "UserError": "latentlab.errors",
+    "audit": "latentlab.auditing.library",
     "close": "latentlab.cli.app",
     "launch": "latentlab.cli.app",
 }

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import one_hot
 
 from latentlab import chance, datasets, metrics
 from latentlab.datasets import Dataset
 from latentlab.errors import UserError
-from latentlab.judges import list_judges
+from latentlab.judges import find_judge
 from latentlab.knobs import Knob, tool, tool_from_json
 from latentlab.metrics import METRICS, Estimate, Metric
 from latentlab.models import Pixels
@@ -236,17 +236,8 @@ def _choose_judge(field: ComparisonInput) -> str:
     """Return the judge that is named, else the world's first that is not itself compared."""
     if field.config.judge:
         return field.config.judge
-    head = f":{field.world.classes[1]}" if len(field.world.classes) == 2 else ""
     compared = {name.partition(":")[0] for name in field.config.classifiers}
-    for name in list_judges(field.config.world, compared):
-        network = _find_network(field.networks, name + head) or _find_network(field.networks, name)
-        if network is not None and tuple(getattr(network, "classes", ())) == field.world.classes:
-            return name + head if _find_network(field.networks, name + head) else name
-    raise UserError("there is no independent classifier to judge by; name one as judge.")
-
-
-def _find_network(networks: NetworkSource, name: str) -> nn.Module | None:
-    try:
-        return networks.load(name)
-    except UserError:
-        return None
+    found = find_judge(field.networks, field.config.world, field.world.classes, compared)
+    if found is None:
+        raise UserError("there is no independent classifier to judge by; name one as judge.")
+    return found

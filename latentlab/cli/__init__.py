@@ -17,6 +17,7 @@ from typing import NoReturn
 
 from latentlab.cli import (
     app,
+    audit,
     augment,
     benchmark,
     compare,
@@ -49,6 +50,7 @@ VERBS: dict[str, Verb] = {
     "train": Verb(train.HELP, train.add_train_flags, train.run_train),
     "compare": Verb(compare.HELP, compare.add_compare_flags, compare.run_compare),
     "reproduce": Verb(reproduce.HELP, reproduce.add_reproduce_flags, reproduce.run_reproduce),
+    "audit": Verb(audit.HELP, audit.add_audit_flags, audit.run_audit),
     "evaluate": Verb(evaluate.HELP, evaluate.add_evaluate_flags, evaluate.run_evaluate),
     "augment": Verb(augment.HELP, augment.add_augment_flags, augment.run_augment),
     "project": Verb(project.HELP, project.add_project_flags, project.run_project),

@@ -6,7 +6,7 @@ classifiers are measured on which images is said in `comparison`, what a card pr
 
 from __future__ import annotations
 
-from latentlab.metrics.clean import ECE, NLL, Accuracy
+from latentlab.metrics.clean import ECE, NLL, Accuracy, estimate_calibration_error
 from latentlab.metrics.intervals import METRIC_CHUNK, Estimate, Metric, estimate_mean, estimate_share, mark_correct
 from latentlab.metrics.robustness import (
     FGSM,
@@ -34,6 +34,7 @@ __all__ = [
     "Linearity",
     "Metric",
     "corrupt_in_turn",
+    "estimate_calibration_error",
     "estimate_mean",
     "estimate_preserved",
     "estimate_share",

@@ -1,0 +1,144 @@
+"""What is measured on one chunk of images: a column a measure, a value an image; the images themselves are let go."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from latentlab.auditing.moves import AuditedMove, derive_generator
+from latentlab.auditing.noise_control import add_noise_at_distance
+from latentlab.auditing.subject import AuditSubject, require_finite
+from latentlab.errors import UserError
+from latentlab.images import png, round_levels
+from latentlab.operators import measure_distance, rebuild_images
+from latentlab.types import Batch, Images, Logits, Targets
+
+DIGITS = 6  # of a number in a record
+SHOWN_PER_CHUNK = 4  # pictures of a move that are kept of each chunk
+EVEN_SHARE = 0.25  # of a label, from which on the judge is expected to see its class
+
+Columns = dict[str, list[Any]]
+MOVE_CHANCE, NOISE_CHANCE, DENSITY_CHANCE = 1, 2, 3  # what chance is drawn for
+
+
+@torch.no_grad()
+def measure_chunk(subject: AuditSubject, place: int) -> dict[str, Any]:
+    """Return the record of one chunk: the images as they are, rebuilt by each space, and after each move."""
+    rows = subject.chunks[place]
+    batch = subject.take_batch(rows)
+    clean = {"row": rows.tolist(), **_measure_clean(subject, batch, place)}
+    spaces: dict[str, Columns] = {}
+    rebuilt: dict[str, Images] = {}
+    moves = {}
+    for move in subject.moves:
+        name = move.space_name
+        if name not in spaces:
+            bench = move.make_bench(subject.attacked_network, derive_generator(subject.config.seed, place))
+            rebuilt[name] = rebuild_images(batch, bench)
+            spaces[name] = {
+                **_judge_images(subject, rebuilt[name]),
+                "distance": _round_column(measure_distance(rebuilt[name], batch.images)),
+            }
+        moves[move.title] = _measure_move(subject, move, batch, rebuilt[name], place)
+    return {"clean": clean, "spaces": spaces, "moves": moves}
+
+
+def move_chunk(subject: AuditSubject, move: AuditedMove, batch: Batch, place: int) -> Batch:
+    """Move the images of a chunk: the same chance each time, and for every move."""
+    rng = derive_generator(subject.config.seed, MOVE_CHANCE, place)
+    moved = move.operator(batch, move.make_bench(subject.attacked_network, rng))
+    if not moved.images.isfinite().all():
+        raise UserError(f"{move.title} gives NaN or infinite pixels in {move.space_name}; choose a smaller move.")
+    return moved
+
+
+def _measure_clean(subject: AuditSubject, batch: Batch, place: int) -> Columns:
+    judged = _ask(subject.judge_network, subject.judge, batch.images)
+    return {
+        "label": batch.targets.argmax(1).tolist(),
+        **_read_logits(_ask(subject.test_network, subject.classifier, batch.images)),
+        "judged": judged.argmax(1).tolist(),
+        "disagreement": _compare_soft_labels(batch.targets, judged)["disagreement"],
+        **_measure_manifold(subject, batch.images, place),
+    }
+
+
+def _measure_move(
+    subject: AuditSubject, move: AuditedMove, batch: Batch, rebuilt: Images, place: int
+) -> dict[str, Any]:
+    moved = move_chunk(subject, move, batch, place)
+    distances = measure_distance(moved.images, batch.images)
+    noise = add_noise_at_distance(batch.images, distances, derive_generator(subject.config.seed, NOISE_CHANCE, place))
+    judged = _ask(subject.judge_network, subject.judge, moved.images)
+    control = _judge_images(subject, noise)
+    target = moved.targets.argmax(1)
+    columns: dict[str, Any] = {
+        "target": target.tolist(),
+        **_read_logits(_ask(subject.test_network, subject.classifier, moved.images)),
+        "judged": judged.argmax(1).tolist(),
+        "distance": _round_column(distances),
+        "travel": _round_column(measure_distance(moved.images, rebuilt)),
+        **_compare_soft_labels(moved.targets, judged),
+        "noise guess": control["guess"],
+        "noise judged": control["judged"],
+        **_measure_manifold(subject, moved.images, place),
+    }
+    columns["pictures"] = _keep_pictures(moved.images, (judged.argmax(1) != target), distances)
+    return columns
+
+
+def _judge_images(subject: AuditSubject, images: Images) -> Columns:
+    return {
+        **_read_logits(_ask(subject.test_network, subject.classifier, images)),
+        "judged": _ask(subject.judge_network, subject.judge, images).argmax(1).tolist(),
+    }
+
+
+def _ask(network: nn.Module, name: str, images: Images) -> Logits:
+    return require_finite(network(images), name)
+
+
+def _read_logits(logits: Logits) -> Columns:
+    confidence, guess = logits.softmax(1).max(1)
+    return {"guess": guess.tolist(), "confidence": _round_column(confidence)}
+
+
+def _compare_soft_labels(targets: Targets, judged: Logits) -> Columns:
+    """Return how far the judge's probabilities are from the label (total variation), and whether it sees both classes.
+
+    It sees both where its two likeliest classes are those of the label; −1 where the label does not name two.
+    """
+    apart = (targets - judged.softmax(1)).abs().sum(1) / 2
+    shares, named = targets.topk(2, 1)
+    seen = judged.topk(2, 1).indices
+    both = (named.sort(1).values == seen.sort(1).values).all(1).long()
+    return {"disagreement": _round_column(apart), "both": torch.where(shares[:, 1] >= EVEN_SHARE, both, -1).tolist()}
+
+
+def _measure_manifold(subject: AuditSubject, images: Images, place: int) -> Columns:
+    columns = {}
+    if subject.density is not None:
+        rng = derive_generator(subject.config.seed, DENSITY_CHANCE, place)
+        levels = round_levels(images).to(images.device)
+        bits = -subject.density.log_prob(levels, rng) / (math.prod(images.shape[1:]) * math.log(2))
+        columns["bits"] = _round_column(bits)
+    if subject.nearest is not None:
+        columns["nearest"] = _round_column(subject.nearest.measure_distances(images))
+    return columns
+
+
+def _round_column(values: Tensor) -> list[float | None]:
+    """Return the numbers as they are written: what is read again is what was measured. None where there is none."""
+    return [float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None for value in values.tolist()]
+
+
+def _keep_pictures(images: Images, broken: Tensor, distances: Tensor) -> Mapping[str, str]:
+    """Keep, of those that broke, the ones that moved farthest: PNG by their place in the chunk."""
+    order = torch.where(broken, distances, -1.0).argsort(descending=True, stable=True)
+    chosen = [place for place in order[:SHOWN_PER_CHUNK].tolist() if broken[place]]
+    return {str(place): base64.b64encode(png(images[place])).decode() for place in chosen}

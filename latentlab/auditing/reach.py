@@ -1,0 +1,160 @@
+"""How far may I go? The share of labels that the judge keeps over a move's knob, and the largest value that is safe.
+
+Every trial draws the same chance, so that an image is lost at some value and the curve does not tremble. The share is
+tried on a coarse grid, then bisected where it falls below what is asked; and the same where the ends of Wilson's
+interval do, which gives the interval of the limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from latentlab.auditing.chunk import move_chunk
+from latentlab.auditing.moves import AuditedMove, find_distance_knob
+from latentlab.auditing.subject import AuditSubject
+from latentlab.knobs import list_settings
+from latentlab.metrics import Estimate, estimate_share
+from latentlab.operators import measure_distance
+from latentlab.types import Operator
+
+GRID_POINTS = 6  # beside the value at which nothing moves
+FARTHEST_FACTOR = 2.0  # of the move as it stands: the end of the grid
+BISECTIONS = 4  # of a step of the grid, for each of the three crossings
+
+Trial = Mapping[str, Any]  # what an event of a trial says
+TrialRunner = Callable[[float], Trial]
+
+
+@dataclass(frozen=True)
+class ReachAxis:
+    """The knob, the value at which nothing moves, and the end to which it is tried."""
+
+    knob: str
+    still: float
+    end: float
+
+    def choose_grid(self) -> list[float]:
+        return [self.still + (self.end - self.still) * step / GRID_POINTS for step in range(GRID_POINTS + 1)]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The largest value at which the share is kept, and the values at which the ends of its interval are.
+
+    None where even the smallest step loses more; `open` where the end of the axis still keeps enough.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    open: bool
+
+
+def find_reach_axis(operator: Operator) -> ReachAxis | None:
+    """Return the knob along which a move may be taken less far or farther; None where it has none."""
+    knob = find_distance_knob(operator)
+    if knob is None:
+        return None
+    if knob == "lam":
+        return ReachAxis(knob, 1.0, 0.5)
+    here = getattr(operator, knob)
+    setting = next(setting for setting in list_settings(type(operator)) if setting.name == knob)
+    low, high = setting.knob.low or 0.0, setting.knob.high or 0.0
+    end = FARTHEST_FACTOR * (here or 1.0)
+    return ReachAxis(knob, 0.0, max(low, min(high, end)))
+
+
+def set_reach(operator: Operator, knob: str, value: float) -> Operator:
+    """Return the move at this value of the knob; a mix then draws its λ no more."""
+    fixed = {"weight": "fixed"} if knob == "lam" else {}
+    return replace(operator, **{knob: value, **fixed})  # type: ignore[type-var]
+
+
+def search_limits(subject: AuditSubject, known: Sequence[Trial]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each trial of each move that was not made before."""
+    if not subject.config.reach:
+        return
+    for move in subject.moves:
+        axis = find_reach_axis(move.operator)
+        if axis is None:
+            continue
+        trials = {trial["value"]: trial for trial in known if trial["move"] == move.title}
+        while (value := choose_next_value(axis, trials, subject.config.keep)) is not None:
+            trials[value] = try_value(subject, move, axis.knob, value)
+            yield "trial", dict(trials[value])
+
+
+@torch.no_grad()
+def try_value(subject: AuditSubject, move: AuditedMove, knob: str, value: float) -> Trial:
+    """Move the first images at this value; say of each that the judge knew whether it still sees the label."""
+    moved = replace(move, operator=set_reach(move.operator, knob, value))
+    kept, rows, distances = [], [], []
+    for place, chunk in enumerate(_choose_chunks(subject)):
+        batch = subject.take_batch(chunk)
+        known = subject.judge_network(batch.images).argmax(1) == batch.targets.argmax(1)
+        after = move_chunk(subject, moved, batch, place)
+        hits = subject.judge_network(after.images).argmax(1) == after.targets.argmax(1)
+        kept += hits[known].long().tolist()
+        rows += chunk[known.cpu()].tolist()
+        distances.append(measure_distance(after.images, batch.images))
+    return {
+        "move": move.title,
+        "knob": knob,
+        "value": value,
+        "kept": kept,
+        "rows": rows,
+        "distance": float(f"{torch.cat(distances).mean():.6g}"),
+    }
+
+
+def _choose_chunks(subject: AuditSubject) -> list[Tensor]:
+    """Return as many whole chunks as hold the images of the search."""
+    chosen: list[Tensor] = []
+    for chunk in subject.chunks:
+        if sum(map(len, chosen)) >= subject.config.reach:
+            break
+        chosen.append(chunk)
+    return chosen
+
+
+def choose_next_value(axis: ReachAxis, trials: Mapping[float, Trial], keep: float) -> float | None:
+    """Return the value to try next: the grid first, then the middle of each bracket that is still wide."""
+    grid = axis.choose_grid()
+    for value in grid:
+        if value not in trials:
+            return value
+    if not trials[grid[0]]["kept"]:
+        return None
+    narrow = abs(axis.end - axis.still) / GRID_POINTS / 2**BISECTIONS * 1.01
+    for end in ("value", "low", "high"):
+        before, after = find_bracket(axis, trials, keep, end)
+        if before is not None and after is not None and abs(after - before) > narrow:
+            return (before + after) / 2
+    return None
+
+
+def find_bracket(
+    axis: ReachAxis, trials: Mapping[float, Trial], keep: float, end: str
+) -> tuple[float | None, float | None]:
+    """Return the last value that keeps enough before the first that does not; None where there is no such value."""
+    before = None
+    for value in sorted(trials, key=lambda value: abs(value - axis.still)):
+        if getattr(estimate_kept(trials[value]), end) < keep:
+            return before, value
+        before = value
+    return before, None
+
+
+def estimate_kept(trial: Trial) -> Estimate:
+    return estimate_share(torch.tensor(trial["kept"]).float())
+
+
+def find_limit(axis: ReachAxis, trials: Mapping[float, Trial], keep: float) -> Limit:
+    """Return what the trials say; the interval of the limit is where those of the shares meet what is asked."""
+    value, lower, upper = (find_bracket(axis, trials, keep, end) for end in ("value", "low", "high"))
+    return Limit(value[0], lower[0], upper[0], open=value[1] is None)

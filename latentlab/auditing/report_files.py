@@ -1,0 +1,16 @@
+"""The files of a report: one page that opens alone, and the same figures for programs beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from latentlab.auditing.image_source import ImageSource
+from latentlab.auditing.result import AuditResult
+from latentlab.auditing.tables import write_csv, write_json
+
+REPORT_FILE, JSON_FILE, CSV_FILE = "report.html", "audit.json", "audit.csv"
+
+
+def write_report_files(folder: Path, result: AuditResult, images: ImageSource) -> None:
+    (folder / JSON_FILE).write_text(write_json(result), "utf-8")
+    (folder / CSV_FILE).write_text(write_csv(result), "utf-8")

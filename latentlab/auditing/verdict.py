@@ -1,0 +1,131 @@
+"""The verdict in words: every word is carried by a number and its interval, or it says that it could not be told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+
+from latentlab.auditing.reach import Limit, ReachAxis
+from latentlab.auditing.result import AuditResult, MoveResult
+from latentlab.auditing.summary import SHARE_OUTSIDE
+from latentlab.knobs import KNOB_LETTERS
+from latentlab.metrics import Estimate, estimate_share
+
+UNKNOWN = "could not be told"
+
+
+def write_verdict(result: AuditResult, move: MoveResult) -> list[str]:
+    """Return the sentences of one move, the most important first."""
+    return [
+        *_describe_labels(result, move),
+        *_describe_place(result, move),
+        *_describe_limit(result, move),
+        *_describe_cost(move),
+    ]
+
+
+def write_share(found: Estimate) -> str:
+    """Write a share with its interval: 97.1 % (95.8–98.0)."""
+    return f"{100 * found.value:.1f} % ({100 * found.low:.1f}–{100 * found.high:.1f})"
+
+
+def _describe_labels(result: AuditResult, move: MoveResult) -> Iterator[str]:
+    figures = move.summary.figures
+    if "kept" not in figures:
+        yield f"The judge knows none of the images, so what the move keeps {UNKNOWN}."
+        return
+    kept = figures["kept"]
+    count = 0 if kept.each is None else len(kept.each)
+    yield f"Keeps the label of {write_share(kept)} of the {count:,} images that the judge knew."
+    yield from _describe_confusion(result.classes, move)
+    yield from _describe_cause(figures)
+    yield _compare_noise(figures["kept beyond noise"])
+    if "sees both classes" in figures:
+        both = figures["sees both classes"]
+        yield (
+            f"Where the label names two classes evenly enough, the judge sees both in {write_share(both)} of "
+            f"{0 if both.each is None else len(both.each):,} images."
+        )
+
+
+def _describe_confusion(classes: Sequence[str], move: MoveResult) -> Iterator[str]:
+    lost = move.summary.confusion.clone().fill_diagonal_(0)
+    total = int(lost.sum())
+    if not total:
+        return
+    place = int(lost.argmax())
+    label, seen = divmod(place, len(classes))
+    pair, count = f"{classes[label]} seen as {classes[seen]}", int(lost.max())
+    share = estimate_share(torch.arange(total).lt(count).float())
+    mostly = "mostly" if share.low > 0.5 else "most often"
+    tied = int((lost == count).sum()) > 1
+    if tied:
+        yield f"Of the {total:,} lost, no pair of classes stands out ({count:,} at most)."
+    else:
+        yield f"Of the {total:,} lost, {mostly} {pair} ({count:,} of {total:,})."
+
+
+def _describe_cause(figures: dict[str, Estimate]) -> Iterator[str]:
+    model, own = figures["lost by the model"], figures["lost by the move"]
+    if not model.value and not own.value:
+        return
+    if model.value == 0:
+        yield f"Rebuilding alone loses none of these; the move loses {write_share(own)}."
+    else:
+        yield f"Rebuilding alone loses {write_share(model)}, the move {write_share(own)} more."
+
+
+def _compare_noise(gap: Estimate) -> str:
+    if gap.low == gap.high == 0:
+        return "Pixel noise at the same distance keeps the labels of the same images."
+    points = f"{100 * abs(gap.value):.1f} points ({100 * gap.low:+.1f} to {100 * gap.high:+.1f})"
+    if gap.low > 0:
+        return f"Pixel noise at the same distance keeps fewer labels, by {points}."
+    if gap.high < 0:
+        return f"Pixel noise at the same distance keeps more labels, by {points}."
+    return f"Whether pixel noise at the same distance keeps more or fewer labels {UNKNOWN} ({points.partition('(')[2]}."
+
+
+def _describe_place(result: AuditResult, move: MoveResult) -> Iterator[str]:
+    figures = move.summary.figures
+    for name, words in (
+        ("outside usual bits/dim", "outside the flow's usual bits/dim"),
+        ("far from real images", "farther from the nearest real image than real images usually are"),
+    ):
+        if name in figures:
+            found = figures[name]
+            beside = f"of the images themselves {100 * SHARE_OUTSIDE:.0f} %"
+            if found.low <= SHARE_OUTSIDE <= found.high:
+                yield f"{write_share(found)} lie {words}, which is not told from real images ({beside})."
+            else:
+                yield f"{write_share(found)} lie {words} ({beside})."
+
+
+def _describe_limit(result: AuditResult, move: MoveResult) -> Iterator[str]:
+    if move.limit is None or move.axis is None:
+        return
+    yield f"{write_limit(move.axis, move.limit)} for {100 * result.config.keep:g} % of the labels."
+
+
+def write_limit(axis: ReachAxis, limit: Limit) -> str:
+    """Write how far one may go: ε ≤ 0.8 (0.6–1.1)."""
+    letter = KNOB_LETTERS.get(axis.knob) or axis.knob.replace("_", " ")
+    if limit.value is None or (limit.value == axis.still and not limit.open):
+        return f"No {letter} was found small enough"
+    sign = "≤" if axis.end > axis.still else "≥"
+    low = f"{limit.low:.3g}" if limit.low is not None else f"below {axis.end / 96:.2g}"
+    high = UNKNOWN if limit.high is None else f"{limit.high:.3g}"
+    if limit.high is not None and limit.high == axis.end:
+        high = f"{axis.end:.3g} or more"
+    if limit.open:
+        return f"{letter} {sign} {axis.end:.3g} at least, the farthest that was tried (from {low})"
+    return f"{letter} {sign} {limit.value:.3g} ({low} to {high})"
+
+
+def _describe_cost(move: MoveResult) -> Iterator[str]:
+    text = f"One batch costs {move.steps:.2g} plain training steps"
+    if move.hours is None:
+        yield f"{text}."
+    else:
+        yield f"{text}; the full run takes {move.hours:.3g} hours on this device, {move.extra_hours:.3g} for the move."
