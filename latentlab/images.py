@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from PIL import Image
+from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
@@ -55,6 +55,24 @@ def fit_to(image: Image.Image, shape: ImageShape, box: CropBox | None = None) ->
     resized = plain.resize((width, height), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
     pixels = torch.from_numpy(np.array(resized)).reshape(height, width, channels)
     return pixels.permute(2, 0, 1).contiguous().float() / 255
+
+
+def pad_to(image: Image.Image, shape: ImageShape) -> ImageTensor:
+    """Fit the whole picture into the shape, black beside it."""
+    _, height, width = shape
+    return fit_to(ImageOps.pad(image, (width, height), Image.Resampling.LANCZOS, color="black"), shape)
+
+
+def stretch_to(image: Image.Image, shape: ImageShape) -> ImageTensor:
+    """Fit the whole picture into the shape by stretching it."""
+    return fit_to(image, shape, (0, 0, *image.size))
+
+
+PICTURE_FITS: dict[str, Callable[[Image.Image, ImageShape], ImageTensor]] = {
+    "crop": fit_to,
+    "pad": pad_to,
+    "stretch": stretch_to,
+}
 
 
 def find_centre_box(size: tuple[int, int], shape: ImageShape) -> CropBox:

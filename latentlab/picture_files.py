@@ -18,6 +18,7 @@ STRANGER_PREFIXES = (
     "@",
     "$",
 )  # .git, .ipynb_checkpoints, ._a.png, __MACOSX, __pycache__, @eaDir, $RECYCLE.BIN
+GREY_MODES = ("1", "L", "I", "I;16", "I;16B", "F")
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,13 @@ class PictureFiles:
 
     files: tuple[Path, ...]
     strangers: int
+
+
+@dataclass(frozen=True)
+class PictureHead:
+    width: int
+    height: int
+    is_grey: bool
 
 
 def list_picture_files(folder: Path) -> PictureFiles:
@@ -47,11 +55,11 @@ def read_picture_file(path: Path) -> Image.Image:
         raise UserError(f"{path}: {error} Remove it or save it again.") from error
 
 
-def read_picture_size(path: Path) -> tuple[int, int] | None:
-    """Return width and height without decoding a pixel, None where the file does not say."""
+def read_picture_head(path: Path) -> PictureHead | None:
+    """Return what the file says of itself, without decoding a pixel; None where it does not."""
     try:
         with Image.open(path) as image:
-            return image.size
+            return PictureHead(*image.size, image.mode in GREY_MODES)
     except (*PILLOW_ERRORS, Image.DecompressionBombError):
         return None
 

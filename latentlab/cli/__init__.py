@@ -29,6 +29,7 @@ from latentlab.cli import (
     project,
     reproduce,
     train,
+    world,
 )
 from latentlab.errors import UserError
 
@@ -46,6 +47,7 @@ VERBS: dict[str, Verb] = {
     "app": Verb(app.HELP, app.add_app_flags, app.run_app),
     "list": Verb(listing.HELP, listing.add_list_flags, listing.run_list),
     "data": Verb(data.HELP, data.add_data_flags, data.run_data),
+    "world": Verb(world.HELP, world.add_world_flags, world.run_world),
     "fit": Verb(fit.HELP, fit.add_fit_flags, fit.run_fit),
     "train": Verb(train.HELP, train.add_train_flags, train.run_train),
     "compare": Verb(compare.HELP, compare.add_compare_flags, compare.run_compare),

@@ -24,14 +24,15 @@ def add_data_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None
     parser.add_argument("--folder", type=Path, metavar="DIR", help="where data lie ($LATENTLAB_DATA, else data/)")
     parser.add_argument("--check", action="store_true", help="load it and count what is in it; download nothing")
     parser.add_argument("--json", action="store_true", help="counts for a program")
-    parser.epilog = f"NAME.npz holds {NPZ_LAYOUT}. A folder NAME/CLASS/*.png does as well."
+    parser.epilog = f"NAME.npz holds {NPZ_LAYOUT}. `latentlab world` makes one of any pictures."
 
 
 def run_data(args: argparse.Namespace) -> None:
     from latentlab import datasets
 
     if args.name is None:
-        found = {name: _collect_if_there(name, args.folder) for name in datasets.WORLD_NAMES}
+        made = [name for name, path in datasets.list_world_files(args.folder).items() if datasets.read_world_head(path)]
+        found = {name: _collect_if_there(name, args.folder) for name in (*datasets.WORLD_NAMES, *made)}
         print(
             json.dumps(found, indent=1)
             if args.json
@@ -89,6 +90,7 @@ def _count_class(world: Dataset, labels: Any, place: int) -> int:
 def _format_facts(facts: dict[str, Any]) -> str:
     if "missing" in facts:
         return facts["missing"]
-    counts = ", ".join(f"{label} {train:,} + {test:,}" for label, (train, test) in facts["classes"].items())
+    each = [f"{label} {train:,} + {test:,}" for label, (train, test) in facts["classes"].items()]
+    counts = ", ".join(each) or "no classes"
     size = "×".join(map(str, facts["image_shape"]))
     return f"{facts['train']:,} + {facts['test']:,} images of {size}; {counts}; {facts['licence'] or 'licence unknown'}"

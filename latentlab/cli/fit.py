@@ -12,7 +12,11 @@ HELP = "train a network from scratch; the same command goes on where it was stop
 
 
 def add_fit_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
-    parser.add_argument("kind", metavar="KIND", help="glow, vae, stylegan2, airbench, resnet18, resnet20 or resnet")
+    parser.add_argument(
+        "kind",
+        metavar="KIND",
+        help="glow, vae, stylegan2, airbench, resnet18, resnet20, resnet, or classifier: the one that suits the size",
+    )
     parser.add_argument("--data", required=True, metavar="WORLD", help="digits, cifar10, mnist, faces, or one's own")
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="checkpoints/WORLD-KIND.safetensors")
     parser.add_argument("--minutes", type=float, help="budget of time")

@@ -106,6 +106,8 @@ def _load_images(world: Dataset, split: str, count: int, shape: ImageShape) -> t
 
 def _name_labels(world: Dataset, labels: Tensor, space: str) -> list[str]:
     """Return each image's class; where labels are attributes, the one that SPACE names, else the first."""
+    if not world.classes:
+        return [""] * len(labels)
     if not world.multilabel:
         return [world.classes[label] for label in labels.tolist()]
     attribute = space.partition(":")[2]

@@ -12,10 +12,12 @@ from torch.nn import functional
 from latentlab.errors import UserError
 from latentlab.types import ImageShape
 
+MNIST_SHAPE = (1, 28, 28)
+
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images of 256 levels; labels are class numbers, or one 0/1 column an attribute."""
+    """Images of 256 levels; labels are class numbers, 0 where there are no classes, or one 0/1 column an attribute."""
 
     images: UInt8[Tensor, "N C H W"]
     labels: Int64[Tensor, "N ..."]
@@ -50,7 +52,12 @@ class Dataset:
     @property
     def allows_mirroring(self) -> bool:
         """Say whether a picture left to right is as good as it was."""
-        return self.name not in ("digits", "mnist")
+        return self.name not in ("digits", "mnist") and self.image_shape != MNIST_SHAPE  # signs, more often than not
+
+    def require_classes(self) -> None:
+        """Refuse what cannot be done without classes."""
+        if not self.classes:
+            raise UserError(f"{self.name} has no classes; sort its pictures into a folder per class, or give a table.")
 
     def select_attribute(self, attribute: str) -> Dataset:
         """Return the same pictures with one attribute as two classes: without it and with it."""

@@ -19,7 +19,7 @@ from latentlab.picture_files import (
     list_class_folders,
     list_picture_files,
     read_picture_file,
-    read_picture_size,
+    read_picture_head,
 )
 
 MIN_SIDE, MAX_SIDE = 32, 64  # pixels of a world that nobody has chosen a size for
@@ -48,7 +48,7 @@ def load_folder_world(name: str, place: Path) -> Dataset:
 def propose_side(files: Sequence[Path]) -> int:
     """Return the power of two at or below the median short side of evenly chosen files, within the limits."""
     chosen = files[:: max(1, len(files) // MAX_SIZES_READ)]
-    sides = [min(size) for size in map(read_picture_size, chosen) if size is not None]
+    sides = [min(head.width, head.height) for head in map(read_picture_head, chosen) if head is not None]
     median = statistics.median_low(sides) if sides else MIN_SIDE
     return min(max(1 << (median.bit_length() - 1), MIN_SIDE), MAX_SIDE)
 

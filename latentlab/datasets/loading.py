@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from latentlab.datasets.dataset import Dataset
@@ -11,12 +10,13 @@ from latentlab.datasets.folder import load_folder_world
 from latentlab.datasets.known_worlds import DATA_HINTS, WORLD_NAMES, find_data_folder
 from latentlab.datasets.npz import load_npz_world
 from latentlab.datasets.torchvision_layouts import TORCHVISION_LAYOUTS
+from latentlab.datasets.world_file import WORLD_SLUG
 from latentlab.errors import UserError
 
 
 def load_world(name: str, folder: Path | None = None) -> Dataset:
     """Load the world of this name; where its data are missing, one line says how to get them."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
+    if not WORLD_SLUG.fullmatch(name):
         raise UserError(
             f"{name[:40]!r} is no name of a data set; use letters, digits, - and _, such as {', '.join(WORLD_NAMES)}."
         )
@@ -30,6 +30,7 @@ def load_world(name: str, folder: Path | None = None) -> Dataset:
     if (place / name).is_dir():
         return load_folder_world(name, place / name)
     how = DATA_HINTS.get(
-        name, f"put {name}.npz or a folder {name}/CLASS/*.png there, or choose one of {', '.join(WORLD_NAMES)}"
+        name,
+        f"put {name}.npz there, or make it with `latentlab world FOLDER`, or choose one of {', '.join(WORLD_NAMES)}",
     )
     raise UserError(f"The data of {name} are not in {place} (set LATENTLAB_DATA to look elsewhere); {how}.")

@@ -8,6 +8,13 @@ from latentlab.errors import UserError
 from latentlab.types import ImageShape
 
 
+def count_halvings(shape: ImageShape) -> int:
+    """Count how often both sides can be halved."""
+    _, height, width = shape
+    both = math.gcd(height, width)
+    return (both & -both).bit_length() - 1
+
+
 def require_divisible_sides(shape: ImageShape, step: int, kind: str) -> None:
     """Refuse sides that `step` does not divide."""
     _, *sides = shape

@@ -37,6 +37,7 @@ class ModelKind:
     drawing_rank: int = 1  # the higher, the better its samples look; 0 if there is no prior to draw from
     judging_rank: int = 0  # the higher, the better it says what is in a picture
     eye_fitter: LazyPart = ""  # the fitter that a classifier can help to see; empty where none can
+    useful_images: int = 100_000  # that the first useful network of the kind has seen
     unit: str = "σ"  # of a latent coordinate; empty for intensities
 
     def load_fitter(self, with_eye: bool = False) -> Callable[..., Any]:
@@ -69,6 +70,7 @@ KINDS: dict[str, ModelKind] = {
         fitter="latentlab.training.fitters.vae:VAEFitter",
         scorer="latentlab.training.scores:score_autoencoder",
         eye_fitter="latentlab.training.fitters.spatial_vae:SpatialVAEFitter",
+        useful_images=40_000,
     ),
     "stylegan2": ModelKind(
         StyleGAN2,
@@ -85,6 +87,7 @@ KINDS: dict[str, ModelKind] = {
         fitter="latentlab.training.fitters.airbench:AirbenchFitter",
         scorer="latentlab.training.scores:score_classifier",
         judging_rank=3,
+        useful_images=500_000,
     ),
     "resnet18": ModelKind(
         ResNet18,
@@ -92,6 +95,7 @@ KINDS: dict[str, ModelKind] = {
         fitter="latentlab.training.fitters.classifier:make_resnet18_fitter",
         scorer="latentlab.training.scores:score_classifier",
         judging_rank=2,
+        useful_images=160_000,
     ),
     "resnet20": ModelKind(
         ResNet20,
@@ -99,6 +103,7 @@ KINDS: dict[str, ModelKind] = {
         fitter="latentlab.training.fitters.classifier:make_resnet20_fitter",
         scorer="latentlab.training.scores:score_classifier",
         judging_rank=4,
+        useful_images=200_000,
     ),
     "resnet": ModelKind(
         SmallResNet,

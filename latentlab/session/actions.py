@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -17,9 +18,10 @@ from latentlab.images import CropBox
 from latentlab.operators import LatentOperator, Noise, Shift, measure_distance
 from latentlab.session.state import Photo, Picture, Prediction, Reconstruction, Result, Session, make_picture
 from latentlab.session.workspace import KNOWN_ATTRIBUTES, Workspace
-from latentlab.types import Batch, Images, LatentModel, Latents, Targets
+from latentlab.types import Batch, BoundedModel, Images, LatentModel, Latents, Targets
 
 MAX_PHOTO_SIDE = 1024  # of what is kept of a picture, enough for a close crop
+OPENING_NOISE = 0.08  # of each pixel, where that is all there is to see
 NO_MOVE = Noise(epsilon=0.0)
 EMPTY_RESULT = Result(NO_MOVE, torch.zeros(1, 3, 1, 1), Prediction(), 0.0)
 
@@ -39,7 +41,7 @@ def open_world(workspace: Workspace, world: str | None = None, seed: int = 0) ->
 
 def begin_session(workspace: Workspace, world: str, model: str = "", classifier: str = "", seed: int = 0) -> Session:
     """Begin a session with two examples of the world, at which nothing has looked yet."""
-    model = model or workspace.choose_drawing_model(world)
+    model = model or workspace.choose_first_model(world)
     classifier = classifier or find_first_classifier(workspace, world)
     classes = _list_classes(workspace, classifier)
     first, second, *_ = workspace.list_examples(world)
@@ -56,7 +58,11 @@ def choose_opening_move(workspace: Workspace, model: str) -> LatentOperator:
     """Choose a move that shows: along an attribute that people know, else a principal component, else some noise."""
     names = workspace.list_directions(model)
     known = next((name for name in KNOWN_ATTRIBUTES if name in names), names[0] if names else None)
-    return Shift(direction=known, amount=2.0) if known else Noise(epsilon=1.0)
+    if known:
+        return Shift(direction=known, amount=2.0)
+    if isinstance(workspace.store.load(model), BoundedModel):
+        return Noise(epsilon=round(OPENING_NOISE * math.prod(workspace.store.card(model).image_shape) ** 0.5, 1))
+    return Noise(epsilon=1.0)
 
 
 def move_once(

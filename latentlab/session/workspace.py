@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import replace
+from itertools import compress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,10 +18,17 @@ from latentlab.errors import UserError
 from latentlab.images import measure_psnr, round_levels
 from latentlab.knobs import Knob, Setting
 from latentlab.models import KINDS
+from latentlab.models.kinds import PIXELS_KIND
 from latentlab.operators.latent_operator import decode, encode
 from latentlab.runs import Runs
 from latentlab.session.cache import ResultCache, hash_pictures
-from latentlab.session.examples import EXAMPLES_FOLDER, draw_examples, load_examples
+from latentlab.session.examples import (
+    EXAMPLE_COUNT,
+    EXAMPLES_FOLDER,
+    choose_example_rows,
+    draw_examples,
+    load_examples,
+)
 from latentlab.session.state import Picture, PictureSource, Prediction, Reconstruction
 from latentlab.session.thread_budget import ThreadBudget
 from latentlab.store import Store
@@ -66,7 +75,7 @@ class Workspace:
     def first_world(self) -> str:
         worlds = self.store.worlds
         if not worlds:
-            raise UserError(f"There are no checkpoints in {self.store.folder}; make one with `latentlab fit`.")
+            raise UserError(f"There are no checkpoints in {self.store.folder}; make a world with `latentlab world`.")
         known = [world for world in PREFERRED_WORLDS if world in worlds] or list(worlds)
         return next((world for world in known if self.store.list_classifiers(world)), known[0])
 
@@ -168,15 +177,37 @@ class Workspace:
         return (-nats / torch.tensor(2.0).log() / pictures[0].numel()).tolist()
 
     def list_examples(self, world: str) -> list[Picture]:
-        """List the project's own samples of a world; where none are shipped, they are drawn from its model."""
-        return self.recall_result(("examples", world), lambda: self._find_examples(world))
+        """List the pictures that a world opens on: those shipped with the project, else test images of its data, else
+        samples of its model.
+        """
+        return self.recall_result(
+            ("examples", world, self.store.stamp_world(world)), lambda: self._find_examples(world)
+        )
 
     def _find_examples(self, world: str) -> list[Picture]:
         shipped = load_examples(self._examples_folder, world, self.store.find_image_shape(world))
         if shipped:
             return shipped
+        if tested := self._take_test_examples(world):
+            return tested
         model = self.choose_drawing_model(world)
         return draw_examples(lambda seed: self.draw_sample(model, seed, TEMPERATURE_SETTING.default))
+
+    def _take_test_examples(self, world: str) -> list[Picture]:
+        """Take test images of classes by turns; none where the data are not here."""
+        try:
+            test = self.load_dataset(world).test
+        except UserError:
+            return []
+        rows = choose_example_rows(test.labels, EXAMPLE_COUNT)
+        return [replace(self.load_row(world, row), name=f"example {n}") for n, row in enumerate(rows, 1)]
+
+    def choose_first_model(self, world: str) -> str:
+        """Choose the model that draws best; pixels where there is none."""
+        try:
+            return self.choose_drawing_model(world)
+        except UserError:
+            return f"{world}-{PIXELS_KIND}"
 
     def choose_drawing_model(self, world: str) -> str:
         """Choose the model whose samples look best."""
@@ -210,14 +241,13 @@ class Workspace:
         if not 0 <= index < len(split):
             raise UserError(f"index is {index}; the {source} images of {world} are numbered 0 to {len(split) - 1}.")
         pictures, labels = split.take_batch([index])
-        names, label = self.load_dataset(world).classes, labels[0]
-        true = [names[int(label)]] if label.ndim == 0 else [name for name, on in zip(names, label, strict=True) if on]
-        return Picture(
-            self._check_shape(world, pictures), f"{world} {source} {index}", frozenset(true), f"{source} {index}"
-        )
+        true = name_true_classes(self.load_dataset(world), labels[0])
+        return Picture(self._check_shape(world, pictures), f"{world} {source} {index}", true, f"{source} {index}")
 
     def load_rows(self, world: str, source: PictureSource, rows: Sequence[int]) -> tuple[Images, Tensor | None]:
-        """Load many at once: images and labels of the data set's rows, or samples of the model and no labels."""
+        """Load many at once: images and labels of the data set's rows; samples of the model, and pictures of a world
+        without classes, have no labels.
+        """
         if source == "drawn":
             model = self.choose_drawing_model(world)
             return torch.cat([self.draw_sample(model, seed, TEMPERATURE_SETTING.default).image for seed in rows]), None
@@ -225,7 +255,7 @@ class Workspace:
         if bad := [row for row in rows if not 0 <= row < len(split)]:
             raise UserError(f"row is {bad[0]}; the {source} images of {world} are numbered 0 to {len(split) - 1}.")
         pictures, labels = split.take_batch(list(rows))
-        return self._check_shape(world, pictures), labels
+        return self._check_shape(world, pictures), labels if self.load_dataset(world).classes else None
 
     def find_picture(self, world: str, name: str) -> Picture:
         """Return an example, a sample or a row of the data set by its name, which may be a stranger's word."""
@@ -243,7 +273,7 @@ class Workspace:
         raise UserError(f"There is no picture {name[:60]!r} here; copy the address from LatentLab again.")
 
     def load_dataset(self, world: str) -> datasets.Dataset:
-        return self._worlds.find_or_make(world, lambda: datasets.load_world(world))
+        return self._worlds.find_or_make((world, self.store.stamp_world(world)), lambda: datasets.load_world(world))
 
     def _check_shape(self, world: str, pictures: Images) -> Images:
         assert tuple(pictures.shape[1:]) == tuple(self.store.find_image_shape(world)), (
@@ -268,6 +298,14 @@ def run_classifier(name: str, network: Any, pictures: Images) -> Logits:
     if not answer.isfinite().all():
         raise UserError(f"The answer of {name} to this picture is not finite. Choose another classifier.")
     return answer
+
+
+def name_true_classes(world: datasets.Dataset, label: Tensor) -> frozenset[str]:
+    """Name the class of a picture, or the attributes that it has; nothing where the world has none."""
+    if not world.classes:
+        return frozenset()
+    names = world.classes
+    return frozenset([names[int(label)]] if label.ndim == 0 else compress(names, label.tolist()))
 
 
 def _parse_number(word: str) -> float | str:

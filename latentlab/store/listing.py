@@ -50,8 +50,10 @@ def _read_stamp(path: Path) -> tuple[int, int]:
     return status.st_mtime_ns, status.st_size
 
 
-def list_checkpoints(paths: Mapping[str, Path]) -> tuple[dict[str, CheckpointEntry], dict[str, str]]:
-    """List the checkpoints that can be read, and why the others cannot."""
+def list_checkpoints(
+    paths: Mapping[str, Path], known_shapes: Mapping[str, ImageShape]
+) -> tuple[dict[str, CheckpointEntry], dict[str, str]]:
+    """List the checkpoints that can be read, and why the others cannot; of some worlds the shape is known."""
     entries, broken = {}, {}
     for name, path in paths.items():
         try:
@@ -65,7 +67,7 @@ def list_checkpoints(paths: Mapping[str, Path]) -> tuple[dict[str, CheckpointEnt
             broken[name] = str(error)
         except OSError as error:
             broken[name] = f"{path.name} cannot be read: {error.strerror}."
-    return _agree_on_shapes(entries, broken)
+    return _agree_on_shapes(entries, broken, known_shapes)
 
 
 def infer_world(name: str, card: Card) -> str:
@@ -74,13 +76,16 @@ def infer_world(name: str, card: Card) -> str:
 
 
 def _agree_on_shapes(
-    entries: dict[str, CheckpointEntry], broken: dict[str, str]
+    entries: dict[str, CheckpointEntry], broken: dict[str, str], known_shapes: Mapping[str, ImageShape]
 ) -> tuple[dict[str, CheckpointEntry], dict[str, str]]:
-    """Keep of each world the checkpoints whose images have the shape of most of them; the others say why not."""
+    """Keep of each world the checkpoints whose images have its shape, or that of most of them; the others say why
+    not.
+    """
     shapes: dict[str, Counter[ImageShape]] = defaultdict(Counter)
     for name, entry in entries.items():
         shapes[infer_world(name, entry.card)][entry.card.image_shape] += 1
     agreed = {world: max(counts, key=lambda s: (counts[s], math.prod(s))) for world, counts in shapes.items()}
+    agreed |= known_shapes
     kept = {}
     for name, entry in entries.items():
         world, shape = infer_world(name, entry.card), entry.card.image_shape
@@ -88,7 +93,7 @@ def _agree_on_shapes(
             kept[name] = entry
         else:
             broken[name] = (
-                f"{entry.path.name} is for images of {list(shape)}, the other checkpoints of the world {world[:60]} "
-                f"are for {list(agreed[world])}; name another world in `--data`, or fit it at that size."
+                f"{entry.path.name} is for images of {list(shape)}, the world {world[:60]} "
+                f"has {list(agreed[world])}; name another world in `--data`, or fit it at that size."
             )
     return kept, broken

@@ -14,7 +14,7 @@ from torch import nn
 
 from latentlab import models
 from latentlab.chance import make_generator
-from latentlab.datasets import WORLD_NAMES
+from latentlab.datasets import WORLD_NAMES, WorldHead, list_world_files, read_world_head
 from latentlab.errors import UserError
 from latentlab.models import AttributeClassifier, Card
 from latentlab.models.classifiers import external
@@ -59,6 +59,8 @@ class Store:
         self._fast: dict[str, tuple[Any, Any]] = {}  # a network and its fast form
         self._digests: dict[str, str] = {}
         self._ran: dict[str, tuple[int, int]] = {}
+        self._made: dict[str, WorldHead] = {}  # worlds that somebody has made of pictures
+        self._listed: dict[str, tuple[int, int]] = {}  # files of the data folder, as last looked
         self._lock = RLock()
         self.rescan_folders()
 
@@ -68,38 +70,52 @@ class Store:
 
     def rescan_folders(self) -> None:
         """Look at the folders again and forget networks whose file has changed."""
-        ran = list_run_checkpoints(self.runs)
-        seen = read_stamps(ran)  # first, so that what changes from here on is noticed
+        ran, worlds = list_run_checkpoints(self.runs), list_world_files()
+        seen, listed = read_stamps(ran), read_stamps(worlds)  # first, so that what changes from here on is noticed
+        heads = {name: read_world_head(path) for name, path in worlds.items()}
+        made = {name: head for name, head in heads.items() if head is not None}
         entries, broken = list_checkpoints(
-            {path.stem: path for path in sorted(self.folder.glob("*.safetensors"))} | ran
+            {path.stem: path for path in sorted(self.folder.glob("*.safetensors"))} | ran,
+            {name: head.image_shape for name, head in made.items()},
         )
         with self._lock:
-            self._ran = seen
+            self._ran, self._listed, self._made = seen, listed, made
             stale = {name for name, entry in self._entries.items() if entries.get(name) != entry}
             self._loaded = {name: net for name, net in self._loaded.items() if name.partition(":")[0] not in stale}
             self._digests = {name: digest for name, digest in self._digests.items() if name not in stale}
             self._entries, self.broken = entries, broken
 
-    def _notice_runs(self) -> None:
-        """Look at the folders again where runs have ended or were deleted while we looked elsewhere."""
-        if self.runs is not None and read_stamps(list_run_checkpoints(self.runs)) != self._ran:
+    def _notice_changes(self) -> None:
+        """Look at the folders again where runs have ended or worlds were made while we looked elsewhere."""
+        ran = read_stamps(list_run_checkpoints(self.runs)) if self.runs is not None else self._ran
+        if ran != self._ran or read_stamps(list_world_files()) != self._listed:
             self.rescan_folders()
 
     @property
     def cards(self) -> dict[str, Card]:
         """Return the card of every checkpoint and every added network; no weight is read."""
-        self._notice_runs()
+        self._notice_changes()
         return {name: entry.card for name, entry in self._entries.items()} | {n: c for n, (c, _) in self._added.items()}
 
     @property
     def worlds(self) -> tuple[str, ...]:
-        """Return the names of the worlds that have a checkpoint, the known ones first."""
+        """Return the names of the worlds that have a checkpoint or were made of pictures, the known ones first."""
+        self._notice_changes()
         found = {
             infer_world(name, entry.card)
             for name, entry in self._entries.items()
             if not RUN_CHECKPOINT_NAME.fullmatch(name)
         }
+        found |= set(self._made)
         return (*(world for world in WORLD_NAMES if world in found), *sorted(found - set(WORLD_NAMES)))
+
+    def find_title(self, world: str) -> str:
+        """Return what the world is called on the page."""
+        return self._made[world].title if world in self._made else world
+
+    def stamp_world(self, world: str) -> tuple[int, int] | None:
+        """Return what changes when the world is made anew; None of a world that was not made of pictures."""
+        return self._made[world].stamp if world in self._made else None
 
     def list_models(self, world: str) -> list[str]:
         """List the latent models of a world, pixels last; then those added that take images of its shape."""
@@ -114,7 +130,7 @@ class Store:
         """List the classifiers of a world: its own, a multi-label one as its attributes; those of its runs, the newest
         first; then those brought.
         """
-        self._notice_runs()
+        self._notice_changes()
         own = [
             head
             for name in self._list_networks(world, latent=False)
@@ -135,7 +151,9 @@ class Store:
         return [*sorted(shipped, key=lambda name: (order.index(self._entries[name].card.kind), name)), *learned]
 
     def find_image_shape(self, world: str) -> ImageShape:
-        """Return the image shape on which the world's checkpoints agree."""
+        """Return the image shape of the world's pictures, or that on which its checkpoints agree."""
+        if world in self._made:
+            return self._made[world].image_shape
         for name, entry in self._entries.items():
             if infer_world(name, entry.card) == world:
                 return entry.card.image_shape

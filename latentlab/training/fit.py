@@ -14,10 +14,36 @@ from latentlab.training import distributed
 from latentlab.training.fit_loop import FitPlan, fit_network
 from latentlab.training.fitters.projected_discriminator import load_eye
 from latentlab.training.temperature import CalibratedFitter
+from latentlab.types import ImageShape
 
 # So that no weights are the very numbers that a small seed draws later: a StyleGAN2 whose first layer holds its own z
 # answers that z twice as strongly as any other.
 WEIGHT_SEED_OFFSET = 1_618_033_989
+ANY_CLASSIFIER, SMALL_SIDE = "classifier", 32  # up to so many pixels a small network sees enough
+
+
+def choose_kind(kind: str, shape: ImageShape) -> str:
+    """Return the kind of this name; `classifier` is the one that suits the pictures' size."""
+    if kind == ANY_CLASSIFIER:
+        return "resnet" if max(shape[1:]) <= SMALL_SIDE else "resnet18"
+    if kind not in list_stored_kinds():
+        known = ", ".join([*list_stored_kinds(), ANY_CLASSIFIER])
+        raise UserError(f"There is no network of kind {kind[:40]!r}; choose {known}.")
+    return kind
+
+
+def find_unfit_kinds(shape: ImageShape) -> dict[str, str]:
+    """Find the kinds of latent models that cannot have images of this shape, and why."""
+    blank = datasets.Split(torch.zeros(1, *shape, dtype=torch.uint8), torch.zeros(1, dtype=torch.long))
+    world = datasets.Dataset("", blank, blank, (), False, "")
+    unfit = {}
+    for kind in (name for name in list_stored_kinds() if KINDS[name].is_latent):
+        try:
+            with torch.random.fork_rng(devices=[]):
+                KINDS[kind].load_fitter()(world, "cpu")
+        except UserError as error:
+            unfit[kind] = str(error)
+    return unfit
 
 
 def fit(
@@ -38,14 +64,13 @@ def fit(
     world, helps a stylegan2 to see; a vae that has one has a map for a code, and rebuilt images are to look the same
     to it.
     """
-    if kind not in list_stored_kinds():
-        raise UserError(f"There is no network of kind {kind!r}; choose {', '.join(list_stored_kinds())}.")
     if not (minutes or steps) or (minutes or 1) <= 0 or (steps or 1) <= 0 or (batch or 1) <= 0:
         raise UserError("A fit needs a budget above 0: --minutes or --steps (and a batch above 0).")
+    loaded = datasets.load_world(world)
+    kind = choose_kind(kind, loaded.image_shape)
     if eye and not KINDS[kind].eye_fitter:
         able = " or ".join(name for name in list_stored_kinds() if KINDS[name].eye_fitter)
         raise UserError(f"Only a {able} learns with an eye; leave --eye out for a {kind}.")
-    loaded = datasets.load_world(world)
     device = distributed.choose_device(device)
     torch.manual_seed(WEIGHT_SEED_OFFSET + seed)  # initial weights; every later draw has its own generator
     flags = {"minutes": minutes, "steps": steps, "batch": batch, "seed": seed}

@@ -25,7 +25,7 @@ def find_directions(model: LatentModel, world: Dataset) -> dict[str, Tensor]:
     rows = chance.draw_permutation(len(world.train), chance.make_generator(0))[:ENCODED_IMAGES]
     codes = encode_rows(model, world, rows)
     labels = world.train.labels[rows]
-    marks = labels if world.multilabel else F.one_hot(labels, len(world.classes))
+    marks = labels if world.multilabel else F.one_hot(labels, max(len(world.classes), 1))
     return find_principal_directions(codes) | find_label_directions(codes, marks, world.classes)
 
 
@@ -42,7 +42,7 @@ def find_principal_directions(codes: Flat) -> dict[str, Tensor]:
     centred = codes - codes.mean(0)
     _, vectors = torch.linalg.eigh((centred @ centred.T).double())
     directions = {}
-    for i in range(1, PRINCIPAL_DIRECTIONS + 1):
+    for i in range(1, min(PRINCIPAL_DIRECTIONS, len(codes) - 1) + 1):
         axis = vectors[:, -i].float() @ centred  # length √value
         axis = axis * torch.sign(axis[axis.abs().argmax()])  # an eigenvector's sign is free: fix it
         directions[f"pc{i}"] = axis / (len(codes) - 1) ** 0.5

@@ -150,7 +150,7 @@ def follow_names(workspace: Workspace, world: gr.Dropdown, space: gr.Dropdown, c
         spaces = [(shorten_model_name(workspace, name, own), name) for name in store.list_models(own)]
         classifiers = [(spell_name(name.removeprefix(f"{own}-")), name) for name in store.list_classifiers(own)]
         return {
-            world: gr.update(choices=list(store.worlds), value=own),
+            world: gr.update(choices=[(store.find_title(name), name) for name in store.worlds], value=own),
             space: gr.update(choices=spaces, value=session.model),
             classifier: gr.update(choices=classifiers, value=session.classifier or None),
         }

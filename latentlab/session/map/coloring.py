@@ -68,6 +68,7 @@ def _read_true_values(map_maker: MapMaker, plan: MapPlan, shade: Colouring) -> P
         raise UserError(f"Samples have no true {shade.kind}; colour them by prediction, cluster or bits/dim.")
     world = map_maker.workspace.load_dataset(plan.world)
     labels, classes = getattr(world, plan.source).labels[: plan.count], world.classes
+    world.require_classes()
     if labels.ndim == 1:
         return PointValues(labels, tuple(classes))
     if shade.detail not in classes:
@@ -92,7 +93,7 @@ def _judge_points(map_maker: MapMaker, plan: MapPlan, shade: Colouring, job: Job
         return PointValues(seen.argmax(1), tuple(network.classes))
     known = [part for part in labels if part is not None]
     if not known:
-        raise UserError(f"Samples have no true class, so no {shade.kind}; colour them by prediction.")
+        raise UserError(f"These pictures have no true class, so no {shade.kind}; colour them by prediction.")
     if shade.kind == "correctness":
         return PointValues((seen.argmax(1) != torch.cat(known)).long(), ("right", "wrong"))
     return PointValues(torch.nn.functional.cross_entropy(seen, torch.cat(known), reduction="none"), unit="loss [nats]")

@@ -8,8 +8,9 @@ from latentlab.errors import UserError
 from latentlab.session.state import Picture, PictureSource, Session
 from latentlab.session.workspace import TEMPERATURE_SETTING, Workspace
 
-MAP_SIZES = (250, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
+MAP_SIZES = (10, 25, 50, 100, 250, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
 FIRST_MAP_SIZE = 1_000
+FEW_MAP_IMAGES = 250  # test images below which the training images say more
 
 
 @dataclass(frozen=True)
@@ -28,19 +29,19 @@ class MapPlan:
 
 
 def choose_first_plan(workspace: Workspace, session: Session) -> tuple[MapPlan, str]:
-    """Plan the classifier's features of the first test images.
+    """Plan the classifier's features of the first test images; of training images where those are few.
 
     Where data are missing, plan samples instead and return a line that says so.
     """
     space = session.classifier or session.model
     try:
-        have = len(workspace.load_dataset(session.world).test)
+        data = workspace.load_dataset(session.world)
     except UserError as error:
         line = f"{error} Until then the map shows samples drawn from {workspace.choose_drawing_model(session.world)}."
         return MapPlan(session.world, space, "drawn", FIRST_MAP_SIZE // 4), line
-    return MapPlan(
-        session.world, space, "test", max(count for count in MAP_SIZES if count <= min(have, FIRST_MAP_SIZE))
-    ), ""
+    source, have = ("test", len(data.test)) if len(data.test) >= FEW_MAP_IMAGES else ("train", len(data.train))
+    count = max((count for count in MAP_SIZES if count <= min(have, FIRST_MAP_SIZE)), default=MAP_SIZES[0])
+    return MapPlan(session.world, space, source, count), ""
 
 
 def find_point_picture(workspace: Workspace, plan: MapPlan, row: int) -> Picture:

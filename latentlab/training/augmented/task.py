@@ -78,6 +78,7 @@ def load_training_world(config: Config) -> Dataset:
     if not world.multilabel:
         if config.attribute:
             raise UserError(f"{world.name} has classes, not attributes; leave attribute empty.")
+        world.require_classes()
         return world
     return world.select_attribute(
         config.attribute or (FAVOURITE_ATTRIBUTE if FAVOURITE_ATTRIBUTE in world.classes else world.classes[0])

@@ -20,6 +20,7 @@ from latentlab.training.temperature import CalibratedFitter
 from latentlab.types import Images
 
 BATCH_NORM_IMAGES = 10_000  # images whose statistics stand for all
+GREY_LEVEL = 1 / 255  # the least deviation of a channel: one that is black everywhere has none
 MIXUP_ALPHA = 0.2  # parameter of mixup's Beta where images are few
 SMALL_RESNET_WIDTHS: dict[str, tuple[int, ...]] = {"digits": (16, 32, 64), "cifar10": (64, 128, 256)}
 
@@ -95,12 +96,13 @@ def compute_label_loss(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -
 
 def make_classifier_arguments(world: Dataset) -> dict[str, Any]:
     """Return the constructor arguments that every classifier of a world shares."""
+    world.require_classes()
     pixels = world.train.images[:5000].float() / 255
     return {
         "image_shape": world.image_shape,
         "classes": world.classes,
         "mean": tuple(round(v, 4) for v in pixels.mean((0, 2, 3)).tolist()),
-        "std": tuple(round(v, 4) for v in pixels.std((0, 2, 3)).tolist()),
+        "std": tuple(round(max(v, GREY_LEVEL), 4) for v in pixels.std((0, 2, 3)).tolist()),
     }
 
 

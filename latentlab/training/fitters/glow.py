@@ -12,6 +12,7 @@ from latentlab import chance
 from latentlab.datasets import Dataset
 from latentlab.models.glow.flow import Glow
 from latentlab.models.glow.layers import Coupling
+from latentlab.models.image_sizes import count_halvings
 from latentlab.models.precision import gains_from_bf16
 from latentlab.training import distributed
 from latentlab.training.muon import Muon
@@ -53,8 +54,10 @@ class GlowFitter:
     kernels, rest = 4e-3, 3e-3  # highest rates: of the coupling networks' kernels, and of everything else
 
     def __init__(self, world: Dataset, device: str) -> None:
-        size = GLOW_SIZES.get(world.name, {"levels": 3, "steps": 8, "hidden": 256})
-        self.arguments: dict[str, Any] = {"image_shape": world.image_shape, **size}
+        usual = {"levels": 3, "steps": 8, "hidden": 256} if max(world.image_shape) <= 32 else GLOW_SIZES["faces"]
+        size = GLOW_SIZES.get(world.name, usual)
+        levels = min(size["levels"], max(2, count_halvings(world.image_shape)))
+        self.arguments: dict[str, Any] = {"image_shape": world.image_shape, **size, "levels": levels}
         self.network = Glow(**self.arguments)
         self.network.use_fast(gains_from_bf16(torch.device(device).type))
         self.modules = nn.ModuleDict({"network": self.network})

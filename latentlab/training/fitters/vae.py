@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from latentlab import chance
 from latentlab.datasets import Dataset
+from latentlab.models.image_sizes import count_halvings
 from latentlab.models.precision import autocast_bf16
 from latentlab.models.vae import MMDVAE, measure_mmd
 from latentlab.training import distributed
@@ -29,10 +30,9 @@ class VAEFitter:
     peak = 1e-3
 
     def __init__(self, world: Dataset, device: str) -> None:
-        self.arguments: dict[str, Any] = {
-            "image_shape": world.image_shape,
-            **VAE_SIZES.get(world.name, VAE_SIZES["faces"]),
-        }
+        sizes = VAE_SIZES.get(world.name, VAE_SIZES["faces"])
+        depth = min(sizes["depth"], max(1, count_halvings(world.image_shape) - 1))
+        self.arguments: dict[str, Any] = {"image_shape": world.image_shape, **sizes, "depth": depth}
         self.network = MMDVAE(**self.arguments)
         self.modules = nn.ModuleDict({"network": self.network})
         self.optimisers = {"adam": torch.optim.AdamW(self.network.parameters(), self.peak, weight_decay=1e-4)}

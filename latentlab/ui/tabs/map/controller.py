@@ -19,6 +19,7 @@ from latentlab.session.map.coloring import COLOURING_KINDS, Colouring
 from latentlab.session.map.overlays import PointPath
 from latentlab.session.map.plan import MAP_SIZES, MapPlan, choose_first_plan, find_point_picture
 from latentlab.session.map.service import MapMaker, MapState
+from latentlab.session.mixing import has_data
 from latentlab.ui.html import encode_png_uri, escape_text
 from latentlab.ui.page_parts import Page, Painted
 from latentlab.ui.stage.view import draw_note, shorten_model_name, spell_name
@@ -83,7 +84,9 @@ class MapController:
         tool, bits = self.read_projection(controls), bool(controls["bits"])
         if view is None or view.asked.plan.world != session.world:
             plan, line = choose_first_plan(self.atlas.workspace, session)
-            return MapRequest(plan, tool, choose_first_shade(plan, session), "nothing", bits), line
+            return MapRequest(
+                plan, tool, choose_first_shade(self.atlas.workspace, plan, session), "nothing", bits
+            ), line
         source, count, kind = controls["source"], controls["count"], controls["shade"]
         if source is None or count is None:  # the first map's choices are still on their way to the controls
             return view.asked, view.line
@@ -160,7 +163,7 @@ class MapController:
     def reset_controls(self, session: Session, asked: MapRequest) -> Painted:
         """Return the controls for another world: what there is to choose, and what is chosen first."""
         workspace, world, parts = self.page.workspace, session.world, self.widgets
-        attributes = [name.partition(":")[2] for name in workspace.store.list_classifiers(world) if ":" in name]
+        attributes = list_map_attributes(workspace, world)
         first = asked.shade.detail or next(iter(attributes), None)
         kinds = [kind for kind in COLOURING_KINDS if kind != ("label" if attributes else "attribute")]
         return {
@@ -224,12 +227,25 @@ class MapController:
         return session if not (held.rows or held.others) else replace(session, selection=Selection(), notice="")
 
 
-def choose_first_shade(plan: MapPlan, session: Session) -> Colouring:
+def choose_first_shade(workspace: Workspace, plan: MapPlan, session: Session) -> Colouring:
     """Choose the true class where there is one, else the classifier's, else clusters."""
     attribute = session.classifier.partition(":")[2]
     if plan.source != "drawn":
-        return Colouring("attribute", detail=attribute) if attribute else Colouring("label")
+        if attribute:
+            return Colouring("attribute", detail=attribute)
+        world = workspace.load_dataset(plan.world)
+        if world.classes:
+            return Colouring("attribute", detail=world.classes[0]) if world.multilabel else Colouring("label")
     return Colouring("prediction", session.classifier) if session.classifier else Colouring("cluster")
+
+
+def list_map_attributes(workspace: Workspace, world: str) -> list[str]:
+    """List the attributes that the world's classifiers know, or else those of its data."""
+    known = [name.partition(":")[2] for name in workspace.store.list_classifiers(world) if ":" in name]
+    if known or not has_data(workspace, world):
+        return known
+    data = workspace.load_dataset(world)
+    return list(data.classes) if data.multilabel else []
 
 
 def list_map_spaces(workspace: Workspace, session: Session) -> list[tuple[str, str]]:
