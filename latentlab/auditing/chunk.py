@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -19,7 +19,7 @@ from latentlab.operators import measure_distance, rebuild_images
 from latentlab.types import Batch, Images, Logits, Targets
 
 DIGITS = 6  # of a number in a record
-SHOWN_PER_CHUNK = 4  # pictures of a move that are kept of each chunk
+SHOWN_LOST, SHOWN_OTHERS = 4, 2  # pictures of a move that are kept of each chunk, by what is wrong with them
 EVEN_SHARE = 0.25  # of a label, from which on the judge is expected to see its class
 
 Columns = dict[str, list[Any]]
@@ -88,7 +88,8 @@ def _measure_move(
         "noise judged": control["judged"],
         **_measure_manifold(subject, moved.images, place),
     }
-    columns["pictures"] = _keep_pictures(moved.images, (judged.argmax(1) != target), distances)
+    places = choose_shown_places(columns)
+    columns["pictures"] = {str(place): base64.b64encode(png(moved.images[place])).decode() for place in places}
     return columns
 
 
@@ -137,8 +138,19 @@ def _round_column(values: Tensor) -> list[float | None]:
     return [float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None for value in values.tolist()]
 
 
-def _keep_pictures(images: Images, broken: Tensor, distances: Tensor) -> Mapping[str, str]:
-    """Keep, of those that broke, the ones that moved farthest: PNG by their place in the chunk."""
-    order = torch.where(broken, distances, -1.0).argsort(descending=True, stable=True)
-    chosen = [place for place in order[:SHOWN_PER_CHUNK].tolist() if broken[place]]
-    return {str(place): base64.b64encode(png(images[place])).decode() for place in chosen}
+def choose_shown_places(columns: Mapping[str, Any]) -> list[int]:
+    """Choose whose pictures are kept: of each kind of trouble the farthest moved, or the farthest from real images."""
+    count = len(columns["distance"])
+    lost = [place for place in range(count) if columns["judged"][place] != columns["target"][place]]
+    apart = [place for place in range(count) if columns["judged"][place] != columns["guess"][place]]
+    off = range(count) if "nearest" in columns else ()
+    chosen = [
+        *_take_largest(lost, columns["distance"], SHOWN_LOST),
+        *_take_largest(apart, columns["distance"], SHOWN_OTHERS),
+        *_take_largest(off, columns.get("nearest", []), SHOWN_OTHERS),
+    ]
+    return sorted(set(chosen))
+
+
+def _take_largest(places: Iterable[int], values: Sequence[float | None], count: int) -> list[int]:
+    return sorted(places, key=lambda place: -(values[place] or 0.0))[:count]

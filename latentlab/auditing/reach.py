@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -151,10 +152,31 @@ def find_bracket(
 
 
 def estimate_kept(trial: Trial) -> Estimate:
-    return estimate_share(torch.tensor(trial["kept"]).float())
+    return _estimate_count(sum(trial["kept"]), len(trial["kept"]))
+
+
+@cache
+def _estimate_count(kept: int, count: int) -> Estimate:
+    return estimate_share(torch.arange(count).lt(kept).double())
 
 
 def find_limit(axis: ReachAxis, trials: Mapping[float, Trial], keep: float) -> Limit:
     """Return what the trials say; the interval of the limit is where those of the shares meet what is asked."""
     value, lower, upper = (find_bracket(axis, trials, keep, end) for end in ("value", "low", "high"))
     return Limit(value[0], lower[0], upper[0], open=value[1] is None)
+
+
+def find_flip_values(trials: Sequence[Trial]) -> list[tuple[int, float | None]]:
+    """Return, for each image that the judge knew, the first value at which its label is lost; the first images first.
+
+    The trials are in the order of their values. None where the label is never lost.
+    """
+    if not trials:
+        return []
+    flips: list[tuple[int, float | None]] = []
+    places: list[int] = []
+    for column, row in enumerate(trials[0]["rows"]):
+        lost = next((place for place, trial in enumerate(trials) if not trial["kept"][column]), None)
+        flips.append((row, None if lost is None else trials[lost]["value"]))
+        places.append(len(trials) if lost is None else lost)
+    return [flips[column] for column in sorted(range(len(flips)), key=places.__getitem__)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from latentlab.auditing.image_source import ImageSource
+from latentlab.auditing.report import write_report
 from latentlab.auditing.result import AuditResult
 from latentlab.auditing.tables import write_csv, write_json
 
@@ -14,3 +15,4 @@ REPORT_FILE, JSON_FILE, CSV_FILE = "report.html", "audit.json", "audit.csv"
 def write_report_files(folder: Path, result: AuditResult, images: ImageSource) -> None:
     (folder / JSON_FILE).write_text(write_json(result), "utf-8")
     (folder / CSV_FILE).write_text(write_csv(result), "utf-8")
+    (folder / REPORT_FILE).write_text(write_report(result, images), "utf-8")

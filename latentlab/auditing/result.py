@@ -34,6 +34,11 @@ class MoveResult:
     hours: float | None  # of the full run that was named
     extra_hours: float | None  # of it, those of the move
 
+    @property
+    def judged_count(self) -> int:
+        """Return of how many images the limit speaks."""
+        return len(self.trials[0]["rows"]) if self.trials else 0
+
 
 @dataclass(frozen=True, eq=False)
 class AuditResult:

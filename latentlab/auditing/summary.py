@@ -50,7 +50,7 @@ def summarise_clean(columns: AuditColumns) -> CleanSummary:
     nearest = _keep_finite(clean.get("nearest"))
     return CleanSummary(
         figures,
-        None if bits is None else tuple(bits.quantile(torch.tensor(USUAL_RANGE, dtype=bits.dtype)).tolist()),  # type: ignore[arg-type]
+        None if bits is None else (float(bits.quantile(USUAL_RANGE[0])), float(bits.quantile(USUAL_RANGE[1]))),
         None if nearest is None else float(nearest.quantile(FARTHEST_USUAL)),
     )
 

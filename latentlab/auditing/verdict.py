@@ -12,7 +12,7 @@ from latentlab.auditing.summary import SHARE_OUTSIDE
 from latentlab.knobs import KNOB_LETTERS
 from latentlab.metrics import Estimate, estimate_share
 
-UNKNOWN = "could not be told"
+UNKNOWN, NO_LIMIT = "could not be told", "none"
 
 
 def write_verdict(result: AuditResult, move: MoveResult) -> list[str]:
@@ -105,22 +105,28 @@ def _describe_place(result: AuditResult, move: MoveResult) -> Iterator[str]:
 def _describe_limit(result: AuditResult, move: MoveResult) -> Iterator[str]:
     if move.limit is None or move.axis is None:
         return
-    yield f"{write_limit(move.axis, move.limit)} for {100 * result.config.keep:g} % of the labels."
+    share = f"{100 * result.config.keep:g} % of the labels"
+    text, ends = write_limit(move.axis, move.limit)
+    if move.limit.value is None or text == NO_LIMIT:
+        yield f"No value that was tried keeps {share}."
+    elif move.limit.open:
+        yield f"Up to {text}, the farthest that was tried, the judge keeps {share}; how much farther {UNKNOWN}."
+    else:
+        yield f"The judge keeps {share} as long as {text} ({ends})."
 
 
-def write_limit(axis: ReachAxis, limit: Limit) -> str:
-    """Write how far one may go: ε ≤ 0.8 (0.6–1.1)."""
+def write_limit(axis: ReachAxis, limit: Limit) -> tuple[str, str]:
+    """Write how far one may go, and the ends of its interval: ε ≤ 0.8, 0.6 to 1.1."""
     letter = KNOB_LETTERS.get(axis.knob) or axis.knob.replace("_", " ")
     if limit.value is None or (limit.value == axis.still and not limit.open):
-        return f"No {letter} was found small enough"
-    sign = "≤" if axis.end > axis.still else "≥"
-    low = f"{limit.low:.3g}" if limit.low is not None else f"below {axis.end / 96:.2g}"
-    high = UNKNOWN if limit.high is None else f"{limit.high:.3g}"
-    if limit.high is not None and limit.high == axis.end:
-        high = f"{axis.end:.3g} or more"
+        return NO_LIMIT, ""
     if limit.open:
-        return f"{letter} {sign} {axis.end:.3g} at least, the farthest that was tried (from {low})"
-    return f"{letter} {sign} {limit.value:.3g} ({low} to {high})"
+        return f"{letter} {axis.end:.3g}", "the farthest tried"
+    sign = "≤" if axis.end > axis.still else "≥"
+    low = f"{axis.still:.3g}" if limit.low is None else f"{limit.low:.3g}"
+    beyond = "more than " if axis.end > axis.still else "less than "
+    high = limit.value if limit.high is None else limit.high
+    return f"{letter} {sign} {limit.value:.3g}", f"{low} to {beyond if high == axis.end else ''}{high:.3g}"
 
 
 def _describe_cost(move: MoveResult) -> Iterator[str]:
