@@ -119,6 +119,15 @@ class LatentModel(Protocol):
 
 
 @runtime_checkable
+class ShellModel(LatentModel, Protocol):
+    """A latent model whose codes lie in a thin shell around 0, as Gaussians of many coordinates do, and of whose inside
+    it has learned nothing: half-way between two codes on the straight line a picture greys out, on the arc it does not.
+    """
+
+    mixes_on_arc: bool
+
+
+@runtime_checkable
 class DensityModel(LatentModel, Protocol):
     """A latent model that knows how likely an image is."""
 

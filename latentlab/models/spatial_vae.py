@@ -50,6 +50,7 @@ class SpatialVAE(nn.Module):
     convolutions add it.
     """
 
+    mixes_on_arc = True  # its coordinates are those of a flow over the codes
     centre: Tensor
 
     def __init__(

@@ -32,7 +32,7 @@ from latentlab.session.examples import (
 from latentlab.session.state import Picture, PictureSource, Prediction, Reconstruction
 from latentlab.session.thread_budget import ThreadBudget
 from latentlab.store import Store
-from latentlab.types import DensityModel, DirectedModel, Images, Latents, Logits, RefinableModel
+from latentlab.types import DensityModel, DirectedModel, Images, Latents, Logits, RefinableModel, ShellModel
 
 DENSITY_BATCH_SIZE = 16
 PREFERRED_WORLDS = ("faces", "cifar10", "digits")
@@ -208,6 +208,10 @@ class Workspace:
             return self.choose_drawing_model(world)
         except UserError:
             return f"{world}-{PIXELS_KIND}"
+
+    def choose_mix_path(self, model: str) -> Literal["straight", "spherical"]:
+        """Choose the way from a picture to its partner that suits the space."""
+        return "spherical" if self.can_load(model) and isinstance(self.store.load(model), ShellModel) else "straight"
 
     def choose_drawing_model(self, world: str) -> str:
         """Choose the model whose samples look best."""

@@ -28,7 +28,6 @@ Reads = Mapping[str, Widget | Mapping[str, Widget]]  # the widgets of a form are
 
 QUIET_OPTIONS: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 SCRIPT_OPTIONS: dict[str, Any] = {"api_visibility": "private"}
-FORGOTTEN_TEXT = "The view is not here yet. If it stays away, reload the page: its address brings the view back."
 # where an event waits: behind all short computing, behind long computing, for nobody, or not even in the queue
 TORCH_LANE: dict[str, Any] = {"concurrency_id": "torch", "concurrency_limit": 1}
 STEPS_LANE: dict[str, Any] = {"concurrency_id": "steps", "concurrency_limit": 4}  # long work, which shares its turns
@@ -63,8 +62,8 @@ def connect_action(
     emptied: Painted = {clear: None} if clear else {}
 
     def run_action(*heard: Any, session: Session | None, **values: Any) -> Painted:
-        if session is None:  # the browser is quicker than the first view, or the server forgot a page that rested
-            return {note: draw_note(FORGOTTEN_TEXT)}
+        if session is None:  # the browser is quicker than the first view
+            return {}
         try:
             after = time_action(verb, session, *heard, **values)
         except UserError as error:

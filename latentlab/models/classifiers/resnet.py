@@ -86,6 +86,7 @@ class ResNet20(nn.Module):
     """The narrow ResNet of CIFAR (He et al. 2015, section 4.2; 1×1 convolutions where the width changes).
 
     0.27 M parameters, and nothing is pooled before the last maps. It is there to judge: no fit borrows its features.
+    `mirrors`: outside of training it looks at a picture and its mirror image, and answers with the mean of the two.
     """
 
     mean: Tensor
@@ -100,10 +101,12 @@ class ResNet20(nn.Module):
         widths: Sequence[int] = (16, 32, 64),
         depth: int = 3,
         temperature: float = 1.0,
+        mirrors: bool = False,
     ) -> None:
         super().__init__()
         self.image_shape, self.classes = image_shape, tuple(classes)
         self.temperature = temperature  # that logits are divided by
+        self.mirrors = mirrors
         self.stem = nn.Sequential(make_conv_bn(image_shape[0], widths[0]), nn.ReLU())
         self.blocks = nn.Sequential(
             *(
@@ -119,6 +122,12 @@ class ResNet20(nn.Module):
         return self.blocks(self.stem((images - self.mean) / self.std)).mean((2, 3))
 
     def forward(self, images: Images) -> Logits:
+        logits = self._classify_once(images)
+        if self.mirrors and not self.training:
+            logits = (logits + self._classify_once(images.flip(3))) / 2
+        return logits
+
+    def _classify_once(self, images: Images) -> Logits:
         return self.head(self.extract_features(images)).float() / self.temperature
 
 

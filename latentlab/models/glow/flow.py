@@ -32,6 +32,8 @@ from latentlab.types import Images, ImageShape, Latents, Nats
 class Glow(nn.Module):
     """A density model whose levels are its parts, coarse to fine, named by their size in pixels."""
 
+    mixes_on_arc = True
+
     def __init__(self, image_shape: ImageShape, levels: int = 3, steps: int = 8, hidden: int = 256) -> None:
         super().__init__()
         channels, height, width = image_shape

@@ -33,6 +33,8 @@ class ClassifierFitter(CalibratedFitter):
         self.arguments = make_classifier_arguments(world)
         if kind is SmallResNet:
             self.arguments["widths"] = SMALL_RESNET_WIDTHS.get(world.name, (32, 64, 128))
+        elif kind is ResNet20:
+            self.arguments["mirrors"] = world.allows_mirroring
         elif kind is ResNet18 and world.image_shape[1] > 32:
             self.arguments |= {"stem": 2, "width": 48}
         self.network = use_channels_last(kind(**self.arguments))

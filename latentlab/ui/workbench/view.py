@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch.nn.functional import interpolate
@@ -103,12 +104,32 @@ def draw_model(workspace: Workspace, session: Session, chosen: str) -> str:
     bits = session.before.bits if workspace.find_density_model(session.world, session.model) == chosen else None
     surprise = "" if bits is None else f"<br>{format_bits(bits)} bits/dim"
     error = "exact" if math.isinf(clean.psnr) else f"{clean.psnr:.1f} dB"
+    kept, survival = describe_survival(workspace.store.card(chosen).scores)
     own = escape_text(shorten_model_name(workspace, chosen, session.world))
     pressed = str(chosen == session.model).lower()
     return (
         f'<button class="ll-model" data-key="{escape_text(chosen)}" aria-pressed="{pressed}" '
-        f'title="{escape_text(meaning)}">{pictures}<span><b>{own}</b>{error}{surprise}</span></button>'
+        f'title="{escape_text(f"{meaning} {survival}".strip())}">{pictures}'
+        f"<span><b>{own}</b>{error}{surprise}{kept and f'<br>{kept}'}</span></button>"
     )
+
+
+def describe_survival(scores: Mapping[str, float]) -> tuple[str, str]:
+    """Say in a word, and in a sentence with its interval, how often a judge still sees the class after rebuilding
+    alone; nothing where that was not measured.
+    """
+    if "kept" not in scores:
+        return "", ""
+    what = "attributes" if "attributes judged" in scores else "labels"
+    sentence = f"Rebuilding alone keeps {scores['kept']:.1%} of {what}"
+    if "kept, at least" in scores:
+        sentence += f" ({scores['kept, at least']:.1%} to {scores['kept, at most']:.1%})"
+    return f"keeps {format_percent(scores['kept'])} of {what}", f"{sentence} as a judge sees them on test images."
+
+
+def format_percent(share: float) -> str:
+    """Write a share in whole percent; only all is 100."""
+    return f"{100 * share:.0f} %" if share in (0, 1) else f"{min(max(round(100 * share), 1), 99)} %"
 
 
 def draw_history(session: Session) -> str:

@@ -144,3 +144,12 @@ def pictures(world):
 def slope(network, images, labels):
     images = images.clone().requires_grad_()
     return torch.autograd.grad(cross_entropy(network(images), labels, reduction="sum"), images)[0]
+
+
+def test_a_judge_that_mirrors_answers_with_the_mean_of_both_but_learns_from_one():
+    plain, images = ResNet20(SHAPE, "0123456789").eval(), torch.rand(4, *SHAPE)
+    both = ResNet20(SHAPE, "0123456789", mirrors=True).eval()
+    both.load_state_dict(plain.state_dict())
+    assert torch.allclose(both(images), (plain(images) + plain(images.flip(3))) / 2, atol=1e-6)
+    assert torch.allclose(both(images), both(images.flip(3)), atol=1e-6)
+    assert torch.equal(both.train()(images), plain.train()(images))

@@ -119,3 +119,14 @@ def test_on_a_narrow_screen_nothing_sticks_out(mix: Page, mode: str) -> None:
         "[...document.querySelectorAll('#mix-many, .ll-panel, .ll-grid-box')]"
         ".every(part => part.getBoundingClientRect().right <= 390)"
     )
+
+
+def test_a_flow_is_mixed_along_the_arc_and_says_why(view: Page) -> None:
+    choose(view, "space", "Glow")
+    view.get_by_role("tab", name="Mix").click()
+    caption(view, "mixed, λ 0.50", SLOW)
+    assert view.locator("#mix-path input[value=spherical]").is_checked()
+    assert "greys out" in view.locator("#mix-reason").inner_text()
+    choose(view, "space", "Pixels")
+    view.wait_for_function("() => !document.querySelector('#mix-reason')?.innerText")
+    assert view.locator("#mix-path input[value=spherical]").is_checked()  # the mix in hand stays as it is

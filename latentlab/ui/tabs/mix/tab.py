@@ -11,7 +11,7 @@ from latentlab import session as verbs
 from latentlab.errors import UserError
 from latentlab.knobs import list_settings
 from latentlab.operators import LatentOperator, Mix, Swap, name_operator
-from latentlab.session import Session, mixing
+from latentlab.session import Session, Workspace, mixing
 from latentlab.session.mixing import GRID_SIDE, SET_SIZE
 from latentlab.ui.components import make_paired_choices, read_event_key
 from latentlab.ui.events import NO_LANE, Reads, connect_action, connect_events, list_widgets, make_entry_action
@@ -28,6 +28,10 @@ SET_KNOBS = {"partner", "weight", "alpha", "k", "candidates", "distinct"}  # kno
 PAIR_KNOBS = {setting.name for setting in list_settings(Mix)} - SET_KNOBS
 ADVERSARY_KNOBS = {"steps", "epsilon", "norm", "step_size", "label"}  # of the adversary behind a swap
 LAM_SETTING = next(setting for setting in list_settings(Mix) if setting.name == "lam")
+ARC_REASON = (
+    '<p class="ll-quiet">Here the way is spherical unless you choose: the codes of this space lie in a thin shell, and '
+    "half-way on the straight line, inside it, a picture greys out.</p>"
+)
 SCALE_HINTS = {
     "pair": "The partner is the second picture of the workbench: click it there, then choose what fills it.",
     "many": "A click on a picture takes it to the workbench, a mixed one with its partner and this move.",
@@ -40,7 +44,7 @@ def holds_mix(tool: LatentOperator) -> bool:
 
 
 def build_mix_tab(page: Page, tab: gr.Tab) -> None:
-    forms = MixForms()
+    forms = MixForms(page.workspace)
     with gr.Row(elem_classes="ll-actions"):
         reset = gr.Button("Reset all", elem_id="mix-reset", size="sm")
         note = gr.HTML(elem_id="mix-note")
@@ -53,7 +57,8 @@ def build_mix_tab(page: Page, tab: gr.Tab) -> None:
         return verbs.apply_move(page.workspace, session, forms.read_tool(values))
 
     def reset_move(session: Session, mode: str | None) -> Session:
-        return verbs.apply_move(page.workspace, session, Mix(partner="next") if mode == "mix" else Swap(partner="next"))
+        mix = Mix(partner="next", path=page.workspace.choose_mix_path(session.model))
+        return verbs.apply_move(page.workspace, session, mix if mode == "mix" else Swap(partner="next"))
 
     def take_clicked(session: Session, key: str, **values: Any) -> Session:
         tool, names = forms.read_tool(values), key.split("|")
@@ -92,13 +97,15 @@ def build_mix_tab(page: Page, tab: gr.Tab) -> None:
 class MixForms:
     """The widgets of the tab, and the tools that their values describe."""
 
-    def __init__(self) -> None:
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
         with gr.Row(elem_id="mix-choice"):
             self.mode = make_mode_choice(MODES, KEY)
             self.scale = make_mode_choice({"pair": "one pair", "many": "many pictures"}, f"{KEY}-scale")
         with gr.Column(elem_id="mix-mix") as self.mixing:
             with gr.Row(elem_classes="ll-bank"):
                 self.mix = Form(Mix, skip=SET_KNOBS)
+            self.reason = gr.HTML(elem_id="mix-reason")
             with gr.Column(visible=False, elem_id="mix-sets") as self.of_sets, gr.Row(elem_classes="ll-bank"):
                 self.among = Form(
                     Mix,
@@ -147,7 +154,14 @@ class MixForms:
         mode = make_follower(
             self.mode, lambda session: key if (key := name_operator(session.result.tool)) in MODES else gr.skip()
         )
-        return join_followers(mode, self.mix.follower, self.parts.follower, self.adversary.follower)
+        mix = Follower([*self.mix.widgets.values(), self.reason], self.show_mix)
+        return join_followers(mode, mix, self.parts.follower, self.adversary.follower)
+
+    def show_mix(self, session: Session) -> Painted:
+        """Return the knobs of the session's mix; as long as there is none, the way that suits the space, and why."""
+        path, tool = self.workspace.choose_mix_path(session.model), session.result.tool
+        shown: Painted = self.mix.show_tool(session) if isinstance(tool, Mix) else {self.mix.widgets["path"]: path}
+        return {**shown, self.reason: ARC_REASON if path == "spherical" else ""}
 
     def wire_visibility(self, hint: gr.HTML, many: gr.HTML) -> None:
         """Show only what belongs to the move and to one or many."""
