@@ -31,6 +31,7 @@ from latentlab.cli import (
     train,
     world,
 )
+from latentlab.disk import explain_disk_errors
 from latentlab.errors import UserError
 
 
@@ -73,7 +74,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     accept_any_letter()
     try:
         args = build_parser(argv).parse_args(argv)
-        code = args.run(args)
+        with explain_disk_errors():
+            code = args.run(args)
         sys.stdout.flush()
     except UserError as error:
         print(f"latentlab: {error}", file=sys.stderr)

@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
+from latentlab.disk import retry_once
 from latentlab.errors import UserError
 from latentlab.models.safetensors_header import read_header
 from latentlab.types import ImageShape
@@ -70,7 +71,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
     }
     try:
-        part.write_bytes(to_bytes(whole, metadata))
+        retry_once(lambda: part.write_bytes(to_bytes(whole, metadata)))
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)

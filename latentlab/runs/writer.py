@@ -10,10 +10,12 @@ import errno
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from latentlab.disk import retry_once
 from latentlab.errors import UserError
 from latentlab.runs import layout
 from latentlab.training.augmented.events import RunEvent
@@ -85,15 +87,22 @@ class RunDirectory:
 
     def write_event(self, event: RunEvent) -> None:
         """Write one line, whole or not at all."""
+        line = _encode_event(event)
+        try:
+            retry_once(lambda: self._append_line(line))
+        except OSError as error:
+            raise _explain_full_disk(self.path, error) from error
+
+    def _append_line(self, line: bytes) -> None:
         size = self.events.stat().st_size if self.events.exists() else 0
         try:
             with self.events.open("ab", buffering=0) as file:
-                line = _encode_event(event)
                 if file.write(line) < len(line):
                     raise OSError(errno.ENOSPC, "the line was cut short")
-        except OSError as error:
-            os.truncate(self.events, size)
-            raise _explain_full_disk(self.path, error) from error
+        except OSError:
+            with suppress(FileNotFoundError):
+                os.truncate(self.events, size)
+            raise
 
     def write_end(self, event: RunEvent) -> None:
         """Write the last line, which has room: that of the spare file."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import gradio as gr
 
+from latentlab.disk import explain_disk_errors
 from latentlab.errors import UserError
 from latentlab.operators import LatentOperator
 from latentlab.session import Session, time_action
@@ -65,7 +66,8 @@ def connect_action(
         if session is None:  # the browser is quicker than the first view
             return {}
         try:
-            after = time_action(verb, session, *heard, **values)
+            with explain_disk_errors():
+                after = time_action(verb, session, *heard, **values)
         except UserError as error:
             again = page.paint_names_again(list_widgets(reads), session)
             return {**again, **emptied, note: draw_note(str(error))}
@@ -125,7 +127,8 @@ def connect_events(
         try:
             heard = [event(one) for one in told] if event else []
             read = map(round_value, widgets, values) if plain else values
-            painted = run(*heard, **name_values(reads, read))
+            with explain_disk_errors():
+                painted = run(*heard, **name_values(reads, read))
             return painted or (gr.skip() if outputs else None)  # an empty dict would be a value
         except UserError as error:
             if note is None:
@@ -154,8 +157,9 @@ def connect_steps(
 
     def answer_stepwise(*values: Any) -> Iterator[Any]:
         try:
-            for painted in PROCESSOR_TURNS.share_turns(run(**name_values(reads, values))):
-                yield painted or gr.skip()
+            with explain_disk_errors():
+                for painted in PROCESSOR_TURNS.share_turns(run(**name_values(reads, values))):
+                    yield painted or gr.skip()
         except UserError as error:
             yield {note: draw_note(str(error))}
 
