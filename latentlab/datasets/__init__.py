@@ -4,7 +4,8 @@ They are looked for in `$LATENTLAB_DATA` (default `data/`): `NAME.npz` (`train_x
 `test_y`, optional `names`), then torchvision's own layout (`cifar-10-batches-py`, `MNIST/raw`), then a folder per class
 (`NAME/train/CLASS/*.png` and `NAME/test/…`, or `NAME/CLASS/*.png`, a tenth of it held out by the hash of the name).
 `latentlab world` makes `NAME.npz` of any folder of pictures: such a world has a title and needs no network.
-`digits` needs no file, nor does `digits-biased`: the same, but nine of ten training digits wear their class's hue.
+`digits` needs no file, nor do its variants: in `digits-biased` nine of ten training digits wear their class's hue, in
+`digits-mislabelled` four of ten have the label of another class.
 
 What is done with the pictures does not belong here: reading a visitor's picture is `images`, moving it is `operators`.
 """

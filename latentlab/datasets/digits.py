@@ -11,12 +11,18 @@ from torch.nn import functional
 from latentlab.datasets.dataset import Dataset, Split
 from latentlab.datasets.known_worlds import DATA_LICENCES
 
-DIGITS_BIASES = {"digits": 0.0, "digits-biased": 0.9}  # share of training digits that wear their class's hue
+DIGITS_VARIANTS: dict[str, dict[str, float]] = {
+    "digits": {},
+    "digits-biased": {"bias": 0.9},  # share of training digits that wear their class's hue
+    "digits-mislabelled": {"mislabelled": 0.4},  # share of training digits whose label is wrong
+}
 COLOURINGS_PER_DIGIT = 4  # of every training digit: colour says nothing about the class, so more of it is free
 
 
-def make_digits_world(bias: float = 0.0) -> Dataset:
-    """Make scikit-learn's digits 32x32 colour pictures; of the training ones a share `bias` wears its class's hue."""
+def make_digits_world(bias: float = 0.0, mislabelled: float = 0.0) -> Dataset:
+    """Make scikit-learn's digits 32x32 colour pictures; of the training ones a share `bias` wears its class's hue, and
+    a share `mislabelled` has the label of another class.
+    """
     from sklearn.datasets import load_digits
 
     grey, labels = load_digits(return_X_y=True)
@@ -26,15 +32,24 @@ def make_digits_world(bias: float = 0.0) -> Dataset:
     rng = np.random.default_rng(0)
     seen = torch.cat([torch.nonzero(~held_out).flatten()] * COLOURINGS_PER_DIGIT)
     unseen = torch.nonzero(held_out).flatten()
+    train = _colour_digits(ink[seen], _draw_hues(targets[seen], bias, rng), rng)
+    test = _colour_digits(ink[unseen], _draw_hues(targets[unseen], 0.0, rng), rng)
     return Dataset(
         "digits",
-        Split(_colour_digits(ink[seen], _draw_hues(targets[seen], bias, rng), rng), targets[seen]),
-        Split(_colour_digits(ink[unseen], _draw_hues(targets[unseen], 0.0, rng), rng), targets[unseen]),
+        Split(train, _spoil_labels(targets[~held_out], mislabelled, rng).repeat(COLOURINGS_PER_DIGIT)),
+        Split(test, targets[unseen]),
         tuple("0123456789"),
         False,
         DATA_LICENCES["digits"],
         COLOURINGS_PER_DIGIT,
     )
+
+
+def _spoil_labels(labels: Int64[Tensor, " N"], share: float, rng: np.random.Generator) -> Int64[Tensor, " N"]:
+    """Give a share of the digits the label of another class, each as likely; all colourings of a digit agree."""
+    wrong = torch.from_numpy(rng.random(len(labels)) < share)
+    others = (labels + torch.from_numpy(rng.integers(1, 10, len(labels)))) % 10
+    return torch.where(wrong, others, labels)
 
 
 def _smooth_ink(ink: Float[Tensor, "N 1 8 8"]) -> Float[Tensor, "N 1 32 32"]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from latentlab.datasets.dataset import Dataset
-from latentlab.datasets.digits import DIGITS_BIASES, make_digits_world
+from latentlab.datasets.digits import DIGITS_VARIANTS, make_digits_world
 from latentlab.datasets.folder import load_folder_world
 from latentlab.datasets.known_worlds import DATA_HINTS, WORLD_NAMES, find_data_folder
 from latentlab.datasets.npz import load_npz_world
@@ -20,8 +21,8 @@ def load_world(name: str, folder: Path | None = None) -> Dataset:
         raise UserError(
             f"{name[:40]!r} is no name of a data set; use letters, digits, - and _, such as {', '.join(WORLD_NAMES)}."
         )
-    if name in DIGITS_BIASES:
-        return make_digits_world(DIGITS_BIASES[name])
+    if name in DIGITS_VARIANTS:
+        return _make_digits_variant(name)
     place = find_data_folder(folder)
     if (place / f"{name}.npz").is_file():
         return load_npz_world(name, place / f"{name}.npz")
@@ -34,3 +35,9 @@ def load_world(name: str, folder: Path | None = None) -> Dataset:
         f"put {name}.npz there, or make it with `latentlab world FOLDER`, or choose one of {', '.join(WORLD_NAMES)}",
     )
     raise UserError(f"The data of {name} are not in {place} (set LATENTLAB_DATA to look elsewhere); {how}.")
+
+
+@cache
+def _make_digits_variant(name: str) -> Dataset:
+    """Paint the digits once a process: a third of a second, and an experiment asks for them in every cell."""
+    return make_digits_world(**DIGITS_VARIANTS[name])

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from latentlab.datasets.digits import DIGITS_BIASES
+from latentlab.datasets.digits import DIGITS_VARIANTS
 from latentlab.datasets.known_worlds import WORLD_NAMES, find_data_folder
 from latentlab.errors import UserError
 from latentlab.types import ImageShape
@@ -42,7 +42,7 @@ def make_slug(title: str) -> str:
     plain = unicodedata.normalize("NFKD", title.strip()).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9_]+", "-", plain).strip("-_")[:MAX_SLUG_LETTERS]
     slug = slug or f"world-{hashlib.sha256(title.strip().encode()).hexdigest()[:6]}"
-    if slug in {*WORLD_NAMES, *DIGITS_BIASES}:
+    if slug in {*WORLD_NAMES, *DIGITS_VARIANTS}:
         raise UserError(f"{slug} is a world of LatentLab's own; choose another --name.")
     return slug
 

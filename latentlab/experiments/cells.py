@@ -44,8 +44,9 @@ def measure_experiment(
 def _settle_plan(
     experiment: Experiment, effort: Effort, networks: NetworkSource, folder: Path
 ) -> dict[str, ArmSettings]:
-    """Settle the arms once, and read them again: cells of one folder belong to one experiment of one size."""
-    asked = {"experiment": experiment.title, "effort": asdict(effort)}
+    """Settle the arms once, and read them again: cells of one folder belong to one experiment; seeds may be added."""
+    sizes = {name: value for name, value in asdict(effort).items() if name != "seeds"}
+    asked = {"experiment": experiment.title, "effort": sizes}
     known = read_record(folder / PLAN_FILE)
     if known is None:
         folder.mkdir(parents=True, exist_ok=True)

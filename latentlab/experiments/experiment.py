@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,7 @@ class Cell:
     @property
     def name(self) -> str:
         first, last = self.seeds[0], self.seeds[-1]
-        return f"{self.arm.replace(' ', '_')}-{first}" + (f"-{last}" if last > first else "")
+        return re.sub(r"[^\w.-]+", "_", self.arm) + f"-{first}" + (f"-{last}" if last > first else "")
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from latentlab import metrics
 from latentlab.experiments.experiment import ArmSettings, Claim, Experiment, Figure, Scores
 from latentlab.metrics import Estimate
 
+FIGURE_WIDTH = 16  # letters of a column, at least
 SUPPORTED, NOT_SUPPORTED, UNTOLD = "supported", "not supported", "could not be told"
 
 
@@ -67,14 +68,14 @@ def _describe_gain(finding: Finding, experiment: Experiment) -> str:
 
 
 def _format_gain(gain: Estimate, figure: Figure) -> str:
-    scale, unit = (100, " points") if figure.is_share else (1, "")
-    low, high = (format_number(scale * end, signed=True) for end in (gain.low, gain.high))
-    return f"{format_number(scale * gain.value, signed=True)}{unit} better, {low} to {high}"
+    unit = " points" if figure.is_share else ""
+    low, high = (format_value(end, figure, "+") for end in (gain.low, gain.high))
+    return f"{format_value(gain.value, figure, '+')}{unit} better, {low} to {high}"
 
 
-def format_number(value: float, signed: bool = False) -> str:
-    digits = 1 if abs(value) >= 1 else 3
-    return f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
+def format_value(value: float, figure: Figure, sign: str = "") -> str:
+    """Write a share in per cent with one decimal, anything else with three digits."""
+    return (f"{100 * value:{sign}.1f}" if figure.is_share else f"{value:{sign}.3g}").replace("-", "−")
 
 
 def build_rows(
@@ -83,7 +84,7 @@ def build_rows(
     """Build a row an arm: its settings, and each figure's mean over seeds with its interval."""
     rows = []
     for arm, scores in found.items():
-        row: dict[str, Any] = {"arm": arm, "seeds": len(next(iter(scores.values()))), **arms[arm]}
+        row: dict[str, Any] = {"arm": arm, "seeds": len(next(iter(scores.values()))), **arms.get(arm, {})}
         row["figures"] = {name: _average_seeds(scores[name]) for name in experiment.figures if name in scores}
         rows.append(row)
     return rows
@@ -115,12 +116,14 @@ def format_rows(experiment: Experiment, rows: list[dict[str, Any]]) -> str:
     width = max(len(row["arm"]) for row in rows) + 2
     shows_travel = any("moved" in row for row in rows)
     head = f"{'arm':{width}}" + (f"{'moved':>7}{'kept':>7}" if shows_travel else "")
-    lines = [head + "".join(f"{experiment.figures[name].title:>24}" for name in names)]
+    titles = [f"{experiment.figures[name].title:>{FIGURE_WIDTH}}  " for name in names]
+    lines = [head + "".join(titles)]
     for row in rows:
         travel = f"{row['moved']:7.2f}{_format_kept(row['kept']):>7}" if shows_travel else ""
         cells = (_format_estimate(row["figures"].get(name), experiment.figures[name]) for name in names)
-        lines.append(f"{row['arm']:{width}}{travel}" + "".join(f"{cell:>24}" for cell in cells))
-    return "\n".join(lines)
+        pairs = zip(cells, titles, strict=True)
+        lines.append(f"{row['arm']:{width}}{travel}" + "".join(f"{cell:>{len(title) - 2}}  " for cell, title in pairs))
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _format_kept(kept: float | None) -> str:
@@ -131,6 +134,6 @@ def _format_estimate(found: Mapping[str, float] | None, figure: Figure) -> str:
     """Format a figure and half its interval; a single seed has no interval."""
     if found is None:
         return "–"
-    scale, unit = (100, " %") if figure.is_share else (1, "")
-    half = scale * (found["high"] - found["low"]) / 2
-    return f"{format_number(scale * found['value'])}{f' ± {format_number(half)}' if half else ''}{unit}"
+    half = (found["high"] - found["low"]) / 2
+    margin = f" ± {format_value(half, figure)}" if half else ""
+    return f"{format_value(found['value'], figure)}{margin}{' %' if figure.is_share else ''}"

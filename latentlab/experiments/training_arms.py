@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +28,13 @@ JUDGE = "digits-resnet"  # attacks aim at it where no classifier is in training 
 
 @dataclass(frozen=True)
 class TrainingArm:
-    """Moves, one after the other, on a world; `equal_to` names the arm whose mean distance `knob` of the last brings
-    them to.
-    """
+    """Moves, one after the other, on a world; the first that has `knob` goes as far as the arm `equal_to`."""
 
     moves: tuple[Augmentation, ...] = ()
     world: str = "digits"
     equal_to: str = ""
     knob: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)  # of the training
+    distance: str = "moved"  # from the clean path, or "from image"
 
 
 def settle_training_arms(
@@ -48,8 +46,8 @@ def settle_training_arms(
         world = datasets.load_world(arm.world)
         batch, moves = _take_batch(world, effort.images, networks), arm.moves
         if arm.equal_to:
-            moves = _bring_to_distance(arm, settled[arm.equal_to]["moved"], batch, world, networks)
-        plain = {"world": arm.world, "augmentations": [tool_to_json(move) for move in moves], **arm.options}
+            moves = _bring_to_distance(arm, settled[arm.equal_to][arm.distance], batch, world, networks)
+        plain = {"world": arm.world, "augmentations": [tool_to_json(move) for move in moves]}
         settled[name] = {"config": plain, **_measure_travel(moves, batch, world, networks)}
     return settled
 
@@ -83,10 +81,15 @@ def _take_batch(world: Dataset, count: int, networks: NetworkSource) -> Batch:
 def _bring_to_distance(
     arm: TrainingArm, distance: float, batch: Batch, world: Dataset, networks: NetworkSource
 ) -> tuple[Augmentation, ...]:
-    *before, last = arm.moves
-    bench = _make_bench(last, world, networks)
-    operator = calibrate_knob(last.build_operator(), arm.knob, distance, batch, bench)
-    return (*before, replace(last, settings={**last.settings, arm.knob: getattr(operator, arm.knob)}))
+    place, operator = next(
+        (place, operator)
+        for place, move in enumerate(arm.moves)
+        if hasattr(operator := move.build_operator(), arm.knob)
+    )
+    move = arm.moves[place]
+    found = calibrate_knob(operator, arm.knob, distance, batch, _make_bench(move, world, networks))
+    settled = replace(move, settings={**move.settings, arm.knob: getattr(found, arm.knob)})
+    return (*arm.moves[:place], settled, *arm.moves[place + 1 :])
 
 
 def _measure_travel(

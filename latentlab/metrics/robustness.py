@@ -98,19 +98,22 @@ class LatentAttack(Metric):
 class Linearity(Metric):
     """Local linearity, smaller is straighter: γ(ε, x) = max over |d|∞ ≤ ε of |L(x+d) − L(x) − dᵀ∇L(x)|, by ascent.
 
+    The best of all steps and starts, a lower bound: on digits 10 steps from 4 starts reach 94 % of 30 steps from 8.
     Qin et al. 2019, arXiv 1907.02610; the ε that VarMixup's authors used is not known.
     """
 
     epsilon: Annotated[float, Knob("largest change of a pixel", 0, 1)] = 8 / 255
     steps: Annotated[int, Knob("gradient steps", 1, 200)] = 10
+    restarts: Annotated[int, Knob("random starts", 1, 20)] = 4
 
-    label: ClassVar[str] = "deviation from local linearity"
+    label: ClassVar[str] = "deviation from local linearity, at least"
     unit: ClassVar[str] = "nats"
     higher_is_better: ClassVar[bool] = False
 
     def __call__(self, batch: Batch, bench: Bench) -> Estimate:
         parts = [self._measure_gamma(few, bench) for few in split_into_chunks(batch)]
-        return replace(estimate_mean(torch.cat(parts)), detail={"epsilon": self.epsilon, "steps": self.steps})
+        detail = {"epsilon": self.epsilon, "steps": self.steps, "restarts": self.restarts}
+        return replace(estimate_mean(torch.cat(parts)), detail=detail)
 
     def _measure_gamma(self, batch: Batch, bench: Bench) -> ImageValues:
         x, y = batch.images, batch.targets
@@ -122,16 +125,25 @@ class Linearity(Metric):
             still = x.detach().clone().requires_grad_()
             start = compute_loss(still)
             (slope,) = torch.autograd.grad(start.sum(), still)
-            drawn = torch.rand(x.shape, generator=bench.rng).to(x)
-            d = (2 * drawn - 1) * self.epsilon
-            best = torch.zeros(len(x), device=x.device)
-            for _ in range(self.steps + 1):
-                d = d.detach().requires_grad_()
-                gap = (compute_loss(x + d) - start.detach() - (d * slope).flatten(1).sum(1)).abs()
-                best = torch.maximum(best, gap.detach())
-                (uphill,) = torch.autograd.grad(gap.sum(), d)
-                d = (d + self.epsilon / 4 * uphill.sign()).clamp(-self.epsilon, self.epsilon)
-        return best.cpu()
+
+            def measure_gap(d: Images) -> ImageValues:
+                return (compute_loss(x + d) - start.detach() - (d * slope).flatten(1).sum(1)).abs()
+
+            climbs = [self._climb_gap(measure_gap, x, bench.rng) for _ in range(self.restarts)]
+        return torch.stack(climbs).amax(0).cpu()
+
+    def _climb_gap(self, measure_gap: Callable[[Images], ImageValues], x: Images, rng: torch.Generator) -> ImageValues:
+        """Climb by signs of the gradient, in steps that fall from ε / 2 to 0: equal ones swing to and fro."""
+        d = (2 * torch.rand(x.shape, generator=rng).to(x) - 1) * self.epsilon
+        best = torch.zeros(len(x), device=x.device)
+        for step in range(self.steps + 1):
+            d = d.detach().requires_grad_()
+            gap = measure_gap(d)
+            best = torch.maximum(best, gap.detach())
+            (uphill,) = torch.autograd.grad(gap.sum(), d)
+            size = self.epsilon / 2 * (1 - step / (self.steps + 1))
+            d = (d + size * uphill.sign()).clamp(-self.epsilon, self.epsilon)
+        return best
 
 
 @tool

@@ -29,7 +29,7 @@ from latentlab.operators.mix import Mix, slerp
 from latentlab.operators.move_path import MovePath
 from latentlab.operators.noise import Noise
 from latentlab.operators.pairing import match_points
-from latentlab.operators.pixel_augmentations import CutMix, Standard
+from latentlab.operators.pixel_augmentations import Blur, CutMix, RebuiltMixup, Standard
 from latentlab.operators.shift import Shift
 from latentlab.operators.swap import Swap
 from latentlab.types import Operator
@@ -42,6 +42,7 @@ __all__ = [
     "Adversary",
     "Attack",
     "AttackStep",
+    "Blur",
     "Corruption",
     "CutMix",
     "LatentOperator",
@@ -50,6 +51,7 @@ __all__ = [
     "MovePath",
     "MoveVariants",
     "Noise",
+    "RebuiltMixup",
     "Shift",
     "Standard",
     "Swap",

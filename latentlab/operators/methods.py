@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from latentlab.operators.adversary import Adversary
 from latentlab.operators.mix import Mix
 from latentlab.operators.noise import Noise
-from latentlab.operators.pixel_augmentations import CutMix, Standard
+from latentlab.operators.pixel_augmentations import Blur, CutMix, RebuiltMixup, Standard
 from latentlab.operators.swap import Swap
 from latentlab.types import Operator
 
@@ -29,6 +29,11 @@ METHODS: dict[str, Method] = {
         "glow",
         "Yuksel et al. 2021, arXiv 2108.07958; the CIFAR-10 example of okyksl/flow-lp: l2, ε 20",
     ),
+    "away-la": Method(
+        Noise(epsilon=20.0, shape="away"),
+        "glow",
+        "Yuksel et al. 2021: FlowAwayPert of okyksl/flow-lp; its ε is not published, 20 is that of randomized-la",
+    ),
     "adversarial-la": Method(
         Adversary(epsilon=1.0, norm="l2", steps=3, step_size=0.5, start="random", label="predicted"),
         "glow",
@@ -38,6 +43,11 @@ METHODS: dict[str, Method] = {
         Mix(partner="random", weight="beta", alpha=1.0),
         "vae",
         "Mangla et al. 2020, arXiv 2003.06566; their α is not published, 1 is mixup's",
+    ),
+    "mixup-r": Method(
+        RebuiltMixup(alpha=1.0),
+        "vae",
+        "Mangla et al. 2020: their control between mixup and VarMixup, as far as is known; α as for varmixup",
     ),
     "k-mixup": Method(
         Mix(partner="transport", weight="beta", alpha=10.0, k=16),
@@ -60,6 +70,7 @@ METHODS: dict[str, Method] = {
         "pixels",
         "Zhang et al. 2018, arXiv 1710.09412; α 1 on CIFAR-10",
     ),
+    "blur": Method(Blur(sigma=1.0), "any", "the control: detail lost without a model"),
     "cutmix": Method(CutMix(alpha=1.0), "any", "Yun et al. 2019, arXiv 1905.04899; α 1 on CIFAR-10"),
     "pixel-pgd": Method(
         PIXEL_PGD,

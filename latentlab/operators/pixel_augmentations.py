@@ -1,4 +1,4 @@
-"""Augmentations of pixels that need no model: the controls of every comparison."""
+"""Augmentations of pixels: the controls of every comparison; all but one need no model."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from torch.nn.functional import pad
 
 from latentlab.chance import draw_beta, draw_permutation, draw_uniform
 from latentlab.knobs import Knob, tool
+from latentlab.operators.latent_operator import rebuild_images
+from latentlab.operators.pairing import pair_at_random
+from latentlab.operators.textures import blur_arrays
 from latentlab.types import Batch, Bench
 
 
@@ -33,6 +36,31 @@ def _draw_span(length: int, share: float, rng: torch.Generator) -> slice:
     """Draw a stretch of this share around a random centre, cut off at the borders."""
     centre, half = int(draw_uniform((1,), rng) * length), int(length * share) // 2
     return slice(max(centre - half, 0), min(centre + half, length))
+
+
+@tool
+class RebuiltMixup:
+    """x' = λ D(E(x_i)) + (1 − λ) D(E(x_σ(i))), labels alike: loss of detail without latent mixing (Mixup-R)."""
+
+    alpha: Annotated[float, Knob("α of Beta(α, α), from which λ is drawn", 0.01, 100)] = 1.0
+
+    def __call__(self, batch: Batch, bench: Bench) -> Batch:
+        rebuilt, lam = rebuild_images(batch, bench), draw_beta(self.alpha, self.alpha, bench.rng)
+        partner = pair_at_random(len(batch), bench.rng)
+        mixed = torch.lerp(rebuilt[partner], rebuilt, lam)
+        return Batch(mixed.clamp(0, 1), torch.lerp(batch.targets[partner], batch.targets, lam))
+
+
+@tool
+class Blur:
+    """A Gaussian blur: what a model that loses detail does to an image, without the model."""
+
+    sigma: Annotated[float, Knob("standard deviation of the blur", 0, 16, unit="px")] = 1.0
+
+    def __call__(self, batch: Batch, bench: Bench) -> Batch:
+        x = batch.images.detach().permute(0, 2, 3, 1).cpu().double().numpy()
+        blurred = torch.from_numpy(blur_arrays(x, self.sigma)).permute(0, 3, 1, 2)
+        return Batch(blurred.to(batch.images).clamp(0, 1).contiguous(), batch.targets)
 
 
 @tool

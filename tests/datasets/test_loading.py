@@ -200,3 +200,13 @@ def test_faces(real_data: Callable[[str], Path]) -> None:
     assert world.multilabel
     assert len(world.classes) == 40
     assert world.train.labels[:, world.classes.index("Smiling")].float().mean().item() == pytest.approx(0.48, abs=0.01)
+
+
+def test_four_of_ten_mislabelled_digits_have_the_label_of_another_class(digits: Dataset) -> None:
+    spoilt = datasets.load_world("digits-mislabelled")
+    assert torch.equal(spoilt.test.labels, digits.test.labels)
+    wrong = (spoilt.train.labels != digits.train.labels).float()
+    assert abs(float(wrong.mean()) - 0.4) < 0.05
+    first, *others = spoilt.train.labels.split(len(spoilt.train) // spoilt.copies)
+    assert all(torch.equal(first, other) for other in others)
+    assert set(spoilt.train.labels.tolist()) == set(range(10))

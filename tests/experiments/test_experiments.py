@@ -63,7 +63,7 @@ def test_only_the_cell_that_is_missing_is_measured_again(done, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("bias --quick --seeds 3 --out {}/bias", "name another --out"),
+        ("bias --quick --steps 3 --out {}/bias", "name another --out"),
         ("bias --seeds 0", "--seeds is 0"),
         ("magic", "invalid choice"),
     ],

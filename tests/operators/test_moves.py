@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from latentlab.errors import UserError
-from latentlab.operators import METHODS, CutMix, Mix, Noise, Shift, Standard, Swap, encode, rebuild_images, slerp
+from latentlab.operators import METHODS, Blur, CutMix, Mix, Noise, Shift, Standard, Swap, encode, rebuild_images, slerp
 from latentlab.operators.classification import compute_latent_losses
 from latentlab.types import Batch, Latents
 
@@ -117,13 +117,38 @@ def test_a_mix_of_no_part_is_refused(batch, bench_of):
         Mix(parts=())(batch, bench_of())
 
 
-@pytest.mark.parametrize("method", ["mixup", "k-mixup", "varmixup"])
+@pytest.mark.parametrize("method", ["mixup", "k-mixup", "varmixup", "mixup-r"])
 def test_images_and_targets_mix_by_the_same_weight(method, bench_of):
     """One-hot targets of one image each show who is mixed with whom, and by how much."""
     images = torch.rand(8, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     mixed = METHODS[method].operator(Batch(images, torch.eye(8)), bench_of("pixels", seed=3))
     expected = (mixed.targets @ images.flatten(1)).reshape(images.shape)
     assert torch.allclose(mixed.images, expected, atol=1e-5)
+
+
+def test_mixup_r_mixes_what_the_model_makes_of_the_images(bench_of):
+    images = torch.rand(8, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    batch = Batch(images, torch.eye(8))
+    mixed = METHODS["mixup-r"].operator(batch, bench_of("vae", seed=3))
+    rebuilt = rebuild_images(batch, bench_of("vae"))
+    assert torch.allclose(mixed.images, (mixed.targets @ rebuilt.flatten(1)).reshape(images.shape), atol=1e-5)
+
+
+def test_away_pushes_every_coordinate_away_from_zero(batch, bench_of):
+    bench = bench_of("rotation")
+    z = encode(bench.model, batch.images)
+    delta = METHODS["away-la"].operator.move(z, batch, bench)[0].flat - z.flat
+    assert (delta * z.flat >= 0).all()
+    assert float(delta.square().sum(1).mean().sqrt()) == pytest.approx(20, rel=0.05)
+
+
+def test_a_blur_spreads_a_point_and_keeps_its_light(bench_of):
+    images = torch.zeros(1, 3, 16, 16)
+    images[0, :, 8, 8] = 1
+    blurred = Blur(sigma=1.0)(Batch(images, torch.ones(1, 1)), bench_of()).images
+    assert torch.allclose(blurred.sum((2, 3)), torch.ones(1, 3), atol=1e-5)
+    assert float(blurred[0, 0, 8, 8]) == pytest.approx(1 / (2 * torch.pi), rel=0.01)
+    assert torch.equal(Blur(sigma=0)(Batch(images, torch.ones(1, 1)), bench_of()).images, images)
 
 
 def test_distinct_mixes_every_image(bench_of):
