@@ -19,10 +19,23 @@ if TYPE_CHECKING:
     from latentlab.augment import Augment
     from latentlab.cli.app import close, launch
     from latentlab.errors import UserError
+    from latentlab.own_space import space
     from latentlab.store import Store
     from latentlab.types import Batch, Bench, Latents
 
-__all__ = ["Augment", "Batch", "Bench", "Latents", "Store", "UserError", "audit", "close", "launch", "operators"]
+__all__ = [
+    "Augment",
+    "Batch",
+    "Bench",
+    "Latents",
+    "Store",
+    "UserError",
+    "audit",
+    "close",
+    "launch",
+    "operators",
+    "space",
+]
 
 _MODULE_OF_NAME = {
     "Augment": "latentlab.augment",
@@ -34,6 +47,7 @@ _MODULE_OF_NAME = {
     "audit": "latentlab.auditing.library",
     "close": "latentlab.cli.app",
     "launch": "latentlab.cli.app",
+    "space": "latentlab.own_space",
 }
 
 

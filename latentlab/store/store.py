@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from threading import RLock
 from typing import Any, TypeVar, overload
@@ -107,7 +107,18 @@ class Store:
             if not RUN_CHECKPOINT_NAME.fullmatch(name)
         }
         found |= set(self._made)
+        found |= {self._name_own_world(name, found) for name in self._list_homeless(found)}
         return (*(world for world in WORLD_NAMES if world in found), *sorted(found - set(WORLD_NAMES)))
+
+    def _list_homeless(self, worlds: Collection[str]) -> list[str]:
+        """List the latent models that were brought and whose pictures have the size of none of these worlds."""
+        shapes = {self.find_image_shape(world) for world in worlds}
+        return [n for n, (card, net) in self._added.items() if is_latent_model(net) and card.image_shape not in shapes]
+
+    def _name_own_world(self, model: str, worlds: Collection[str]) -> str:
+        """Name the world that a brought model makes: as it names its own, if no other is called so."""
+        named = infer_world(model, self._added[model][0])
+        return model if named in {*worlds, *WORLD_NAMES} else named
 
     def find_title(self, world: str) -> str:
         """Return what the world is called on the page."""
@@ -157,6 +168,9 @@ class Store:
         for name, entry in self._entries.items():
             if infer_world(name, entry.card) == world:
                 return entry.card.image_shape
+        for name, (card, net) in self._added.items():
+            if is_latent_model(net) and world in (name, infer_world(name, card)):
+                return card.image_shape
         raise UserError(
             f"There is no world {world[:60]!r} in {self.folder}; there are {', '.join(self.worlds) or 'none'}."
         )
@@ -172,10 +186,10 @@ class Store:
         if not self.is_added(base):
             return named
         fitting = [world for world in self.worlds if self.find_image_shape(world) == card.image_shape]
-        if not fitting:
+        if not fitting:  # a classifier, which makes no world of its own
             shape = "×".join(map(str, card.image_shape))
             raise UserError(f"{base} takes images of {shape}, and no world here has such; open one that has.")
-        return named if named in fitting else fitting[0]
+        return next((world for world in (named, base) if world in fitting), fitting[0])
 
     def card(self, name: str) -> Card:
         """Return the card of a checkpoint, an added network, a head (its network's) or a world's pixels."""
