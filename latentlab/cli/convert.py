@@ -6,11 +6,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-HELP = "turn published StyleGAN2 weights (.pt of the rosinality layout, tensors only) into a checkpoint"
+HELP = "turn published StyleGAN2 weights (rosinality's .pt, NVlabs's .pkl of StyleGAN2-ADA) into a checkpoint"
 
 
 def add_convert_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
-    parser.add_argument("source", type=Path, metavar="FILE.pt")
+    parser.add_argument("source", type=Path, metavar="FILE.pt|FILE.pkl")
     parser.add_argument("out", type=Path, metavar="FILE.safetensors")
 
 

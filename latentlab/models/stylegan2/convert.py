@@ -1,7 +1,7 @@
-"""This module turns published StyleGAN2 weights of the rosinality layout (`.pt`) into a checkpoint.
+"""This module turns published StyleGAN2 weights into a checkpoint: rosinality's `.pt`, NVlabs's `.pkl` of ADA.
 
-The one place that opens a pickle: only with torch's unpickler that builds tensors and plain containers, only by this
-explicit verb, and only to write a safetensors file once.
+The one place that opens a pickle: only with unpicklers that build tensors and plain containers, only by this explicit
+verb, and only to write a safetensors file once.
 """
 
 from __future__ import annotations
@@ -21,37 +21,48 @@ from latentlab import chance, models
 from latentlab.errors import UserError
 from latentlab.models.checkpoint import MAX_CHECKPOINT_BYTES, Card
 from latentlab.models.stylegan2.generator import StyleGAN2
+from latentlab.models.stylegan2.nvlabs import (
+    infer_ada_arguments,
+    is_ada_layout,
+    is_plain_pickle,
+    measure_class_directions,
+    read_nvlabs_pickle,
+    rename_ada_tensors,
+)
 
 NamedTensors = Mapping[str, Tensor]
 
 
 NVLABS_HINT = (
-    "Pickles of NVlabs (StyleGAN2-ADA, StyleGAN3) hold code and are not read: turn them into the rosinality layout "
-    "first, with its convert_weight.py."
+    "What is read: a .pt of the rosinality layout, and the .pkl of NVlabs's StyleGAN2-ADA for PyTorch; StyleGAN3, and "
+    "pickles of TensorFlow, are not."
 )
 
 
 def convert_stylegan2(source: Path, out: Path, data: str = "", licence: str = "", command: str = "") -> Card:
     """Read the averaged generator of `source` and write it to `out`; it has no encoder, so images are encoded by
     optimisation."""
-    whole = _load_pickle(source)
+    whole = _load_file(source)
     tensors = whole.get("g_ema", whole)
     if not isinstance(tensors, Mapping) or not all(isinstance(t, Tensor) for t in tensors.values()):
         raise UserError(f"{source.name} has no g_ema of tensors; give a StyleGAN2 checkpoint of the rosinality layout.")
     try:
-        arguments = _infer_arguments(tensors)
+        infer, rename = (
+            (infer_ada_arguments, rename_ada_tensors) if is_ada_layout(tensors) else (_infer_arguments, _rename_tensors)
+        )
+        arguments = infer(tensors)
         network = StyleGAN2(**arguments).eval()
-        network.load_state_dict(_rename_tensors(tensors, network))
+        network.load_state_dict(rename(tensors, network))
     except (KeyError, IndexError, ValueError, AssertionError, RuntimeError) as error:
         reason = str(error).splitlines()[0][:80] if str(error) else "shapes"
-        raise UserError(
-            f"{source.name} is not a StyleGAN2 of the rosinality layout ({reason}). {NVLABS_HINT}"
-        ) from error
+        raise UserError(f"{source.name} is no StyleGAN2 of a known layout ({reason}). {NVLABS_HINT}") from error
     if bad := [name for name, tensor in network.state_dict().items() if not tensor.isfinite().all()]:
         raise UserError(f"{source.name} holds values that are not finite, in {bad[0]}; get the file again.")
     network.measure_whitening(chance.make_generator(1))
-    if isinstance(average := whole.get("latent_avg"), Tensor) and average.numel() == network.style_dim:
+    average = whole.get("latent_avg", tensors.get("mapping.w_avg"))
+    if isinstance(average, Tensor) and average.numel() == network.style_dim:
         network.w_mean.copy_(average.flatten())
+    network.directions = measure_class_directions(network)
     card = Card(
         "stylegan2", arguments, network.image_shape, data=data, command=command, parent=source.name, licence=licence
     )
@@ -59,10 +70,14 @@ def convert_stylegan2(source: Path, out: Path, data: str = "", licence: str = ""
     return card
 
 
-def _load_pickle(source: Path) -> dict[str, Any]:
+def _load_file(source: Path) -> dict[str, Any]:
     """Return the file's dictionary: tensors, numbers and argparse's settings, nothing that runs."""
     if not source.is_file():
-        raise UserError(f"There is no file {source}; give the .pt file of a StyleGAN2.")
+        raise UserError(f"There is no file {source}; give the .pt or .pkl file of a StyleGAN2.")
+    if source.stat().st_size > MAX_CHECKPOINT_BYTES:
+        raise UserError(f"{source.name} is larger than 2 GiB; save its g_ema alone.")
+    if source.suffix == ".pkl" and is_plain_pickle(source):
+        return read_nvlabs_pickle(source)
     if not zipfile.is_zipfile(source):
         raise UserError(f"{source.name} is not a .pt file of torch 1.6 or later; save it again with one. {NVLABS_HINT}")
     with zipfile.ZipFile(source) as archive:

@@ -15,7 +15,7 @@ from latentlab.models.image_sizes import require_power_of_two
 from latentlab.models.stylegan2.encoder import Encoder
 from latentlab.models.stylegan2.inversion import invert_images
 from latentlab.models.stylegan2.layers import RELU_GAIN, EqualLinear, StyledConv, ToImage, normalise_style
-from latentlab.types import Images, ImageShape, Latents
+from latentlab.types import Images, ImageShape, Labels, Latents
 
 StyleCodes = Float[Tensor, "B L S"]  # one style vector per layer: W+
 ENCODE_STEPS = 100  # of optimisation, where there is no encoder
@@ -24,11 +24,12 @@ ENCODE_STEPS = 100  # of optimisation, where there is no encoder
 class MappingNetwork(nn.Sequential):
     """It takes z, normalised, to w by fully connected layers that learn 100 times slower."""
 
-    def __init__(self, style_dim: int, layers: int) -> None:
-        super().__init__(*(EqualLinear(style_dim, style_dim, multiplier=0.01) for _ in range(layers)))
+    def __init__(self, style_dim: int, layers: int, conditional: bool = False) -> None:
+        widths = [2 * style_dim if conditional else style_dim, *[style_dim] * (layers - 1)]
+        super().__init__(*(EqualLinear(width, style_dim, multiplier=0.01) for width in widths))
 
-    def forward(self, z: Float[Tensor, "B S"]) -> Float[Tensor, "B S"]:
-        x = normalise_style(z)
+    def forward(self, z: Float[Tensor, "B S"], label: Float[Tensor, "B S"] | None = None) -> Float[Tensor, "B S"]:
+        x = normalise_style(z) if label is None else torch.cat([normalise_style(z), normalise_style(label)], 1)
         for layer in self:
             x = F.leaky_relu(layer(x), 0.2) * RELU_GAIN
         return x
@@ -38,7 +39,8 @@ class StyleGAN2(nn.Module):
     """A generator with skip connections to the image; `channels` of its features from 4×4 up to the image's size.
 
     Layer 0 styles the 4×4 convolution, layers 2i−1 and 2i the two at 4·2^i pixels, the last one only the image; the
-    image of a resolution is styled by the layer after it, as in the published networks.
+    image of a resolution is styled by the layer after it, as in the published networks. With `labels` classes it is
+    conditional: the prior draws a class, too.
     """
 
     const: nn.Parameter
@@ -52,6 +54,7 @@ class StyleGAN2(nn.Module):
         style_dim: int = 128,
         mapping_layers: int = 4,
         encoder: bool = True,
+        labels: int = 0,
     ) -> None:
         super().__init__()
         image_channels, height, width = image_shape
@@ -60,7 +63,8 @@ class StyleGAN2(nn.Module):
         self.image_shape: ImageShape = (image_channels, height, width)
         self.directions: dict[str, Tensor] = {}
         self.style_dim, self.layers = style_dim, 2 * len(channels)
-        self.mapping = MappingNetwork(style_dim, mapping_layers)
+        self.mapping, self.labels = MappingNetwork(style_dim, mapping_layers, labels > 0), labels
+        self.embedding = EqualLinear(labels, style_dim) if labels else None
         self.const = nn.Parameter(torch.randn(1, channels[0], 4, 4))
         self.convs = nn.ModuleList([StyledConv(channels[0], channels[0], 4, style_dim)])
         self.to_images = nn.ModuleList([ToImage(channels[0], image_channels, style_dim)])
@@ -86,7 +90,14 @@ class StyleGAN2(nn.Module):
         return (skip + 1) / 2
 
     def forward(self, z: Float[Tensor, "B S"]) -> Float[Tensor, "B C H W"]:
-        return self.synthesise_images(self.broadcast_style(self.mapping(z)))
+        return self.synthesise_images(self.broadcast_style(self.map_style(z)))
+
+    def map_style(self, z: Float[Tensor, "B S"], labels: Labels | None = None) -> Float[Tensor, "B S"]:
+        """Return w of z and, if the generator has classes, of theirs; where none are named, all of them by turns."""
+        if self.embedding is None:
+            return self.mapping(z)
+        chosen = torch.arange(len(z)) % self.labels if labels is None else labels
+        return self.mapping(z, self.embedding(F.one_hot(chosen.to(z.device), self.labels).to(z)))
 
     def draw_noises(self, count: int, rng: torch.Generator) -> list[Tensor]:
         """Draw fresh noise for every convolution, B 1 H W each."""
@@ -127,7 +138,8 @@ class StyleGAN2(nn.Module):
     @torch.no_grad()
     def sample(self, count: int, rng: torch.Generator) -> Latents:
         z = chance.draw_normal((count, self.style_dim), rng).to(self.w_mean.device)
-        return self.split_codes(self.whiten_codes(self.broadcast_style(self.mapping(z))).contiguous())
+        labels = torch.randint(self.labels, (count,), generator=rng) if self.labels else None
+        return self.split_codes(self.whiten_codes(self.broadcast_style(self.map_style(z, labels))).contiguous())
 
     def truncate_latents(self, latents: Latents, psi: float) -> Latents:
         """Go towards the mean code, where images are safer and more alike: psi 1 changes nothing, 0 is the mean."""
@@ -145,7 +157,7 @@ class StyleGAN2(nn.Module):
     @torch.no_grad()
     def measure_whitening(self, rng: torch.Generator, count: int = 10_000) -> None:
         """Set the whitening from mapped codes; the encoder's raw codes stay what they were."""
-        w = self.mapping(chance.draw_normal((count, self.style_dim), rng).to(self.w_mean.device))
+        w = self.map_style(chance.draw_normal((count, self.style_dim), rng).to(self.w_mean.device))
         mean, std = w.mean(0), w.std(0).clamp_min(1e-6 + 1e-3 * float(w.std()))
         if self.encoder is not None:
             self.encoder.rescale_code(self.w_std / std, (self.w_mean - mean) / std)

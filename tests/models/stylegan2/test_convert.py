@@ -144,11 +144,11 @@ class Evil:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"g_ema": {}}, "not a StyleGAN2"),
+        ({"g_ema": {}}, "no StyleGAN2"),
         ({"g_ema": {"input.input": 3}}, "no g_ema of tensors"),
         ({"g_ema": Evil()}, "more than tensors"),
         ([1, 2], "no dictionary"),
-        ({"g_ema": make_published_weights() | {"convs.0.conv.weight": torch.zeros(1, 2, 2, 3, 3)}}, "not a StyleGAN2"),
+        ({"g_ema": make_published_weights() | {"convs.0.conv.weight": torch.zeros(1, 2, 2, 3, 3)}}, "no StyleGAN2"),
         ({"g_ema": make_published_weights() | {"input.input": torch.full((1, 16, 4, 4), float("nan"))}}, "not finite"),
     ],
 )
