@@ -56,6 +56,11 @@ def add_app_flags(parser: argparse.ArgumentParser, argv: Sequence[str] = ()) -> 
         default=SPACE_VARIABLE in os.environ,
         help=f"as a Hugging Face Space, also if ${SPACE_VARIABLE} is set: --demo at 0.0.0.0:7860, framed by it alone",
     )
+    parser.add_argument(
+        "--mcp",
+        action="store_true",
+        help="let assistants move pictures, too (Model Context Protocol; needs latentlab[mcp])",
+    )
     parser.add_argument("--open", action="store_true", help="open it in the browser")
     add_network_flags(parser)
     parser.add_argument("--runs", default="runs", metavar="DIR", help="folder of the runs; '' for no training")
@@ -80,6 +85,7 @@ def run_app(args: argparse.Namespace) -> None:
         "demo": args.demo,
         "root_path": args.root_path,
         "frames": args.frame,
+        "mcp": args.mcp,
     }
     with pause_garbage_collection():
         from latentlab.store import Store
@@ -138,8 +144,9 @@ def launch(
 
     A classifier is an nn.Module with `classes` and `image_shape`, or a dictionary of `Store.add`'s arguments:
     `{"mine": {"network": net, "classes": names, "mean": mean, "std": std, "image_shape": (3, 32, 32)}}`.
-    Options are `host`, `port`, `login` ("name:password"), `names`, `demo`, `root_path` and `frames`; `inline=True`
-    shows it inside of a notebook. Training writes into the folder `runs`. `latentlab.close()` closes it again.
+    Options are `host`, `port`, `login` ("name:password"), `names`, `demo`, `root_path`, `frames` and `mcp`;
+    `inline=True` shows it inside of a notebook. Training writes into the folder `runs`. `latentlab.close()` closes the
+    page again.
     """
     from latentlab.store import Store
 

@@ -43,13 +43,19 @@ def add_endpoints(workspace: Workspace) -> None:
             form, button = Form(cls, prefix=f"api-{name}"), gr.Button()
             pictures = {"image": picture, **({"partner_image": partner} if cls.needs_partner else {})}
             button.click(
-                PROCESSOR_TURNS.wrap_short(make_endpoint(workspace, cls)),
+                name_function(PROCESSOR_TURNS.wrap_short(make_endpoint(workspace, cls)), name),
                 inputs_kwargs={**pictures, "model": model, "classifier": classifier, "seed": seed, **form.widgets},
                 outputs=[moved, numbers],
                 api_name=name,
                 api_description=flatten_docstring(cls),
                 **TORCH_LANE,
             )
+
+
+def name_function(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """Give the function its operator's name, by which assistants call it (MCP)."""
+    function.__name__ = name
+    return function
 
 
 def flatten_docstring(cls: type) -> str:

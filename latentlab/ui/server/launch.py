@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from starlette.middleware import Middleware
@@ -56,10 +57,11 @@ def launch_page(
     demo: bool = False,
     root_path: str = "",
     frames: Sequence[str] = (),
+    mcp: bool = False,
     **more: Any,
 ) -> str:
     """Launch the page behind the guard and give its address; `more` goes to `Blocks.launch` (theme, css, …)."""
-    options = build_launch_options(host, port, login, names, demo, root_path, frames)
+    options = build_launch_options(host, port, login, names, demo, root_path, frames, mcp)
     mend_answers()
     use_fair_queue()
     page.delete_cache = CACHE_SWEEP_SECONDS
@@ -78,6 +80,7 @@ def build_launch_options(
     demo: bool = False,
     root_path: str = "",
     frames: Sequence[str] = (),
+    mcp: bool = False,
 ) -> dict[str, Any]:
     """Build safe keywords for `Blocks.launch`; `login` is name:password, `names` are further host names of the page,
     with a port where the proxy in front of it drops that from the requests; `frames` are sites that may frame it.
@@ -91,6 +94,8 @@ def build_launch_options(
             f"--name {names[0][:80]} opens the page to others: add --auth name:password, or --demo for a page without "
             "a login, without training and with small uploads."
         )
+    if mcp:
+        check_assistants(login)
     limit = MAX_DEMO_BODY_BYTES if demo else MAX_BODY_BYTES
     hosts = list_host_names(host, [split_port(name) for name in names])
     stack = [
@@ -108,12 +113,20 @@ def build_launch_options(
         "show_error": False,
         "enable_monitoring": False,
         "ssr_mode": False,
-        "mcp_server": False,
+        "mcp_server": mcp,
         "max_file_size": limit,
         "state_session_capacity": MAX_SESSIONS,
         "footer_links": ["api", "settings"],
         "_app": make_app_without_cors(stack),
     }
+
+
+def check_assistants(login: str | None) -> None:
+    """Refuse what Gradio's server for assistants cannot do: it asks the page as a visitor without a cookie."""
+    if login is not None:
+        raise UserError("--mcp does not go with --auth: assistants have no login. Serve this machine alone, or --demo.")
+    if find_spec("mcp") is None:
+        raise UserError('--mcp needs a package more: pip install "latentlab[mcp]".')
 
 
 def is_loopback(host: str) -> bool:
