@@ -1,4 +1,4 @@
-"""The steps of the Dockerfile, without an engine: what it copies is there, and what it starts serves under its limits."""
+"""The steps of the Dockerfile, without an engine: what it copies is there, and what it starts serves."""
 
 from __future__ import annotations
 
