@@ -13,6 +13,13 @@ def make_generator(seed: int) -> torch.Generator:
     return torch.Generator("cpu").manual_seed(seed)
 
 
+def clone_generator(rng: torch.Generator) -> torch.Generator:
+    """Return a generator that will draw the same."""
+    same = torch.Generator("cpu")
+    same.set_state(rng.get_state())
+    return same
+
+
 def draw_normal(shape: Sequence[int], rng: torch.Generator) -> Tensor:
     return torch.randn(tuple(shape), generator=rng, dtype=torch.float32, device="cpu")
 

@@ -22,7 +22,9 @@ def add_augment_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> N
     from latentlab.operators import CORRUPTIONS, METHODS, OPERATORS
 
     parser.add_argument("source", type=Path, metavar="IN", help="folder of pictures; subfolders are taken for classes")
-    parser.add_argument("out", type=Path, metavar="OUT", help="new folder: pictures, targets.csv, recipe.json")
+    parser.add_argument(
+        "out", type=Path, metavar="OUT", help="new folder: pictures, pictures.csv, targets.csv, recipe.json"
+    )
     _add_tool_flags(parser, required=True)
     parser.add_argument(
         "--model", required=True, metavar="NAME", help="`latentlab list` shows them; WORLD-pixels for none"

@@ -15,8 +15,10 @@ from torch.nn.functional import one_hot
 from tqdm import tqdm
 
 from latentlab.chance import draw_permutation, make_generator
+from latentlab.cli.augment_table import MovedPicture, find_partners, read_sights, write_table
 from latentlab.errors import UserError
-from latentlab.images import fit_to, png, read
+from latentlab.images import fit_to, png, read, round_levels
+from latentlab.operators import measure_distance
 from latentlab.picture_files import PICTURE_SUFFIXES, list_picture_files
 from latentlab.recipe import Recipe
 from latentlab.store import Store
@@ -47,7 +49,7 @@ class PictureFolder:
 
 def augment_folder(source: Path, out: Path, recipe: Recipe, store: Store, batch: int = 64) -> tuple[int, int]:
     """Write the moved pictures; return how many were written and how many could not be read. With classes,
-    `targets.csv` has the soft labels.
+    `targets.csv` has the soft labels; `pictures.csv` has a row a picture: what it was, and what became of it.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} is there already; name a new or an empty folder.")
@@ -55,12 +57,14 @@ def augment_folder(source: Path, out: Path, recipe: Recipe, store: Store, batch:
         raise UserError(f"The batch is {batch}; it must be at least 1.")
     bench = store.bench(recipe.model, recipe.classifier, recipe.seed)
     pictures = find_pictures(source, tuple(getattr(bench.classifier, "classes", ())))
-    rows = [row for rows in _move_batches(pictures, out, recipe, bench, store.device, batch) for row in rows]
+    found = [row for rows in _move_batches(pictures, out, recipe, bench, store.device, batch) for row in rows]
+    rows = sorted(found, key=lambda row: row.file)
     if not rows:
         raise UserError(f"No picture in {source} could be read; give PNG, JPEG or WebP files.")
     (out / "recipe.json").write_text(recipe.to_json(), "utf-8")
     if len(pictures.classes) > 1:
-        _write_targets(out / "targets.csv", pictures.classes, sorted(rows))
+        _write_targets(out / "targets.csv", pictures.classes, rows)
+    write_table(out / "pictures.csv", pictures.classes, rows)
     return len(rows), len(pictures.files) - len(rows)
 
 
@@ -78,7 +82,7 @@ def find_pictures(source: Path, classes: tuple[str, ...] = ()) -> PictureFolder:
 
 def _move_batches(
     pictures: PictureFolder, out: Path, recipe: Recipe, bench: Bench, device: torch.device, batch: int
-) -> Iterator[list[tuple[str, list[float]]]]:
+) -> Iterator[list[MovedPicture]]:
     """Move the pictures in an order that the seed chooses, so that neighbours in the folder are not always partners."""
     operator, outputs = recipe.make_operator(), pictures.name_outputs()
     order = draw_permutation(len(outputs), make_generator(recipe.seed)).tensor_split(-(-len(outputs) // batch))
@@ -87,12 +91,42 @@ def _move_batches(
         if not rows:
             continue
         images = images.to(device)
-        moved = operator(Batch(images, _make_targets(pictures, rows, images, bench)), bench)
+        before = Batch(images, _make_targets(pictures, rows, images, bench))
+        partners = find_partners(operator, before, bench)
+        moved = operator(before, bench)
         for row, image in zip(rows, moved.images, strict=True):
             path = out / outputs[row]
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(png(image, recipe.to_json()))
-        yield [(str(outputs[row]), target) for row, target in zip(rows, moved.targets.tolist(), strict=True)]
+        yield _describe_batch(pictures, rows, partners, before, moved, bench)
+
+
+def _describe_batch(
+    pictures: PictureFolder,
+    rows: Sequence[int],
+    partners: Sequence[int | None],
+    before: Batch,
+    moved: Batch,
+    bench: Bench,
+) -> list[MovedPicture]:
+    """Say of each picture what became of it."""
+    names, outputs = pictures.classes, pictures.name_outputs()
+    shown = round_levels(moved.images).to(before.images)  # as it is saved
+    sights = [read_sights(bench, images, names) for images in (before.images, shown)]
+    distances = measure_distance(before.images, shown).tolist()
+    return [
+        MovedPicture(
+            source=pictures.files[row].as_posix(),
+            true_class=names[pictures.labels[row]] if pictures.labels[row] >= 0 else "",
+            partner="" if (met := partners[place]) is None else pictures.files[rows[met]].as_posix(),
+            target=tuple(moved.targets[place].tolist()),
+            before=sights[0][place],
+            after=sights[1][place],
+            distance=distances[place],
+            file=outputs[row].as_posix(),
+        )
+        for place, row in enumerate(rows)
+    ]
 
 
 def _read_pictures(pictures: PictureFolder, rows: Sequence[int], shape: ImageShape) -> tuple[list[int], Images]:
@@ -116,8 +150,8 @@ def _make_targets(pictures: PictureFolder, rows: Sequence[int], images: Images, 
     return one_hot(labels, len(pictures.classes)).float()
 
 
-def _write_targets(path: Path, classes: Sequence[str], rows: Sequence[tuple[str, list[float]]]) -> None:
+def _write_targets(path: Path, classes: Sequence[str], rows: Sequence[MovedPicture]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(["file", *classes])
-        table.writerows([name, *(f"{share:.6g}" for share in target)] for name, target in rows)
+        table.writerows([row.file, *(f"{share:.6g}" for share in row.target)] for row in rows)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from latentlab.cli.network_flags import add_checkpoints_flag
 from latentlab.errors import UserError
-from latentlab.images import PICTURE_FITS
 
 if TYPE_CHECKING:
     from latentlab.datasets.world_survey import WorldSurvey
     from latentlab.types import ImageShape
 
 HELP = "make a world of a folder of pictures, to look at, move and map at once; with --fit its networks too"
+FIT_NAMES = ("crop", "pad", "stretch")  # of `images.PICTURE_FITS`
 MIN_WORLD_SIDE, MAX_WORLD_SIDE = 8, 1024
 
 
@@ -34,7 +34,7 @@ def add_world_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> Non
     parser.add_argument("--size", metavar="SIDE|WxH", help="of its pictures in pixels (default: proposed)")
     parser.add_argument("--channels", type=int, choices=(1, 3), help="grey or colour (default: as the files are)")
     parser.add_argument(
-        "--shape-by", choices=list(PICTURE_FITS), default="crop", help="crop the centre, pad or stretch (default: crop)"
+        "--shape-by", choices=FIT_NAMES, default="crop", help="crop the centre, pad or stretch (default: crop)"
     )
     parser.add_argument("--licence", default="", metavar="TEXT", help="of the pictures; every card repeats it")
     parser.add_argument("--report", action="store_true", help="say what it would be, and make nothing")
@@ -134,7 +134,7 @@ def draw_crops(survey: WorldSurvey, shape: ImageShape, fit: str, path: Path) -> 
     """Draw evenly chosen pictures, each whole and below it as the world would have it."""
     import torch
 
-    from latentlab.images import pad_to, png
+    from latentlab.images import PICTURE_FITS, pad_to, png
     from latentlab.picture_files import read_picture_file
 
     files = list(survey.heads)

@@ -15,7 +15,7 @@ from latentlab.errors import UserError
 from latentlab.knobs import KNOB_LETTERS, Setting, list_settings
 from latentlab.operators.move_path import MovePath, grow_knob
 from latentlab.torch_modes import copy_inference_tensor
-from latentlab.types import Batch, Bench, Images, LatentModel, Latents, RefinableModel, Targets
+from latentlab.types import Batch, Bench, Images, Labels, LatentModel, Latents, RefinableModel, Targets
 
 if TYPE_CHECKING:
     from latentlab.operators.attack import Attack
@@ -43,6 +43,10 @@ class LatentOperator(ABC):
     @abstractmethod
     def move(self, latents: Latents, batch: Batch, bench: Bench) -> tuple[Latents, Targets]:
         """Return where the latents of `batch` go, and the targets that go with them."""
+
+    def find_partners(self, latents: Latents, batch: Batch, bench: Bench) -> Labels | None:
+        """Return the row that each row meets in a move by the same chance; None where none is met."""
+        return None
 
     @torch.inference_mode(False)
     @torch.no_grad()

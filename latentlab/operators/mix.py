@@ -42,13 +42,19 @@ class Mix(LatentOperator):
 
     def move(self, latents: Latents, batch: Batch, bench: Bench) -> tuple[Latents, Targets]:
         lam = self.draw_lambda(bench.rng)
+        return self.move_toward(self._pair_rows(lam, latents, batch, bench), lam, latents, batch.targets)
+
+    def find_partners(self, latents: Latents, batch: Batch, bench: Bench) -> Labels:
+        return self._pair_rows(self.draw_lambda(bench.rng), latents, batch, bench)
+
+    def _pair_rows(self, lam: float, latents: Latents, batch: Batch, bench: Bench) -> Labels:
+        if self.partner != "hardest":
+            return self._choose_partner(latents.flat * latents.make_mask(self.parts), bench.rng)
 
         def mix_with(partner: Labels) -> tuple[Latents, Targets]:
             return self.move_toward(partner, lam, latents, batch.targets)
 
-        if self.partner == "hardest":
-            return mix_with(pair_with_hardest(len(latents), self.candidates, mix_with, bench, self.distinct))
-        return mix_with(self._choose_partner(latents.flat * latents.make_mask(self.parts), bench.rng))
+        return pair_with_hardest(len(latents), self.candidates, mix_with, bench, self.distinct)
 
     @property
     def needs_classifier(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from latentlab.knobs import Knob, tool
 from latentlab.operators.adversary import Adversary
 from latentlab.operators.latent_operator import LatentOperator, MoveVariants
-from latentlab.operators.pairing import TryPartners, pair_at_random, pair_with_hardest, pair_with_next
+from latentlab.operators.pairing import pair_at_random, pair_with_hardest, pair_with_next
 from latentlab.types import PART_GROUPS, Batch, Bench, Labels, Latents, Targets
 
 PART_CHOICES = (
@@ -41,17 +41,18 @@ class Swap(LatentOperator):
     needs_partner: ClassVar[bool] = True
 
     def move(self, latents: Latents, batch: Batch, bench: Bench) -> tuple[Latents, Targets]:
-        names = latents.select_part_names(self.parts)
+        partner = self.find_partners(latents, batch, bench)
+        styled = latents.swap(latents[partner], latents.select_part_names(self.parts))
+        return self.make_adversary().move(styled, batch, bench) if self.steps else (styled, batch.targets)
+
+    def find_partners(self, latents: Latents, batch: Batch, bench: Bench) -> Labels:
+        names, count = latents.select_part_names(self.parts), len(latents)
 
         def swap_with(partner: Labels) -> tuple[Latents, Targets]:
             return latents.swap(latents[partner], names), batch.targets
 
-        styled, targets = swap_with(self._choose_partner(len(latents), swap_with, bench))
-        return self.make_adversary().move(styled, batch, bench) if self.steps else (styled, targets)
-
-    def _choose_partner(self, count: int, swapped: TryPartners, bench: Bench) -> Labels:
         if self.partner == "hardest":
-            return pair_with_hardest(count, self.candidates, swapped, bench)
+            return pair_with_hardest(count, self.candidates, swap_with, bench)
         return pair_with_next(count) if self.partner == "next" else pair_at_random(count, bench.rng)
 
     @property

@@ -181,6 +181,35 @@ def test_augment_mixes_the_targets_it_writes(
     assert any(0 < row[0] < 1 for row in shares)
 
 
+@pytest.mark.parametrize("method", ["mixup", "cutmix", "reconstruct"])
+def test_augment_tells_of_each_picture(
+    method: str, checkpoints: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = augment(checkpoints, photos, tmp_path / "out", "--method", method, "--classifier", "pets-resnet")
+    succeeds(capsys, *line)
+    with (tmp_path / "out" / "pictures.csv").open() as file:
+        rows = {row["id"]: row for row in csv.DictReader(file)}
+    assert len(rows) == 5
+    network = models.load_network(checkpoints / "pets-resnet.safetensors")[1]
+    for name, row in rows.items():
+        assert row["true class"] == name.partition("/")[0]
+        before, after = (
+            torch.tensor(pixels(path)).permute(2, 0, 1)[None] / 255
+            for path in (photos / name, tmp_path / "out" / row["file"])
+        )
+        assert float(row["distance"]) == pytest.approx(float((after - before).norm()), abs=1e-3)
+        share, place = network(after).softmax(1)[0].max(0)
+        assert (row["prediction after"], float(row["confidence after"])) == (
+            CLASSES[place],
+            pytest.approx(float(share), abs=1e-3),
+        )
+        shares = {part.partition("=")[0]: float(part.partition("=")[2]) for part in row["soft label"].split(";")}
+        assert sum(shares.values()) == pytest.approx(1, abs=1e-4)
+        assert (row["partner"] in rows) == (method == "mixup") or method == "cutmix"
+        if method == "mixup":  # the label is mixed with the partner's class and no other
+            assert set(shares) == {row["true class"], rows[row["partner"]]["true class"]}
+
+
 def test_augment_skips_what_it_cannot_read(
     checkpoints: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,7 +12,9 @@ from PIL import Image
 
 from latentlab import datasets
 from latentlab.cli import main
+from latentlab.cli.world import FIT_NAMES
 from latentlab.datasets.world_survey import propose_shape
+from latentlab.images import PICTURE_FITS
 from latentlab.picture_files import PictureHead
 from latentlab.session import Workspace
 from latentlab.session.actions import change_world, open_world
@@ -121,6 +123,10 @@ def test_a_line_that_cannot_be_done(
 ) -> None:
     assert main(["world", str(photos), *flags]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_the_line_knows_every_way_to_fit_a_picture() -> None:
+    assert tuple(PICTURE_FITS) == FIT_NAMES
 
 
 def test_a_world_is_not_overwritten_by_chance(capsys: pytest.CaptureFixture[str], photos: Path) -> None:
