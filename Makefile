@@ -3,6 +3,7 @@
 # make check   style, types, layers, licences; the scripts, too, where Node is
 # make wheel   what `pip install` takes elsewhere, in dist/
 # make supply  the lists of what the page is made of: docs/licences.md, docs/sbom.json
+# make soak    half an hour of three browsers that walk at random; what the server uses has to stay flat
 # make lock    requirements.lock, every package with its hashes; make audit looks for known holes in them
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do $$p -c '' 2>/dev/null && echo $$p && break; done)
@@ -13,13 +14,16 @@ BIN := .venv/bin
 AUDIT_TOOLS := uv==0.13.9 pip-audit==2.10.1
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: app test check lint-js format environment browser wheel test-oldest supply lock audit
+.PHONY: app test soak check lint-js format environment browser wheel test-oldest supply lock audit
 
 app: .venv/.app
 	$(BIN)/python app.py $(ARGS)
 
 test: .venv/.test browser
 	OMP_NUM_THREADS=1 CHROMIUM="$(CHROMIUM)" $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+soak: browser
+	$(BIN)/python -m benchmarks.soak $(ARGS)
 
 check: .venv/.test
 	$(BIN)/ruff check .
