@@ -41,3 +41,10 @@ def test_the_numbers_stand_below_the_bars_of_few_classes_and_of_many(view: Page,
     bars, numbers = (view.locator(f"#stage {name}").bounding_box() for name in (".ll-bars", ".ll-numbers"))
     assert bars["y"] + bars["height"] <= numbers["y"]
     assert bars["width"] > 300
+
+
+def test_a_picture_is_taken_seen_and_moved_on_the_first_two_screens(view: Page) -> None:
+    view.set_viewport_size({"width": 390, "height": 844})
+    order = [view.locator(name).bounding_box()["y"] for name in ("#slots", "#drop", "#stage", "#bank-0", "#draw-from")]
+    assert order == sorted(order)
+    assert view.locator("#bank-0 input[type=range]").bounding_box()["y"] < 2 * 844
