@@ -19,7 +19,7 @@ from latentlab.operators import measure_distance, rebuild_images
 from latentlab.types import Batch, Images, Logits, Targets
 
 DIGITS = 6  # of a number in a record
-SHOWN_LOST, SHOWN_OTHERS = 4, 2  # pictures of a move that are kept of each chunk, by what is wrong with them
+SHOWN_LOST, SHOWN_OTHERS = 8, 3  # pictures of a move that are kept of each chunk, by what is wrong with them
 EVEN_SHARE = 0.25  # of a label, from which on the judge is expected to see its class
 
 Columns = dict[str, list[Any]]

@@ -14,16 +14,16 @@ from latentlab.auditing.report_files import write_report_files
 from latentlab.auditing.result import AuditResult, read_result
 from latentlab.auditing.stream import audit_moves
 from latentlab.knobs import tool_from_json, tool_to_json
-from latentlab.models.networks import NetworkSource
 from latentlab.recipe import Recipe
 from latentlab.runs.writer import RunDirectory
+from latentlab.store import Store
 from latentlab.training.augmented import Augmentation, RunEvent
 
 NamedMove = str | Augmentation | Recipe
 
 
 def audit(
-    store: NetworkSource,
+    store: Store,
     moves: Sequence[NamedMove],
     data: str = "digits",
     pictures: str | Path | None = None,

@@ -23,7 +23,7 @@ from latentlab.auditing.report_figures import (
 )
 from latentlab.auditing.report_table import draw_comparison
 from latentlab.auditing.result import AuditResult, MoveResult
-from latentlab.auditing.verdict import write_verdict
+from latentlab.auditing.verdict import list_doubts, write_verdict
 from latentlab.images import png
 
 HERE = Path(__file__).parent
@@ -72,7 +72,7 @@ def _write_preface(result: AuditResult) -> str:
     ]
     if not result.complete:
         lines.append("This audit has not ended: the figures are those of the images so far.")
-    notes = "".join(f'<p class="note">{html.escape(note)}</p>' for note in begin["notes"])
+    notes = "".join(f'<p class="note">{html.escape(note)}</p>' for note in (*begin["notes"], *list_doubts(result)))
     return "".join(f'<p class="quiet">{html.escape(line)}</p>' for line in lines) + notes
 
 

@@ -15,7 +15,6 @@ from latentlab.auditing.summary import CleanSummary, MoveSummary, summarise_clea
 from latentlab.errors import UserError
 from latentlab.knobs import tool_from_json
 from latentlab.recipe import Recipe, parse_recipe
-from latentlab.training.augmented import RunEvent
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +55,7 @@ class AuditResult:
         return len(self.columns)
 
 
-def read_result(events: Sequence[RunEvent]) -> AuditResult:
+def read_result(events: Sequence[Mapping[str, Any]]) -> AuditResult:
     """Read what has been measured so far; the limits only of a move whose search has ended."""
     begin = next((event for event in reversed(events) if event["event"] == "begin"), None)
     story = AuditStory(list(events))

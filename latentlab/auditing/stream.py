@@ -18,7 +18,7 @@ from latentlab.auditing.reach import search_limits
 from latentlab.auditing.subject import AuditSubject, prepare_subject
 from latentlab.errors import UserError
 from latentlab.knobs import tool_to_json
-from latentlab.models.networks import NetworkSource
+from latentlab.store import Store
 from latentlab.training.augmented import RunEvent
 from latentlab.training.distributed import SINGLE_PROCESS, ProcessPlace
 
@@ -29,7 +29,7 @@ DONE_CAUSE = "Everything was audited."
 class AuditStory:
     """The events so far, by what they say: nothing of it is measured twice."""
 
-    events: list[RunEvent] = field(default_factory=list)
+    events: list[Mapping[str, Any]] = field(default_factory=list)
 
     @property
     def cost(self) -> dict[str, Any] | None:
@@ -40,7 +40,7 @@ class AuditStory:
         return {event["chunk"]: event["record"] for event in self.events if event["event"] == "chunk"}
 
     @property
-    def trials(self) -> list[RunEvent]:
+    def trials(self) -> list[Mapping[str, Any]]:
         return [event for event in self.events if event["event"] == "trial"]
 
     @property
@@ -50,7 +50,7 @@ class AuditStory:
 
 def audit_moves(
     config: Audit,
-    networks: NetworkSource,
+    networks: Store,
     done: Sequence[RunEvent] = (),
     asked: Callable[[], str] = lambda: "",
     folder: Path | None = None,

@@ -25,7 +25,7 @@ from latentlab.auditing.nearest_images import NearestImages, collect_nearest_ima
 from latentlab.datasets import Dataset
 from latentlab.errors import UserError
 from latentlab.judges import find_judge, list_judges
-from latentlab.models.networks import NetworkSource
+from latentlab.store import Store
 from latentlab.types import Batch, DensityModel, Images
 
 NO_LABELS_NOTE = "The pictures have no labels: what the classifier says of a picture before the move is its reference."
@@ -68,11 +68,11 @@ class AuditSubject:
         return require_finite(self.test_network(images), self.classifier).argmax(1)
 
 
-def prepare_subject(config: Audit, networks: NetworkSource, folder: Path | None = None) -> AuditSubject:
+def prepare_subject(config: Audit, networks: Store, folder: Path | None = None) -> AuditSubject:
     """Resolve the names of an audit, or refuse it with one line that says what is missing."""
     classifier = config.classifier or _choose_classifier(config.world, networks)
-    world = load_audited_world(config.world, getattr(networks.load(classifier), "classes", ()))
-    judge = config.judge or find_judge(networks, config.world, world.classes, {classifier.partition(":")[0]}) or ""
+    world = load_audited_world(config.world, _find_classes(networks.load(classifier)))
+    judge = config.judge or _choose_judge(world, config.world, classifier, networks)
     _require_independence(classifier, judge)
     for name in (classifier, judge):
         _require_classes(networks.load(name), name, world)
@@ -108,7 +108,7 @@ def require_finite(logits: Tensor, name: str) -> Tensor:
     return logits
 
 
-def _choose_classifier(world: str, networks: NetworkSource) -> str:
+def _choose_classifier(world: str, networks: Store) -> str:
     """Return the last of the world's judges: the others are left to judge."""
     found = [name for name in list_judges(world) if _is_there(name, networks)]
     if not found:
@@ -116,7 +116,19 @@ def _choose_classifier(world: str, networks: NetworkSource) -> str:
     return found[-1]
 
 
-def _is_there(name: str, networks: NetworkSource) -> bool:
+def _choose_judge(world: Dataset, name: str, classifier: str, networks: Store) -> str:
+    """Return the world's best judge; where none is left, any other classifier of the same classes."""
+    tested = classifier.partition(":")[0]
+    found = find_judge(networks, name, world.classes, {tested})
+    others = (other for other in networks.list_classifiers(name) if other.partition(":")[0] != tested)
+    return found or next((other for other in others if _find_classes(networks.load(other)) == world.classes), "")
+
+
+def _find_classes(network: Any) -> tuple[str, ...]:
+    return tuple(getattr(network, "classes", ()))
+
+
+def _is_there(name: str, networks: Store) -> bool:
     try:
         networks.card(name)
     except UserError:
@@ -134,7 +146,7 @@ def _require_independence(classifier: str, judge: str) -> None:
 
 
 def _require_classes(network: Any, name: str, world: Dataset) -> None:
-    classes = tuple(getattr(network, "classes", ()))
+    classes = _find_classes(network)
     if not isinstance(network, nn.Module) or not classes:
         raise UserError(f"{name} is no classifier; choose one that `latentlab list` shows.")
     if classes != world.classes or tuple(getattr(network, "image_shape", ())) != world.image_shape:
@@ -178,7 +190,7 @@ def _list_own_rows(config: Audit, source: ImageSource, rows: ChosenRows) -> Chos
     return rows if audits_training else torch.empty(0, dtype=torch.int64)
 
 
-def _find_density(config: Audit, networks: NetworkSource) -> DensityModel | None:
+def _find_density(config: Audit, networks: Store) -> DensityModel | None:
     name = config.density or f"{config.world}-glow"
     if not config.density and not _is_there(name, networks):
         return None

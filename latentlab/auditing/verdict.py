@@ -25,6 +25,17 @@ def write_verdict(result: AuditResult, move: MoveResult) -> list[str]:
     ]
 
 
+def list_doubts(result: AuditResult) -> list[str]:
+    """Return why not to trust the judge; nothing where it is at least as good as the classifier, as far as is known."""
+    judge, classifier = (result.clean.figures[f"accuracy of the {who}"] for who in ("judge", "classifier"))
+    if judge.high >= classifier.low:
+        return []
+    return [
+        f"The judge is right on {write_share(judge)} of the images as they are, the classifier on "
+        f"{write_share(classifier)}: doubt what it says, or name a better judge."
+    ]
+
+
 def write_share(found: Estimate) -> str:
     """Write a share with its interval: 97.1 % (95.8–98.0)."""
     return f"{100 * found.value:.1f} % ({100 * found.low:.1f}–{100 * found.high:.1f})"

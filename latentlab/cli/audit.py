@@ -129,9 +129,10 @@ def _report_result(
     args: argparse.Namespace, directory: RunDirectory, result: AuditResult, required: Sequence[Any]
 ) -> int:
     from latentlab.auditing.tables import list_unmet
-    from latentlab.auditing.verdict import write_verdict
+    from latentlab.auditing.verdict import list_doubts, write_verdict
 
     if not args.json:
+        print("\n".join(list_doubts(result)))
         for move in result.moves:
             print(f"\n{move.title} in {move.space}\n  " + "\n  ".join(write_verdict(result, move)))
         print(f"\n{directory.path / 'report.html'}")

@@ -20,6 +20,7 @@ from latentlab.ui.stage import export_menu
 from latentlab.ui.stage.details import DetailsPanel
 from latentlab.ui.stage.view import draw_note, shorten_model_name, spell_name
 from latentlab.ui.tabs.attack import tab as attack_tab
+from latentlab.ui.tabs.audit import tab as audit_tab
 from latentlab.ui.tabs.compare import tab as compare_tab
 from latentlab.ui.tabs.explain import tab as explain_tab
 from latentlab.ui.tabs.explore import tab as explore_tab
@@ -36,6 +37,7 @@ TABS = {
     attack_tab: attack_tab.build_attack_tab,
     explain_tab: explain_tab.build_explain_tab,
     map_tab: map_tab.build_map_tab,
+    audit_tab: audit_tab.build_audit_tab,
     train_tab: train_tab.build_train_tab,
     compare_tab: compare_tab.build_compare_tab,
     toys_tab: toys_tab.build_toys_tab,

@@ -1,0 +1,1 @@
+"""The tab Audit: what the current move, and others beside it, do to many images."""
