@@ -109,8 +109,10 @@ def _place_figures(
 
 
 def _write_galleries(result: AuditResult, move: MoveResult, images: ImageSource) -> Iterator[str]:
-    for title, shown in list_galleries(result, move):
-        yield f'<h3>{title}: original and moved</h3><div class="gallery">{_draw_pairs(shown, images)}</div>'
+    for place, (title, shown) in enumerate(list_galleries(result, move)):
+        pairs = f'<div class="gallery">{_draw_pairs(shown, images)}</div>'
+        words = f"{title}: original and moved"
+        yield f"<details><summary>{words}</summary>{pairs}</details>" if place else f"<h3>{words}</h3>{pairs}"
     flips = list_first_flips(result, move)
     if flips and move.axis is not None:
         knob = write_knob(move.axis)
