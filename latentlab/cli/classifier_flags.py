@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,9 @@ WEIGHTS_SUFFIX = ".safetensors"
 def add_classifier_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("classifier")
     group.add_argument(
-        "--classifier", metavar="NAME", help="one that `latentlab list` shows, or one's own: FILE.safetensors with"
+        "--classifier",
+        metavar="NAME",
+        help="one that `latentlab list` shows, or one's own: a folder of Hugging Face's, or FILE.safetensors with",
     )
     group.add_argument("--architecture", metavar="LIBRARY:NAME", help="torchvision:resnet18, timm:resnet18, …")
     group.add_argument("--classes", metavar="A,B,…", help="its class names in order, or @FILE with one a line")
@@ -39,6 +42,8 @@ def add_classifier_flags(parser: argparse.ArgumentParser) -> None:
 
 def choose_classifier(store: Store, args: argparse.Namespace) -> str | None:
     """Return the name under which the store knows the chosen classifier; a file is read in."""
+    if args.classifier is not None and (Path(args.classifier) / "config.json").is_file():
+        return _tell_notes(lambda: store.bring_folder(Path(args.classifier)))
     if args.classifier is None or not args.classifier.endswith(WEIGHTS_SUFFIX):
         if args.architecture or args.classes:
             raise UserError(
@@ -50,9 +55,16 @@ def choose_classifier(store: Store, args: argparse.Namespace) -> str | None:
     if not args.architecture or not args.classes:
         raise UserError(f"{args.classifier} needs --architecture (torchvision:resnet18, …) and --classes (cat,dog,…).")
     names = parse_class_names(args.classes)
+    return _tell_notes(
+        lambda: store.bring_classifier(Path(args.classifier), args.architecture, names, args.mean, args.std, args.size)
+    )
+
+
+def _tell_notes(bring: Callable[[], str]) -> str:
+    """Bring the network, and print what is found out about it."""
     with warnings.catch_warnings(record=True) as notes:
         warnings.simplefilter("always")
-        name = store.bring_classifier(Path(args.classifier), args.architecture, names, args.mean, args.std, args.size)
+        name = bring()
     for note in notes:
         print(f"latentlab: {note.message}", file=sys.stderr)
     return name

@@ -17,7 +17,7 @@ from latentlab.chance import make_generator
 from latentlab.datasets import WORLD_NAMES, WorldHead, list_world_files, read_world_head
 from latentlab.errors import UserError
 from latentlab.models import AttributeClassifier, Card
-from latentlab.models.classifiers import external
+from latentlab.models.classifiers import external, hub_folder
 from latentlab.models.classifiers.answers import LogitPicker
 from latentlab.models.classifiers.external import ClassifierSettings
 from latentlab.models.kinds import BROUGHT_KIND, KINDS, PIXELS_KIND, list_stored_kinds
@@ -328,6 +328,11 @@ class Store:
         settings, worlds = ClassifierSettings(classes, mean, std), self._list_image_shapes()
         self._register_network(path.stem, external.load_external_classifier(path, architecture, settings, size, worlds))
         return path.stem
+
+    def bring_folder(self, folder: Path) -> str:
+        """Add a classifier as Hugging Face keeps it, from a folder on this disk, named by the folder."""
+        self._register_network(folder.name, hub_folder.load_hub_folder(folder, self._list_image_shapes()))
+        return folder.name
 
     def _list_image_shapes(self) -> list[ImageShape]:
         return [self.find_image_shape(world) for world in self.worlds]
