@@ -90,12 +90,18 @@ def _describe_cause(figures: dict[str, Estimate]) -> Iterator[str]:
 def _compare_noise(gap: Estimate) -> str:
     if gap.low == gap.high == 0:
         return "Pixel noise at the same distance keeps the labels of the same images."
-    points = f"{100 * abs(gap.value):.1f} points ({100 * gap.low:+.1f} to {100 * gap.high:+.1f})"
     if gap.low > 0:
-        return f"Pixel noise at the same distance keeps fewer labels, by {points}."
+        return f"Pixel noise at the same distance keeps fewer labels, by {_write_points(gap.value, gap.low, gap.high)}."
     if gap.high < 0:
-        return f"Pixel noise at the same distance keeps more labels, by {points}."
-    return f"Whether pixel noise at the same distance keeps more or fewer labels {UNKNOWN} ({points.partition('(')[2]}."
+        return (
+            f"Pixel noise at the same distance keeps more labels, by {_write_points(-gap.value, -gap.high, -gap.low)}."
+        )
+    ends = f"{100 * gap.low:+.1f} to {100 * gap.high:+.1f} points"
+    return f"Whether pixel noise at the same distance keeps more or fewer labels {UNKNOWN} ({ends})."
+
+
+def _write_points(value: float, low: float, high: float) -> str:
+    return f"{100 * value:.1f} points ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def _describe_place(result: AuditResult, move: MoveResult) -> Iterator[str]:

@@ -14,6 +14,7 @@ from latentlab.auditing.chunk import DENSITY_CHANCE, MOVE_CHANCE, NOISE_CHANCE
 from latentlab.auditing.moves import derive_generator
 from latentlab.auditing.noise_control import add_noise_at_distance
 from latentlab.auditing.result import read_result
+from latentlab.auditing.verdict import write_verdict
 from latentlab.images import round_levels
 from latentlab.operators import make_operator
 from latentlab.types import Batch, Bench
@@ -168,3 +169,14 @@ def test_the_figures_of_a_pipeline_hold_where_the_whole_interval_does(result):
     assert not [line for line in list_unmet(result, [parse_requirement(below)]) if line.startswith(move.title)]
     (line,) = (line for line in list_unmet(result, [parse_requirement(above)]) if line.startswith(move.title))
     assert f"{kept.value:.3f}" in line
+
+
+def test_the_verdict_says_what_the_figures_say(result):
+    move = result.moves[1]
+    first, *rest = write_verdict(result, move)
+    kept, gap = (move.summary.figures[name] for name in ("kept", "kept beyond noise"))
+    shown = f"{100 * kept.value:.1f} % ({100 * kept.low:.1f}–{100 * kept.high:.1f})"
+    assert first == f"Keeps the label of {shown} of the {len(kept.each)} images that the judge knew."
+    assert gap.low < 0 < gap.high
+    ends = f"{100 * gap.low:+.1f} to {100 * gap.high:+.1f} points"
+    assert f"Whether pixel noise at the same distance keeps more or fewer labels could not be told ({ends})." in rest
