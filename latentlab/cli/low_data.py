@@ -51,15 +51,28 @@ PAPER_PROTOCOL: dict[str, Any] = {  # Yuksel et al. 2021, as in okyksl/flow-lp
     "batch": 128,
 }
 WORLD_PROTOCOLS: dict[str, dict[str, Any]] = {"digits": {"network": "resnet", "epochs": 0, "steps": 100, "batch": 32}}
+DEFAULTS: dict[str, Any] = {  # of the flags that no other experiment has
+    "data": "digits",
+    "percent": 5.0,
+    "distance": 2.0,
+    "methods": ",".join(ARMS),
+    "network": None,
+    "epochs": None,
+}
+QUICK_SEEDS, QUICK_STEPS, USUAL_SEEDS = 2, 2, 3
 FIGURE_TITLES = {"accuracy": "test accuracy", "corrupted": "under corruptions", "nll": "NLL"}
 
 
 def add_low_data_flags(parser: argparse.ArgumentParser) -> None:
     own = parser.add_argument_group("low-data")
-    own.add_argument("--data", default="digits", metavar="WORLD", help="cifar10, or digits in a minute (default)")
-    own.add_argument("--percent", type=float, default=5.0, help="of the training images (default: 5)")
-    own.add_argument("--distance", type=float, default=2.0, help="mean l2 from the clean path (default: 2)")
-    own.add_argument("--methods", default=",".join(ARMS), metavar="A,B,…", help=f"some of {', '.join(ARMS)}")
+    own.add_argument(
+        "--data", default=DEFAULTS["data"], metavar="WORLD", help="cifar10, or digits in a minute (default)"
+    )
+    own.add_argument("--percent", type=float, default=DEFAULTS["percent"], help="of the training images (default: 5)")
+    own.add_argument(
+        "--distance", type=float, default=DEFAULTS["distance"], help="mean l2 from the clean path (default: 2)"
+    )
+    own.add_argument("--methods", default=DEFAULTS["methods"], metavar="A,B,…", help=f"some of {', '.join(ARMS)}")
     own.add_argument("--network", help="resnet, resnet18 or airbench (default: as suits the data)")
     own.add_argument("--epochs", type=float, help="budget (default: 200 as published, for digits 100 steps)")
 

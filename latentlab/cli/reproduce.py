@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from latentlab.store import Store
 
 HELP = "test a paper's headline: one experiment, or all of them"
-LOW_DATA_SEEDS = 3
 
 
 def add_reproduce_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
@@ -49,8 +48,11 @@ def run_reproduce(args: argparse.Namespace) -> int:
     store = Store(args.checkpoints, args.device)
     args.out = args.out or Path(args.experiment)
     if args.experiment == "low-data":
-        args.seeds = args.seeds or LOW_DATA_SEEDS
+        args.seeds = args.seeds or (low_data.QUICK_SEEDS if args.quick else low_data.USUAL_SEEDS)
+        args.steps = args.steps or (low_data.QUICK_STEPS if args.quick else None)
         return low_data.run_low_data(args, store)
+    if foreign := [name for name, value in low_data.DEFAULTS.items() if getattr(args, name) != value]:
+        raise UserError(f"--{foreign[0]} is a flag of low-data alone; leave it out.")
     if args.experiment != "all":
         outcome, text = _reproduce_one(args.experiment, EXPERIMENTS[args.experiment], args, store, args.out)
         print(json.dumps(outcome) if args.json else text)

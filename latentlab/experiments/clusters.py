@@ -169,7 +169,7 @@ CLUSTERS = Experiment(
             "accuracy",
         ),
         Claim(
-            "it stays on the support more than mixup as near",
+            "the match, not the nearness: more on the support than mixup as near",
             _name_arm("k-mixup 16"),
             _name_arm("mixup as near as 16"),
             "off",

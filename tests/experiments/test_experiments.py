@@ -65,6 +65,7 @@ def test_only_the_cell_that_is_missing_is_measured_again(done, capsys):
     [
         ("bias --quick --steps 3 --out {}/bias", "name another --out"),
         ("bias --seeds 0", "--seeds is 0"),
+        ("bias --percent 1", "--percent is a flag of low-data alone"),
         ("magic", "invalid choice"),
     ],
 )
