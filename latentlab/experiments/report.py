@@ -70,7 +70,8 @@ def _describe_gain(finding: Finding, experiment: Experiment) -> str:
 def _format_gain(gain: Estimate, figure: Figure) -> str:
     unit = " points" if figure.is_share else ""
     low, high = (format_value(end, figure, "+") for end in (gain.low, gain.high))
-    return f"{format_value(gain.value, figure, '+')}{unit} better, {low} to {high}"
+    interval = f"{low} to {high}" if gain.low < gain.high else "no interval"
+    return f"{format_value(gain.value, figure, '+')}{unit} better, {interval}"
 
 
 def format_value(value: float, figure: Figure, sign: str = "") -> str:

@@ -26,13 +26,16 @@ PROTOCOL = {"network": "resnet", "fraction": 0.1, "validation": 0, "batch": BATC
 
 
 def settle_mixing_arms(effort: Effort, networks: NetworkSource) -> dict[str, ArmSettings]:
-    """Settle for each k the α at which mixup moves as far, and measure how far all of them do."""
+    """Settle for each k the α at which mixup moves as far. How far an image is from itself is left out: at a small λ
+    it is its partner, so its distance is none from the nearer of the two.
+    """
     whole = _measure_partners(1)
     arms = {"standard": TrainingArm((), WORLD), "mixup": _mix("mixup", alpha=ALPHA)}
     for k in BLOCK_SIZES:
         near = round(match_alpha(ALPHA, _measure_partners(k) / whole), 4)
         arms |= {f"k-mixup {k}": _mix("k-mixup", k=k), f"mixup as near as {k}": _mix("mixup", alpha=near)}
-    return settle_training_arms(arms, effort, networks)
+    settled = settle_training_arms(arms, effort, networks)
+    return {name: {"config": arm["config"]} for name, arm in settled.items()}
 
 
 def _mix(method: str, **settings: float) -> TrainingArm:

@@ -111,12 +111,13 @@ def test_what_is_smaller_and_better_is_better():
     assert turned.verdict == NOT_SUPPORTED
 
 
-@pytest.mark.parametrize("values", [[0.9], [0.9, 0.2], [0.4, 0.5]])
-def test_one_seed_a_wide_interval_and_no_difference_tell_nothing(values):
+@pytest.mark.parametrize("values", [[0.9], [0.9, 0.2], [0.4, 0.52]])
+def test_one_seed_and_a_wide_interval_tell_nothing(values):
     claim = Claim("ours over theirs", "ours", "theirs", "hits", is_published=True)
     found = {"ours": {"hits": values}, "theirs": {"hits": [0.4, 0.5][: len(values)]}}
     (finding,) = judge_claims(make_experiment(claim), found)
     assert finding.verdict == UNTOLD
+    assert ("no interval" in write_sentence(make_experiment(claim), [finding])) == (len(values) == 1)
     assert judge_paper([finding]) == UNTOLD
 
 
