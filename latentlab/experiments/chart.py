@@ -24,8 +24,9 @@ def write_chart(experiment: Experiment, rows: list[dict[str, Any]], sentence: st
         title={
             "text": f"{experiment.paper}<br><sub>{experiment.title}; {_describe_size(rows)}</sub>",
             "x": 0.02,
-            "y": 0.98,
+            "y": 1,
             "yanchor": "top",
+            "pad": {"t": 24},
         },
         showlegend=False,
         template="plotly_white",

@@ -117,13 +117,13 @@ def format_rows(experiment: Experiment, rows: list[dict[str, Any]]) -> str:
     width = max(len(row["arm"]) for row in rows) + 2
     shows_travel = any("moved" in row for row in rows)
     head = f"{'arm':{width}}" + (f"{'moved':>7}{'kept':>7}" if shows_travel else "")
-    titles = [f"{experiment.figures[name].title:>{FIGURE_WIDTH}}  " for name in names]
+    titles = [f"  {experiment.figures[name].title:>{FIGURE_WIDTH}}" for name in names]
     lines = [head + "".join(titles)]
     for row in rows:
         travel = f"{row['moved']:7.2f}{_format_kept(row['kept']):>7}" if shows_travel else ""
         cells = (_format_estimate(row["figures"].get(name), experiment.figures[name]) for name in names)
         pairs = zip(cells, titles, strict=True)
-        lines.append(f"{row['arm']:{width}}{travel}" + "".join(f"{cell:>{len(title) - 2}}  " for cell, title in pairs))
+        lines.append(f"{row['arm']:{width}}{travel}" + "".join(f"{cell:>{len(title)}}" for cell, title in pairs))
     return "\n".join(line.rstrip() for line in lines)
 
 
