@@ -42,7 +42,7 @@ class MovedPicture:
 
     def write_cells(self, classes: Sequence[str]) -> list[str]:
         shares = zip(classes, self.target, strict=False)
-        label = ";".join(f"{name}={share:.6g}" for name, share in shares if share > 0)
+        label = ";".join(f"{name}={share:.6g}" for name, share in shares if name and share > 0)
         seen = [cell for sight in (self.before, self.after) for cell in _write_sight(sight)]
         return [self.source, self.true_class, self.partner, label, *seen, f"{self.distance:.6g}", self.file]
 
