@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page
 
 pytestmark = pytest.mark.browser
-TABS = ("Explore", "Mix", "Attack", "Explain", "Map", "Train", "Compare", "Toy room", "Learn")
+TABS = ("Explore", "Mix", "Attack", "Explain", "Map", "Audit", "Train", "Compare", "Toy room", "Learn")
 BAR = ".tab-container:not(.visually-hidden)"
 WIDE = "() => document.documentElement.scrollWidth"
 CUT = "bar => { const seen = document.querySelector(bar); return seen.scrollWidth - seen.clientWidth; }"
