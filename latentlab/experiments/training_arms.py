@@ -18,6 +18,7 @@ from latentlab.knobs import tool_from_json, tool_to_json
 from latentlab.models import Pixels
 from latentlab.models.networks import NetworkSource
 from latentlab.operators import calibrate_knob, measure_distance, rebuild_images
+from latentlab.runs import layout
 from latentlab.training.augmented import Augmentation, Config, RunFiles, train_classifier
 from latentlab.training.augmented.learner import adapts_to_classifier
 from latentlab.types import Batch, Bench, Images, LatentModel
@@ -56,7 +57,7 @@ def train_arm(arm: ArmSettings, protocol: Mapping[str, Any], seed: int, place: P
     """Train the arm's classifier into the folder and return its scores on the test images; half-done, it goes on."""
     config = tool_from_json(Config, {**protocol, **arm["config"], "seed": seed})
     place.mkdir(parents=True, exist_ok=True)
-    files = RunFiles(resume=place / "resume.safetensors", out=place / "run.safetensors")
+    files = RunFiles(resume=place / layout.RESUME_FILE, out=place / layout.RESULT_FILE)
     scores: dict[str, float] = {}
     for event in train_classifier(config, networks, files):
         scores = event.get("scores", scores)

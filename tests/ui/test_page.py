@@ -47,12 +47,12 @@ def test_a_photo_goes_through_every_model_and_operator_and_comes_back(view: Page
     for model in ("Glow", "MMD-VAE", "Pixels", "StyleGAN2"):
         choose(view, "space", model)
         view.wait_for_selector(f".ll-model[aria-pressed=true] b:text-is('{model}')")
-    caption(view, "noise ε 1 σ")  # pixels have no directions
+    caption(view, "noise ε 4.4 σ")  # pixels have no directions
     view.get_by_text("along directions").click()
     slide(view, "bank-0", -1.5)
     caption(view, "pc1 -1.5 σ")
     view.get_by_text("random noise").click()
-    caption(view, "noise ε 1 σ")
+    caption(view, "noise ε 4.4 σ")
     view.get_by_role("tab", name="Mix").click()
     caption(view, "mixed, λ 0.50")
     view.get_by_text("borrow parts").click()
