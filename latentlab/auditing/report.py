@@ -16,7 +16,7 @@ from latentlab.auditing.report_figures import (
     PlotFigure,
     choose_move_colour,
     draw_confusion,
-    draw_flips,
+    draw_flip_values,
     draw_kept_by_distance,
     draw_reach,
     write_knob,
@@ -98,7 +98,7 @@ def _place_figures(
     if move.axis is not None and move.trials:
         drawn[f"How far: labels kept over {write_knob(move.axis)}"] = draw_reach(result, move, colour)
         if any(value is not None for _, value in list_first_flips(result, move)):
-            drawn[f"Where images lose their label, of {move.judged_count}"] = draw_flips(move, colour)
+            drawn[f"Where images lose their label, of {move.judged_count}"] = draw_flip_values(move, colour)
     if move.summary.broken:
         drawn["What the judge sees instead, of each label"] = draw_confusion(result.classes, move, colour)
     parts = []

@@ -92,7 +92,7 @@ def draw_reach(result: AuditResult, move: MoveResult, colour: str) -> PlotFigure
     return {"data": [band, line], "layout": layout}
 
 
-def draw_flips(move: MoveResult, colour: str) -> PlotFigure:
+def draw_flip_values(move: MoveResult, colour: str) -> PlotFigure:
     """Draw at which value each image loses its label, as a distribution."""
     assert move.axis is not None
     values = [value for _, value in find_flip_values(move.trials) if value is not None]

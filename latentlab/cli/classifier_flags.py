@@ -42,7 +42,9 @@ def add_classifier_flags(parser: argparse.ArgumentParser) -> None:
 
 def choose_classifier(store: Store, args: argparse.Namespace) -> str | None:
     """Return the name under which the store knows the chosen classifier; a file is read in."""
-    if args.classifier is not None and (Path(args.classifier) / "config.json").is_file():
+    from latentlab.models.classifiers.hub_folder import HUB_CONFIG_FILE
+
+    if args.classifier is not None and (Path(args.classifier) / HUB_CONFIG_FILE).is_file():
         return _tell_notes(lambda: store.bring_folder(Path(args.classifier)))
     if args.classifier is None or not args.classifier.endswith(WEIGHTS_SUFFIX):
         if args.architecture or args.classes:

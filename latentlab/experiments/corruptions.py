@@ -23,6 +23,7 @@ from latentlab.metrics.intervals import predict_logits
 from latentlab.models import Pixels
 from latentlab.models.networks import NetworkSource
 from latentlab.operators import CORRUPTIONS
+from latentlab.runs import layout
 from latentlab.training.augmented import Augmentation
 from latentlab.training.augmented.subset import split_rows
 from latentlab.training.temperature import find_temperature, measure_calibration_error
@@ -55,7 +56,7 @@ def measure_corruption_cell(
 ) -> Scores:
     """Train the classifier, then measure it on test images: clean, corrupted in every way, and in its slopes."""
     scores = measure_training_cell(PROTOCOL, cell, arm, effort, place, networks)
-    network = models.load_network(place / "run.safetensors", networks.device)[1]
+    network = models.load_network(place / layout.RESULT_FILE, networks.device)[1]
     (seed,) = cell.seeds
     clean = _load_test(effort.images)
     scores = {"accuracy": scores["accuracy"]} | _measure_calibration(network, clean, seed)

@@ -107,7 +107,7 @@ class MeasuredSpace(nn.Module):
         self.template = Latents({name: part[:1] for name, part in parts.items()})
         flat = torch.cat([part.flatten(1) for part in parts.values()], 1)
         self.register_buffer("mean", flat.mean(0))
-        self.register_buffer("deviation", measure_deviations(parts))
+        self.register_buffer("deviation", measure_part_deviations(parts))
         self.register_buffer("codes", (flat - self.mean) / self.deviation)
         self.shrinkage = measure_shrinkage(self.codes)
 
@@ -171,7 +171,7 @@ class MeasuredDensitySpace(MeasuredSpace):
         return torch.cat([self.log_likelihood(part.to(self.functions.device)) for part in few]).float().to(images)
 
 
-def measure_deviations(parts: Mapping[str, Tensor]) -> Float[Tensor, " D"]:
+def measure_part_deviations(parts: Mapping[str, Tensor]) -> Float[Tensor, " D"]:
     """Return each coordinate's deviation, not below a share of its part's."""
     found = []
     for part in parts.values():

@@ -15,13 +15,13 @@ from latentlab.models.classifiers.weights_file import load_weights
 from latentlab.types import ImageShape
 from latentlab.untrusted import parse_json, show_value
 
-CONFIG_FILE, PROCESSOR_FILE, WEIGHTS_FILE = "config.json", "preprocessor_config.json", "model.safetensors"
+HUB_CONFIG_FILE, PROCESSOR_FILE, WEIGHTS_FILE = "config.json", "preprocessor_config.json", "model.safetensors"
 DEFAULT_SIDE = 224
 
 
 def load_hub_folder(folder: Path, worlds: Sequence[ImageShape] = ()) -> NormalisedClassifier:
     """Return the classifier of a folder on this disk; nothing is downloaded, and no code of the folder is run."""
-    config = _read_json(folder / CONFIG_FILE)
+    config = _read_json(folder / HUB_CONFIG_FILE)
     if not (folder / WEIGHTS_FILE).is_file():
         raise UserError(f"{folder} has no {WEIGHTS_FILE}; save it with save_pretrained(…, safe_serialization=True).")
     try:
