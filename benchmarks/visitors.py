@@ -111,9 +111,11 @@ class Crowd:
 
 
 async def repeat_until(end: float, act: Callable[[], Awaitable[None]], pause: tuple[float, float]) -> None:
-    while time.monotonic() < end:
-        await act()
+    while True:
         await asyncio.sleep(random.uniform(*pause))
+        if time.monotonic() >= end:
+            return
+        await act()
 
 
 async def measure_beside(crowd: Crowd, seconds: float, situation: Situation) -> list[Visitor]:
