@@ -159,8 +159,8 @@ class MixForms:
 
     def show_mix(self, session: Session) -> Painted:
         """Return the knobs of the session's mix; as long as there is none, the way that suits the space, and why."""
-        path, tool = self.workspace.choose_mix_path(session.model), session.result.tool
-        shown: Painted = self.mix.show_tool(session) if isinstance(tool, Mix) else {self.mix.widgets["path"]: path}
+        path = self.workspace.choose_mix_path(session.model)
+        shown = self.mix.show_tool(session) or {self.mix.widgets["path"]: path}
         return {**shown, self.reason: ARC_REASON if path == "spherical" else ""}
 
     def wire_visibility(self, hint: gr.HTML, many: gr.HTML) -> None:
