@@ -14,7 +14,7 @@ from latentlab.auditing.report_figures import draw_kept_by_distance
 from latentlab.auditing.report_files import REPORT_FILE
 from latentlab.auditing.result import AuditResult, read_result
 from latentlab.errors import UserError
-from latentlab.knobs import list_settings, tool_to_json
+from latentlab.knobs import list_settings
 from latentlab.operators import METHODS
 from latentlab.runs import Run, Runs
 from latentlab.session import Session
@@ -31,8 +31,8 @@ from latentlab.ui.stage.export_menu import FETCH_SCRIPT, draw_file_offers
 from latentlab.ui.stage.view import draw_note
 from latentlab.ui.tabs.audit.view import WAITING_NOTE, draw_audit_moves, draw_audit_table
 from latentlab.ui.tabs.compare.tab import AUTOMATIC_LABEL, label_classifiers
-from latentlab.ui.tabs.train import run_list as pages
-from latentlab.ui.tabs.train.tab import POLL_SECONDS, TRAINING_OFF_NOTE, require_session
+from latentlab.ui.tabs.run_board import RunBoard
+from latentlab.ui.tabs.train.tab import TRAINING_OFF_NOTE, require_session
 
 TITLE, KEY = "Audit", "audit"
 AUDIT_FRONT_KNOBS = ("images", "half", "keep")
@@ -54,24 +54,16 @@ class AuditTab:
 
     def __init__(self, page: Page, tab: gr.Tab, runs: Runs) -> None:
         self.page, self.workspace, self.runs = page, page.workspace, runs
-        self.reader = EventReader(runs, (), verbs.join_audit_events)
+        reader = EventReader(runs, (), verbs.join_audit_events)
+        self.board = RunBoard(page, runs, KEY, "audit", reader, (), NO_AUDIT_NOTE)
         self.made = count(1)  # reports
         self._build_form()
-        script = load_script("live_list.js")
-        with gr.Row(elem_id="audit-runs"):
-            with gr.Column(elem_id="audit-side", min_width=220):
-                self.list = gr.HTML(elem_id="audit-list", js_on_load=script)
-            with gr.Column(elem_id="audit-main", min_width=280):
-                self.told = gr.HTML(elem_id="audit-told")
-                self.acts = gr.HTML(elem_id="audit-acts", js_on_load=script)
-                self.table = gr.HTML(elem_id="audit-table")
-                self.curve = PlotlyView(height=260, label="labels kept over image distance", elem_id="audit-curve")
-                self.moves = gr.HTML(elem_id="audit-moves", js_on_load=script)
-                self.file = components.make_file_offers(draw_file_offers(REPORT_KIND), elem_id="audit-file")
+        with self.board.lay_out():
+            self.table = gr.HTML(elem_id="audit-table")
+            self.curve = PlotlyView(height=260, label="labels kept over image distance", elem_id="audit-curve")
+            self.moves = gr.HTML(elem_id="audit-moves", js_on_load=load_script("live_list.js"))
+            self.file = components.make_file_offers(draw_file_offers(REPORT_KIND), elem_id="audit-file")
         self.pick_note = gr.HTML(elem_id="audit-pick-note")
-        self.chosen = run_owner.make_browser_state(page.workspace, "audit")
-        self.timer, self.seen = gr.Timer(POLL_SECONDS, render=False), gr.State("")
-        page.delayed_wiring.append(self._render_outside)
         page.add_follower(self.world_follower)
         self._wire_events(tab)
 
@@ -95,10 +87,6 @@ class AuditTab:
             self.go = gr.Button("Audit this move", variant="primary", elem_id="audit-go", size="sm")
             self.note = gr.HTML(elem_id="audit-note")
 
-    def _render_outside(self) -> None:
-        self.chosen.render()
-        self.timer.render()
-
     @property
     def world_follower(self) -> Follower:
         return Follower([self.judge], self.follow_world)
@@ -109,28 +97,19 @@ class AuditTab:
         return {self.judge: gr.update(choices=[(AUTOMATIC_LABEL, ""), *labels], value="")}
 
     def _wire_events(self, tab: gr.Tab) -> None:
-        page, looking = self.page, {"token": self.page.owner, "chosen": self.chosen}
-        painted = [self.list, self.told, self.acts, self.table, self.curve, self.moves]
-        shown = [*painted, self.seen, self.timer]
-        watched: Reads = {**looking, "seen": self.seen}
-        connect_events([self.timer.tick], self.poll_audit, watched, shown, lane=FREE_LANE, mode="once")
-        connect_events([tab.select], self.open_tab, {"token": page.owner}, [self.timer], lane=FREE_LANE, mode="once")
+        page, board, looking = self.page, self.board, self.board.looking
+        token: Reads = {"token": page.owner}
+        connect_events([tab.select], self.open_tab, token, [board.timer], lane=FREE_LANE, mode="once")
         asked: Reads = {
             "session": page.session,
-            "token": page.owner,
+            **token,
             "methods": self.methods,
             "judge": self.judge,
             "selected": self.selected,
             "knobs": {**self.front.widgets, **self.folded.widgets},
         }
-        answers = [self.chosen, self.note]
-        for trigger, run, reads, event in (
-            (self.list.pick, self.pick_run, {}, read_event_key),
-            (self.acts.pick, self.perform_action, looking, read_event_key),
-            (self.go.click, self.start_audit, asked, None),
-        ):
-            (done,) = connect_events([trigger], run, reads, answers, self.note, event, lane=FREE_LANE, mode="once")
-            connect_events([done.then], self.repaint_audit, looking, shown, lane=FREE_LANE, mode="once")
+        shown = [self.table, self.curve, self.moves]
+        board.wire_events(shown, self.paint_audit, self.go.click, self.submit_audit, asked, self.note)
         connect_action(
             page,
             [self.moves.pick],
@@ -147,86 +126,38 @@ class AuditTab:
     # what the events do; every value comes from a visitor
 
     def open_tab(self, token: Any) -> Painted:
-        return {self.timer: gr.Timer(active=True)} if run_owner.has_token(token) else {}
+        return {self.board.timer: gr.Timer(active=True)} if run_owner.has_token(token) else {}
 
-    def list_audits(self, token: str) -> list[Run]:
-        return [run for run in self.runs.list_runs(token) if run.verb == "audit"]
-
-    def find_chosen_audit(self, token: Any, chosen: Any) -> Run | None:
-        found, wanted = self.list_audits(token), run_owner.read_run_choice(chosen)["run"]
-        return next((run for run in found if run.id == wanted), found[0] if found else None)
-
-    def poll_audit(self, token: Any, chosen: Any, seen: str) -> Painted:
-        """Paint what is new; when no audit is active there is nothing to wait for."""
-        if not run_owner.has_token(token):
-            return {}
-        found, run = self.list_audits(token), self.find_chosen_audit(token, chosen)
+    def paint_audit(self, run: Run | None, events: Sequence[Any], token: str) -> Painted:
         try:
-            cursor, events = self.reader.read_run(run.id, token) if run else ("", ())
-        except UserError:  # it was deleted meanwhile; the next tick has the list without it
-            return {}
-        mark, active = repr((found, cursor, run and run.id)), any(one.is_active for one in found)
-        clock: Painted = {self.timer: gr.Timer(active=active)}
-        if mark == seen:
-            return {} if active else clock
-        return {**self.paint_audit(found, run, events, token), self.seen: mark, **clock}
-
-    def paint_audit(self, found: list[Run], run: Run | None, events: Sequence[Any], token: str) -> Painted:
-        listed: Painted = {self.list: pages.draw_run_list(found, run.id if run else "", None, NO_AUDIT_NOTE)}
-        if run is None:
-            return {**listed, **dict.fromkeys([self.told, self.acts, self.table, self.moves], ""), self.curve: None}
-        log = self.runs.read_log(run.id, token) if run.state in ("failed", "interrupted") else ""
-        head: Painted = {
-            **listed,
-            self.told: pages.draw_run_header(run, log),
-            self.acts: pages.draw_run_actions(run, saves=False),
-        }
-        try:
-            result = read_result(list(events))
+            result = read_result(list(events)) if run else None
         except UserError:  # its first chunk is not there yet
-            return {**head, self.table: WAITING_NOTE if run.is_active else "", self.moves: "", self.curve: None}
+            result = None
+        if result is None:
+            waiting = WAITING_NOTE if run and run.is_active else ""
+            return {self.table: waiting, self.moves: "", self.curve: None}
         return {
-            **head,
             self.table: draw_audit_table(result),
             self.curve: draw_kept_by_distance(result),
             self.moves: draw_audit_moves(self.workspace, result),
         }
 
-    def repaint_audit(self, token: Any, chosen: Any) -> Painted:
-        return {**self.poll_audit(token, chosen, ""), self.timer: gr.Timer(active=True)}
-
-    def pick_run(self, key: str) -> Painted:
-        _, _, run = key.partition(":")
-        return {self.chosen: {"run": run, "beside": []}, self.note: ""}
-
-    def perform_action(self, key: str, token: Any, chosen: Any) -> Painted:
-        run = self.find_chosen_audit(token, chosen)
-        pages.perform_run_action(self.runs, run.id if run else "", key, token)
-        return {self.note: ""}
-
-    def start_audit(
+    def submit_audit(
         self, session: Session | None, token: Any, methods: Any, judge: Any, selected: Any, knobs: Knobs
-    ) -> Painted:
+    ) -> Run:
         """Put the audit of the move on the page into the queue."""
         ready = require_session(session)
         plain = {name: to_knob_value(value) for name, value in knobs.items()}
-        config = verbs.make_audit_config(
-            ready,
-            tuple(methods or ()),
-            str(judge or ""),
-            bool(selected),
-            plain,
-        )
+        config = verbs.make_audit_config(ready, tuple(methods or ()), str(judge or ""), bool(selected), plain)
         title = f"{ready.result.tool.write_caption()}, {config.images:,} images"
         more = f" +{len(config.moves) - 1}" if len(config.moves) > 1 else ""
-        run = self.runs.submit_run("audit", tool_to_json(config), (title + more)[:80], token)
-        return {self.chosen: {"run": run.id, "beside": []}, self.note: ""}
+        return self.board.submit_run(config, title + more, token)
 
     def read_chosen_result(self, token: Any, chosen: Any) -> AuditResult:
-        run = self.find_chosen_audit(token, chosen)
+        run = self.board.find_chosen_run(token, chosen)
         if run is None:
             raise UserError("There is no audit here; start one first.")
-        return read_result(list(self.reader.read_run(run.id, token)[1]))
+        return read_result(list(self.board.reader.read_run(run.id, token)[1]))
 
     def take_pick(self, session: Session, key: str, chosen: Any, token: Any) -> Session:
         """Set the limit, leave the broken images out, or open one on the workbench."""
@@ -244,7 +175,7 @@ class AuditTab:
 
     def fetch_report(self, token: Any, chosen: Any) -> Painted:
         offered: Painted = {self.file: draw_file_offers(REPORT_KIND, stamp=next(self.made))}
-        run = self.find_chosen_audit(token, chosen)
+        run = self.board.find_chosen_run(token, chosen)
         path = self.runs.find_folder(run.id, token) / REPORT_FILE if run else None
         if path is None or not path.is_file():
             told = draw_note("The report is written when the audit has ended.")

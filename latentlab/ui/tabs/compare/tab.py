@@ -12,7 +12,7 @@ import gradio as gr
 
 from latentlab.comparison import Comparison
 from latentlab.errors import UserError
-from latentlab.knobs import list_settings, tool_to_json
+from latentlab.knobs import list_settings
 from latentlab.runs import Run, Runs
 from latentlab.session import Session, change_world, place_picture
 from latentlab.session.runs.comparison import ComparisonTable, apply_events
@@ -23,7 +23,6 @@ from latentlab.ui.events import FREE_LANE, Reads, connect_action, connect_events
 from latentlab.ui.form import Form, Knobs
 from latentlab.ui.page_parts import Follower, Page, Painted
 from latentlab.ui.plotly_view import PlotlyView
-from latentlab.ui.scripts import load_script
 from latentlab.ui.stage.view import draw_note, shorten_model_name
 from latentlab.ui.tabs.compare.view import (
     draw_board_corruptions,
@@ -32,8 +31,9 @@ from latentlab.ui.tabs.compare.view import (
     draw_flips,
     name_classifier,
 )
+from latentlab.ui.tabs.run_board import RunBoard
 from latentlab.ui.tabs.train import run_list as pages
-from latentlab.ui.tabs.train.tab import POLL_SECONDS, TRAINING_OFF_NOTE, require_session
+from latentlab.ui.tabs.train.tab import TRAINING_OFF_NOTE, require_session
 
 TITLE, KEY = "Compare", "compare"
 COMPARE_FRONT_KNOBS = ("images", "metrics")
@@ -54,25 +54,18 @@ class CompareTab:
 
     def __init__(self, page: Page, tab: gr.Tab, runs: Runs) -> None:
         self.page, self.workspace, self.runs = page, page.workspace, runs
-        self.reader = EventReader(runs, ComparisonTable(), apply_events)
+        first = ComparisonTable()
+        reader = EventReader(runs, first, apply_events)
+        self.board = RunBoard(page, runs, KEY, "compare", reader, first, NO_COMPARISON_NOTE)
         self.missing = gr.HTML(elem_id="compare-missing")
         self._build_form()
-        script = load_script("live_list.js")
-        with gr.Row(elem_id="compare-runs"):
-            with gr.Column(elem_id="compare-side", min_width=220):
-                self.list = gr.HTML(elem_id="compare-list", js_on_load=script)
-            with gr.Column(elem_id="compare-main", min_width=280):
-                self.told = gr.HTML(elem_id="compare-told")
-                self.acts = gr.HTML(elem_id="compare-acts", js_on_load=script)
-                self.table = gr.HTML(elem_id="compare-table")
-                with gr.Row(elem_classes="ll-curves"):
-                    self.sure = PlotlyView(height=260, label="reliability", elem_id="compare-sure")
-                    self.hard = PlotlyView(height=260, label="accuracy under corruptions", elem_id="compare-hard")
-                self.flips = make_choices(elem_id="compare-flips")
+        with self.board.lay_out():
+            self.table = gr.HTML(elem_id="compare-table")
+            with gr.Row(elem_classes="ll-curves"):
+                self.sure = PlotlyView(height=260, label="reliability", elem_id="compare-sure")
+                self.hard = PlotlyView(height=260, label="accuracy under corruptions", elem_id="compare-hard")
+            self.flips = make_choices(elem_id="compare-flips")
         self.flip_note = gr.HTML(elem_id="compare-flip-note")
-        self.chosen = run_owner.make_browser_state(page.workspace, "compare")
-        self.timer, self.seen = gr.Timer(POLL_SECONDS, render=False), gr.State("")
-        page.delayed_wiring.append(self._render_outside)
         page.add_follower(self.world_follower)
         self._wire_events(tab)
 
@@ -93,10 +86,6 @@ class CompareTab:
             self.go = gr.Button("Compare", variant="primary", elem_id="compare-go", size="sm")
             self.note = gr.HTML(elem_id="compare-note")
 
-    def _render_outside(self) -> None:
-        self.chosen.render()
-        self.timer.render()
-
     @property
     def world_follower(self) -> Follower:
         """Return what the form shows in another world."""
@@ -104,28 +93,17 @@ class CompareTab:
 
     def _wire_events(self, tab: gr.Tab) -> None:
         page, fields = self.page, {"classifiers": self.classifiers, "space": self.space, "judge": self.judge}
-        looking: Reads = {"token": page.owner, "chosen": self.chosen}
-        painted = [self.list, self.told, self.acts, self.table, self.sure, self.hard, self.flips]
-        shown = [*painted, self.seen, self.timer]
-        watched: Reads = {**looking, "seen": self.seen}
-        connect_events([self.timer.tick], self.poll_run, watched, shown, lane=FREE_LANE, mode="once")
         here: Reads = {"session": page.session, "token": page.owner}
-        opened = [self.missing, self.classifiers, self.timer]
+        opened = [self.missing, self.classifiers, self.board.timer]
         connect_events([tab.select], self.open_tab, here, opened, lane=FREE_LANE, mode="once")
         asked: Reads = {**here, **fields, "knobs": {**self.front.widgets, **self.folded.widgets}}
-        answers = [self.chosen, self.note]
-        for trigger, run, reads, event in (
-            (self.list.pick, self.pick_run, {}, read_event_key),
-            (self.acts.pick, self.perform_action, looking, read_event_key),
-            (self.go.click, self.start_comparison, asked, None),
-        ):
-            (done,) = connect_events([trigger], run, reads, answers, self.note, event, lane=FREE_LANE, mode="once")
-            connect_events([done.then], self.repaint_run, looking, shown, lane=FREE_LANE, mode="once")
+        shown = [self.table, self.sure, self.hard, self.flips]
+        self.board.wire_events(shown, self.paint_run, self.go.click, self.submit_comparison, asked, self.note)
         connect_action(
             page,
             [self.flips.pick],
             self.take_flip,
-            looking,
+            self.board.looking,
             self.flip_note,
             lambda: page.situation_follower,
             read_event_key,
@@ -153,71 +131,30 @@ class CompareTab:
             return {}
         called = pages.name_run_classifiers(self.runs.list_runs(token))
         names = gr.update(choices=label_classifiers(self.workspace.store.list_classifiers(session.world), called))
-        painted: Painted = {self.missing: "", self.classifiers: names, self.timer: gr.Timer(active=True)}
+        painted: Painted = {self.missing: "", self.classifiers: names, self.board.timer: gr.Timer(active=True)}
         try:
             self.workspace.load_dataset(session.world)
         except UserError as error:
             painted[self.missing] = draw_note(str(error))
         return painted
 
-    def list_comparisons(self, token: str) -> list[Run]:
-        return [run for run in self.runs.list_runs(token) if run.verb == "compare"]
-
-    def find_chosen_run(self, token: Any, chosen: Any) -> Run | None:
-        found, wanted = self.list_comparisons(token), run_owner.read_run_choice(chosen)["run"]
-        return next((run for run in found if run.id == wanted), found[0] if found else None)
-
-    def poll_run(self, token: Any, chosen: Any, seen: str) -> Painted:
-        if not run_owner.has_token(token):
-            return {}
-        found, run = self.list_comparisons(token), self.find_chosen_run(token, chosen)
-        try:
-            cursor, board = self.reader.read_run(run.id, token) if run else ("", ComparisonTable())
-        except UserError:  # it was deleted meanwhile; the next tick has the list without it
-            return {}
-        mark, active = repr((found, cursor, run and run.id)), any(one.is_active for one in found)
-        clock: Painted = {self.timer: gr.Timer(active=active)}
-        if mark == seen:
-            return {} if active else clock
-        return {**self.paint_run(found, run, board, token), self.seen: mark, **clock}
-
-    def paint_run(self, found: list[Run], run: Run | None, board: ComparisonTable, token: str) -> Painted:
-        listed: Painted = {self.list: pages.draw_run_list(found, run.id if run else "", None, NO_COMPARISON_NOTE)}
+    def paint_run(self, run: Run | None, board: ComparisonTable, token: str) -> Painted:
         if run is None:
-            empty: Painted = dict.fromkeys([self.told, self.acts, self.table, self.flips], "")
-            return {**listed, **empty, self.sure: None, self.hard: None}
+            return {self.table: "", self.flips: "", self.sure: None, self.hard: None}
         called = pages.name_run_classifiers(self.runs.list_runs(token))
-        log = self.runs.read_log(run.id, token) if run.state in ("failed", "interrupted") else ""
         return {
-            **listed,
-            self.told: pages.draw_run_header(run, log),
-            self.acts: pages.draw_run_actions(run, saves=False),
             self.table: draw_board_table(board, called),
             self.sure: draw_board_reliability(board, called),
             self.hard: draw_board_corruptions(board, called),
             self.flips: draw_flips(self.workspace, board, called),
         }
 
-    def repaint_run(self, token: Any, chosen: Any) -> Painted:
-        return {**self.poll_run(token, chosen, ""), self.timer: gr.Timer(active=True)}
-
-    def pick_run(self, key: str) -> Painted:
-        _, _, run = key.partition(":")
-        return {self.chosen: {"run": run, "beside": []}, self.note: ""}
-
-    def perform_action(self, key: str, token: Any, chosen: Any) -> Painted:
-        run = self.find_chosen_run(token, chosen)
-        pages.perform_run_action(self.runs, run.id if run else "", key, token)
-        return {self.note: ""}
-
-    def start_comparison(self, session: Session | None, token: Any, knobs: Knobs, **fields: Any) -> Painted:
+    def submit_comparison(self, session: Session | None, token: Any, knobs: Knobs, **fields: Any) -> Run:
         wanted = self.read_comparison(require_session(session), knobs, **fields)
         called = pages.name_run_classifiers(self.runs.list_runs(token))
         name = " against ".join(name_classifier(name, called) for name in wanted.classifiers[:2])
         more = len(wanted.classifiers) - 2
-        title = (name + (f" +{more}" if more > 0 else ""))[:80]
-        run = self.runs.submit_run("compare", tool_to_json(wanted), title, token)
-        return {self.chosen: {"run": run.id, "beside": []}, self.note: ""}
+        return self.board.submit_run(wanted, name + (f" +{more}" if more > 0 else ""), token)
 
     def read_comparison(self, session: Session, knobs: Knobs, classifiers: Any, space: Any, judge: Any) -> Comparison:
         own = {"classifiers": classifiers or (), "space": space or "", "judge": judge or ""}
@@ -225,7 +162,7 @@ class CompareTab:
 
     def take_flip(self, session: Session, key: str, chosen: Any, token: Any) -> Session:
         """Take a flipped image into the workbench."""
-        run = self.find_chosen_run(token, chosen)
+        run = self.board.find_chosen_run(token, chosen)
         if run is None or not key[:9].isdecimal():
             raise UserError("There is no such image here; click one of those shown.")
         world = str(run.config["world"])
