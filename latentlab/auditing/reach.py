@@ -18,10 +18,10 @@ from torch import Tensor
 from latentlab.auditing.chunk import move_chunk
 from latentlab.auditing.moves import AuditedMove, find_distance_knob
 from latentlab.auditing.subject import AuditSubject
-from latentlab.knobs import list_settings
+from latentlab.knobs import find_setting
 from latentlab.metrics import Estimate, estimate_share
 from latentlab.operators import measure_distance
-from latentlab.types import Operator
+from latentlab.types import Batch, Operator
 
 GRID_POINTS = 6  # beside the value at which nothing moves
 FARTHEST_FACTOR = 2.0  # of the move as it stands: the end of the grid
@@ -41,6 +41,15 @@ class ReachAxis:
 
     def choose_grid(self) -> list[float]:
         return [self.still + (self.end - self.still) * step / GRID_POINTS for step in range(GRID_POINTS + 1)]
+
+
+@dataclass(frozen=True, eq=False)
+class TrialChunk:
+    """Images that every trial moves, and which of them the judge knows as they are."""
+
+    rows: Tensor
+    batch: Batch
+    known: Tensor
 
 
 @dataclass(frozen=True)
@@ -64,7 +73,7 @@ def find_reach_axis(operator: Operator) -> ReachAxis | None:
     if knob == "lam":
         return ReachAxis(knob, 1.0, 0.5)
     here = getattr(operator, knob)
-    setting = next(setting for setting in list_settings(type(operator)) if setting.name == knob)
+    setting = find_setting(type(operator), knob)
     low, high = setting.knob.low or 0.0, setting.knob.high or 0.0
     end = FARTHEST_FACTOR * (here or 1.0)
     return ReachAxis(knob, 0.0, max(low, min(high, end)))
@@ -80,29 +89,28 @@ def search_limits(subject: AuditSubject, known: Sequence[Trial]) -> Iterator[tup
     """Yield each trial of each move that was not made before."""
     if not subject.config.reach:
         return
+    load_chunks = cache(lambda: _load_trial_chunks(subject))  # once for all trials, not at all where none is left
     for move in subject.moves:
         axis = find_reach_axis(move.operator)
         if axis is None:
             continue
         trials = {trial["value"]: trial for trial in known if trial["move"] == move.title}
         while (value := choose_next_value(axis, trials, subject.config.keep)) is not None:
-            trials[value] = try_value(subject, move, axis.knob, value)
+            trials[value] = try_value(subject, move, axis.knob, value, load_chunks())
             yield "trial", dict(trials[value])
 
 
 @torch.no_grad()
-def try_value(subject: AuditSubject, move: AuditedMove, knob: str, value: float) -> Trial:
+def try_value(subject: AuditSubject, move: AuditedMove, knob: str, value: float, chunks: Sequence[TrialChunk]) -> Trial:
     """Move the first images at this value; say of each that the judge knew whether it still sees the label."""
     moved = replace(move, operator=set_reach(move.operator, knob, value))
     kept, rows, distances = [], [], []
-    for place, chunk in enumerate(_choose_chunks(subject)):
-        batch = subject.take_batch(chunk)
-        known = subject.judge_network(batch.images).argmax(1) == batch.targets.argmax(1)
-        after = move_chunk(subject, moved, batch, place)
+    for place, chunk in enumerate(chunks):
+        after = move_chunk(subject, moved, chunk.batch, place)
         hits = subject.judge_network(after.images).argmax(1) == after.targets.argmax(1)
-        kept += hits[known].long().tolist()
-        rows += chunk[known.cpu()].tolist()
-        distances.append(measure_distance(after.images, batch.images))
+        kept += hits[chunk.known].long().tolist()
+        rows += chunk.rows[chunk.known.cpu()].tolist()
+        distances.append(measure_distance(after.images, chunk.batch.images))
     return {
         "move": move.title,
         "knob": knob,
@@ -111,6 +119,16 @@ def try_value(subject: AuditSubject, move: AuditedMove, knob: str, value: float)
         "rows": rows,
         "distance": float(f"{torch.cat(distances).mean():.6g}"),
     }
+
+
+@torch.no_grad()
+def _load_trial_chunks(subject: AuditSubject) -> list[TrialChunk]:
+    chunks = []
+    for rows in _choose_chunks(subject):
+        batch = subject.take_batch(rows)
+        known = subject.judge_network(batch.images).argmax(1) == batch.targets.argmax(1)
+        chunks.append(TrialChunk(rows, batch, known))
+    return chunks
 
 
 def _choose_chunks(subject: AuditSubject) -> list[Tensor]:
