@@ -39,13 +39,17 @@ WARM = 3  # moves that are not counted
 REST = 1500  # ms between moves: the strip below follows, and is another story
 
 
+def find_chromium() -> str | None:
+    return shutil.which("chromium") or shutil.which("google-chrome")
+
+
 @contextmanager
 def view(address: str, world: str, space: str) -> Iterator[Any]:
     """The first view of a space with a direction to slide along, a few seconds after it came."""
     from playwright.sync_api import sync_playwright  # type: ignore[import-not-found]
 
     with sync_playwright() as player:
-        browser = player.chromium.launch(executable_path=shutil.which("chromium") or shutil.which("google-chrome"))
+        browser = player.chromium.launch(executable_path=find_chromium())
         page = browser.new_page(viewport={"width": 1360, "height": 1000})
         page.set_default_timeout(PATIENCE)
         page.add_init_script(TOOLS)

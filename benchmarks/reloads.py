@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from benchmarks.browser import find_chromium
 from benchmarks.speed.page import page as serve_page
 
 ADDRESSES = (  # changed in turn; None is a reload
@@ -85,7 +85,7 @@ def main() -> None:
     args = parser.parse_args()
     said: list[str] = []
     with serve_page() as address, keep_cores_busy(args.busy), sync_playwright() as player:
-        browser = player.chromium.launch(executable_path=shutil.which("chromium") or shutil.which("google-chrome"))
+        browser = player.chromium.launch(executable_path=find_chromium())
         page = browser.new_page(viewport={"width": 1360, "height": 1000})
         page.set_default_timeout(VIEW_PATIENCE)
         page.on("console", lambda line: said.append(line.text) if line.type == "error" else None)

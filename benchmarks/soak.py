@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import shutil
 import signal
 import socket
 import subprocess
@@ -26,6 +25,7 @@ import psutil
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from playwright.sync_api import sync_playwright
 
+from benchmarks.browser import find_chromium
 from benchmarks.speed.page import ROOT, answers
 
 BROWSERS = 3
@@ -145,8 +145,7 @@ def main() -> int:
         server = SoakedServer(port, Path(folder))
         try:
             with sync_playwright() as playwright:
-                chromium = shutil.which("chromium") or shutil.which("google-chrome")
-                browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+                browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
                 pages = [open_page(browser, server.address, space) for space in SPACES]
                 pages[0].context.new_cdp_session(pages[0]).send("Network.emulateNetworkConditions", SLOW_NETWORK)
                 usage, steps, lost = soak(server, pages, 60 * args.minutes, random.Random(0))

@@ -108,6 +108,11 @@ def list_settings(cls: type) -> tuple[Setting, ...]:
     return tuple(_make_setting(field.name, hints[field.name], _read_default(field)) for field in fields(cls))
 
 
+def find_setting(cls: type, name: str) -> Setting:
+    """Return the setting of this name."""
+    return next(setting for setting in list_settings(cls) if setting.name == name)
+
+
 def _read_default(field: Field[Any]) -> Any:
     return field.default if field.default_factory is MISSING else field.default_factory()
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from latentlab.knobs import KNOB_LETTERS, list_settings
+from latentlab.knobs import KNOB_LETTERS, find_setting
 
 if TYPE_CHECKING:
     from latentlab.operators.latent_operator import LatentOperator
@@ -30,7 +30,7 @@ class MovePath:
 
 def grow_knob(tool: LatentOperator, knob: str) -> MovePath:
     """Return the path from nothing to three times the move, along a knob that carries a picture further."""
-    setting = next(setting for setting in list_settings(type(tool)) if setting.name == knob)
+    setting = find_setting(type(tool), knob)
     here = getattr(tool, knob)
     whole = min(abs(here) or 1.0, (setting.knob.high or 1.0) / GROWTH_SHARES[-1])
     symbol = KNOB_LETTERS.get(knob) or knob.replace("_", " ")

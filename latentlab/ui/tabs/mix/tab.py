@@ -9,7 +9,7 @@ import gradio as gr
 
 from latentlab import session as verbs
 from latentlab.errors import UserError
-from latentlab.knobs import list_settings
+from latentlab.knobs import find_setting, list_settings
 from latentlab.operators import LatentOperator, Mix, Swap, name_operator
 from latentlab.session import Session, Workspace, mixing
 from latentlab.session.mixing import GRID_SIDE, SET_SIZE
@@ -27,7 +27,7 @@ MODES = {"mix": "part of the way", "swap": "borrow parts"}
 SET_KNOBS = {"partner", "weight", "alpha", "k", "candidates", "distinct"}  # knobs that choose among many partners
 PAIR_KNOBS = {setting.name for setting in list_settings(Mix)} - SET_KNOBS
 ADVERSARY_KNOBS = {"steps", "epsilon", "norm", "step_size", "label"}  # of the adversary behind a swap
-LAM_SETTING = next(setting for setting in list_settings(Mix) if setting.name == "lam")
+LAM_SETTING = find_setting(Mix, "lam")
 ARC_REASON = (
     '<p class="ll-quiet">Here the way is spherical unless you choose: the codes of this space lie in a thin shell, and '
     "half-way on the straight line, inside it, a picture greys out.</p>"
