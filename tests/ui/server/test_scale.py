@@ -26,11 +26,12 @@ pytestmark = [
 def test_each_visitor_stays_with_one_page_and_all_are_served(tmp_path: Path) -> None:
     """Visitors come from addresses of their own on the loopback; an event that reached the other page would be lost."""
     pages, port = [make_small_page(), make_small_page()], find_free_port()
-    backs = [launch.launch_page(page, prevent_thread_lock=True, quiet=True, names=[LAB], demo=True) for page in pages]
+    links = [launch.launch_page(page, prevent_thread_lock=True, quiet=True, names=[LAB], demo=True) for page in pages]
+    backs = [link.removeprefix("http://").rstrip("/") for link in links]
+    shown = dict(zip(("127.0.0.1:7860", "127.0.0.1:7861"), backs, strict=True))
     block = re.sub(r"listen \d+", f"listen 127.0.0.1:{port}", BLOCK)
-    for shown, back in zip(("127.0.0.1:7860", "127.0.0.1:7861"), backs, strict=True):
-        block = block.replace(f"server {shown}", f"server {back.removeprefix('http://').rstrip('/')} #")
-    block = block.replace(" #;", ";")
+    # All at once: the port that one page got may be the one that the document shows for the other.
+    block = re.sub("|".join(shown), lambda found: shown[found[0]], block)
     (tmp_path / "nginx.conf").write_text(MAIN.format(folder=tmp_path, server=block), "utf-8")
     proxy = subprocess.Popen(["nginx", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")])
     try:
