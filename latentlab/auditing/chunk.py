@@ -10,13 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from latentlab.auditing.codes import CodeCache
 from latentlab.auditing.moves import AuditedMove, derive_generator
 from latentlab.auditing.noise_control import add_noise_at_distance
 from latentlab.auditing.subject import AuditSubject, require_finite
 from latentlab.errors import UserError
 from latentlab.images import png, round_levels
-from latentlab.operators import measure_distance, rebuild_images
-from latentlab.types import Batch, Images, Logits, Targets
+from latentlab.operators import LatentOperator, decode, measure_distance
+from latentlab.types import Batch, Images, Latents, Logits, Targets
 
 DIGITS = 6  # of a number in a record
 SHOWN_LOST, SHOWN_OTHERS = 8, 3  # pictures of a move that are kept of each chunk, by what is wrong with them
@@ -32,26 +33,31 @@ def measure_chunk(subject: AuditSubject, place: int) -> dict[str, Any]:
     rows = subject.chunks[place]
     batch = subject.take_batch(rows)
     clean = {"row": rows.tolist(), **_measure_clean(subject, batch, place)}
+    codes = CodeCache()
     spaces: dict[str, Columns] = {}
     rebuilt: dict[str, Images] = {}
     moves = {}
     for move in subject.moves:
-        name = move.space_name
+        name, latents = move.space_name, codes.encode_chunk(move, place, batch.images)
         if name not in spaces:
-            bench = move.make_bench(subject.attacked_network, derive_generator(subject.config.seed, place))
-            rebuilt[name] = rebuild_images(batch, bench)
+            rebuilt[name] = decode(move.space, latents)
             spaces[name] = {
                 **_judge_images(subject, rebuilt[name]),
                 "distance": _round_column(measure_distance(rebuilt[name], batch.images)),
             }
-        moves[move.title] = _measure_move(subject, move, batch, rebuilt[name], place)
+        moves[move.title] = _measure_move(subject, move, batch, latents, rebuilt[name], place)
     return {"clean": clean, "spaces": spaces, "moves": moves}
 
 
-def move_chunk(subject: AuditSubject, move: AuditedMove, batch: Batch, place: int) -> Batch:
-    """Move the images of a chunk: the same chance each time, and for every move."""
-    rng = derive_generator(subject.config.seed, MOVE_CHANCE, place)
-    moved = move.operator(batch, move.make_bench(subject.attacked_network, rng))
+def move_chunk(
+    subject: AuditSubject, move: AuditedMove, batch: Batch, place: int, latents: Latents | None = None
+) -> Batch:
+    """Move the images of a chunk: the same chance each time, and for every move; who has their latents gives them."""
+    bench = move.make_bench(subject.attacked_network, derive_generator(subject.config.seed, MOVE_CHANCE, place))
+    if latents is None or not isinstance(move.operator, LatentOperator):
+        moved = move.operator(batch, bench)
+    else:
+        moved = move.operator.move_encoded(latents, batch, bench)
     if not moved.images.isfinite().all():
         raise UserError(f"{move.title} gives NaN or infinite pixels in {move.space_name}; choose a smaller move.")
     return moved
@@ -69,9 +75,9 @@ def _measure_clean(subject: AuditSubject, batch: Batch, place: int) -> Columns:
 
 
 def _measure_move(
-    subject: AuditSubject, move: AuditedMove, batch: Batch, rebuilt: Images, place: int
+    subject: AuditSubject, move: AuditedMove, batch: Batch, latents: Latents, rebuilt: Images, place: int
 ) -> dict[str, Any]:
-    moved = move_chunk(subject, move, batch, place)
+    moved = move_chunk(subject, move, batch, place, latents)
     distances = measure_distance(moved.images, batch.images)
     noise = add_noise_at_distance(batch.images, distances, derive_generator(subject.config.seed, NOISE_CHANCE, place))
     judged = _ask(subject.judge_network, subject.judge, moved.images)

@@ -13,15 +13,16 @@ from functools import cache
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from latentlab.auditing.chunk import move_chunk
+from latentlab.auditing.codes import CodeCache
 from latentlab.auditing.moves import AuditedMove, find_distance_knob
 from latentlab.auditing.subject import AuditSubject
+from latentlab.auditing.trial_chunks import TrialChunk, load_trial_chunks
 from latentlab.knobs import find_setting
 from latentlab.metrics import Estimate, estimate_share
 from latentlab.operators import measure_distance
-from latentlab.types import Batch, Operator
+from latentlab.types import Operator
 
 GRID_POINTS = 6  # beside the value at which nothing moves
 FARTHEST_FACTOR = 2.0  # of the move as it stands: the end of the grid
@@ -41,15 +42,6 @@ class ReachAxis:
 
     def choose_grid(self) -> list[float]:
         return [self.still + (self.end - self.still) * step / GRID_POINTS for step in range(GRID_POINTS + 1)]
-
-
-@dataclass(frozen=True, eq=False)
-class TrialChunk:
-    """Images that every trial moves, and which of them the judge knows as they are."""
-
-    rows: Tensor
-    batch: Batch
-    known: Tensor
 
 
 @dataclass(frozen=True)
@@ -85,28 +77,33 @@ def set_reach(operator: Operator, knob: str, value: float) -> Operator:
     return replace(operator, **{knob: value, **fixed})  # type: ignore[type-var]
 
 
-def search_limits(subject: AuditSubject, known: Sequence[Trial]) -> Iterator[tuple[str, dict[str, Any]]]:
+def search_limits(
+    subject: AuditSubject, known: Sequence[Trial], codes: CodeCache
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each trial of each move that was not made before."""
     if not subject.config.reach:
         return
-    load_chunks = cache(lambda: _load_trial_chunks(subject))  # once for all trials, not at all where none is left
+    load_chunks = cache(lambda: load_trial_chunks(subject))  # once for all trials, not at all where none is left
     for move in subject.moves:
         axis = find_reach_axis(move.operator)
         if axis is None:
             continue
         trials = {trial["value"]: trial for trial in known if trial["move"] == move.title}
         while (value := choose_next_value(axis, trials, subject.config.keep)) is not None:
-            trials[value] = try_value(subject, move, axis.knob, value, load_chunks())
+            trials[value] = try_value(subject, move, axis.knob, value, load_chunks(), codes)
             yield "trial", dict(trials[value])
 
 
 @torch.no_grad()
-def try_value(subject: AuditSubject, move: AuditedMove, knob: str, value: float, chunks: Sequence[TrialChunk]) -> Trial:
+def try_value(
+    subject: AuditSubject, move: AuditedMove, knob: str, value: float, chunks: Sequence[TrialChunk], codes: CodeCache
+) -> Trial:
     """Move the first images at this value; say of each that the judge knew whether it still sees the label."""
     moved = replace(move, operator=set_reach(move.operator, knob, value))
     kept, rows, distances = [], [], []
     for place, chunk in enumerate(chunks):
-        after = move_chunk(subject, moved, chunk.batch, place)
+        latents = codes.encode_chunk(move, place, chunk.batch.images)
+        after = move_chunk(subject, moved, chunk.batch, place, latents)
         hits = subject.judge_network(after.images).argmax(1) == after.targets.argmax(1)
         kept += hits[chunk.known].long().tolist()
         rows += chunk.rows[chunk.known.cpu()].tolist()
@@ -119,26 +116,6 @@ def try_value(subject: AuditSubject, move: AuditedMove, knob: str, value: float,
         "rows": rows,
         "distance": float(f"{torch.cat(distances).mean():.6g}"),
     }
-
-
-@torch.no_grad()
-def _load_trial_chunks(subject: AuditSubject) -> list[TrialChunk]:
-    chunks = []
-    for rows in _choose_chunks(subject):
-        batch = subject.take_batch(rows)
-        known = subject.judge_network(batch.images).argmax(1) == batch.targets.argmax(1)
-        chunks.append(TrialChunk(rows, batch, known))
-    return chunks
-
-
-def _choose_chunks(subject: AuditSubject) -> list[Tensor]:
-    """Return as many whole chunks as hold the images of the search."""
-    chosen: list[Tensor] = []
-    for chunk in subject.chunks:
-        if sum(map(len, chosen)) >= subject.config.reach:
-            break
-        chosen.append(chunk)
-    return chosen
 
 
 def choose_next_value(axis: ReachAxis, trials: Mapping[float, Trial], keep: float) -> float | None:

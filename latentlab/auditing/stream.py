@@ -12,6 +12,7 @@ from typing import Any
 import torch.distributed as dist
 
 from latentlab.auditing.chunk import measure_chunk
+from latentlab.auditing.codes import CodeCache
 from latentlab.auditing.config import Audit
 from latentlab.auditing.cost import measure_cost
 from latentlab.auditing.reach import search_limits
@@ -62,20 +63,20 @@ def audit_moves(
     """
     subject = prepare_subject(config, networks, folder)
     _require_same_subject(subject, done)
-    story = AuditStory([event for event in done if event["event"] in ("cost", "chunk", "trial")])
+    story = AuditStory([_drop_record(event) for event in done if event["event"] in ("cost", "chunk", "trial")])
     start, left = time.monotonic(), len(subject.chunks) - len(story.records)
 
     def tell(name: str, **values: Any) -> RunEvent:
         event = {"event": name, "step": story.step, "seconds": round(time.monotonic() - start, 3), **values}
         if name in ("cost", "chunk", "trial"):
             event["step"] += 1
-            story.events.append(event)
+            story.events.append(_drop_record(event))
         return event
 
     yield tell("begin", **describe_subject(subject))
     if story.cost is None:
         yield tell("cost", cost=measure_cost(subject))
-    works = [_list_chunks(subject, story, place), search_limits(subject, story.trials)]
+    works = [_list_chunks(subject, story, place), search_limits(subject, story.trials, CodeCache())]
     for work in works:
         for name, values in work:
             if said := asked():
@@ -87,6 +88,11 @@ def audit_moves(
                 values |= share
             yield tell(name, **values)
     yield tell("end", state="finished", cause=DONE_CAUSE)
+
+
+def _drop_record(event: RunEvent) -> RunEvent:
+    """Return the event without what was measured of each image, so that memory does not grow with the images."""
+    return {**event, "record": {}} if event["event"] == "chunk" else event
 
 
 def _require_same_subject(subject: AuditSubject, done: Sequence[RunEvent]) -> None:

@@ -30,8 +30,7 @@ class MoveVariants:
 
 
 class LatentOperator(ABC):
-    """An operator on latents. A call is encode, move, decode, clamp; who has encoded already calls
-    `move_latents` alone.
+    """An operator on latents. A call is encode, move, decode, clamp; who has encoded already calls `move_encoded`.
 
     An operator says by traits what it needs and how it is shown, so nobody else has to know its class. Their defaults
     hold for a move of one picture along one number.
@@ -52,7 +51,12 @@ class LatentOperator(ABC):
     @torch.no_grad()
     def __call__(self, batch: Batch, bench: Bench) -> Batch:
         batch = Batch(copy_inference_tensor(batch.images), copy_inference_tensor(batch.targets))
-        moved, targets = self.move(encode(bench.model, batch.images), batch, bench)
+        return self.move_encoded(encode(bench.model, batch.images), batch, bench)
+
+    @torch.no_grad()
+    def move_encoded(self, latents: Latents, batch: Batch, bench: Bench) -> Batch:
+        """Return what a call returns, for images whose latents are known."""
+        moved, targets = self.move(latents, batch, bench)
         return Batch(decode(bench.model, moved), targets)
 
     @property
