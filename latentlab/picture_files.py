@@ -44,7 +44,7 @@ def list_picture_files(folder: Path) -> PictureFiles:
 
 
 def list_class_folders(folder: Path) -> tuple[str, ...]:
-    return tuple(sorted(path.name for path in folder.iterdir() if path.is_dir() and not _is_stranger(path.name)))
+    return tuple(sorted(path.name for path in folder.iterdir() if path.is_dir() and not is_stranger(path.name)))
 
 
 def read_picture_file(path: Path) -> Image.Image:
@@ -65,8 +65,9 @@ def read_picture_head(path: Path) -> PictureHead | None:
 
 
 def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in PICTURE_SUFFIXES and not any(_is_stranger(part) for part in path.parts)
+    return path.suffix.lower() in PICTURE_SUFFIXES and not any(is_stranger(part) for part in path.parts)
 
 
-def _is_stranger(name: str) -> bool:
+def is_stranger(name: str) -> bool:
+    """Say whether systems and programs leave such a file or folder behind, beside what people put there."""
     return name.startswith(STRANGER_PREFIXES)

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from latentlab.cli.network_flags import add_checkpoints_flag
 from latentlab.errors import UserError
 
-if TYPE_CHECKING:
-    from latentlab.datasets.world_survey import WorldSurvey
-    from latentlab.types import ImageShape
-
 HELP = "make a world of a folder of pictures, to look at, move and map at once; with --fit its networks too"
 FIT_NAMES = ("crop", "pad", "stretch")  # of `images.PICTURE_FITS`
-MIN_WORLD_SIDE, MAX_WORLD_SIDE = 8, 1024
 
 
 def add_world_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
@@ -81,15 +74,19 @@ def run_world(args: argparse.Namespace) -> None:
 def make_world_of_folder(args: argparse.Namespace, path: Path, title: str) -> dict[str, object]:
     """Report on the folder and, unless that is all that is wanted, write the world; return what was made."""
     from latentlab.datasets.labelled_pictures import collect_pictures
-    from latentlab.datasets.world_survey import make_world, survey_pictures
+    from latentlab.datasets.world_making import choose_world_shape, draw_crops, make_world
+    from latentlab.datasets.world_survey import survey_pictures
+    from latentlab.images import png
+    from latentlab.training.fit import describe_unfit_kinds
 
     survey = survey_pictures(collect_pictures(args.folder, args.labels))
-    shape = choose_shape(args.size, args.channels, survey.proposed)
-    report = [*survey.write_report(shape), *_describe_unfit_kinds(shape)]
+    shape = choose_world_shape(args.size, args.channels, survey.proposed)
+    report = [*survey.write_report(shape), *describe_unfit_kinds(shape)]
     if not args.json:
         print("\n".join(report), flush=True)
     if args.sheet:
-        draw_crops(survey, shape, args.shape_by, args.sheet)
+        args.sheet.write_bytes(png(draw_crops(survey, shape, args.shape_by)))
+        print(args.sheet)
     if args.report:
         return {"report": report}
     made = make_world(survey, path, title, shape, args.shape_by, args.licence)
@@ -108,38 +105,3 @@ def _format_made(title: str, slug: str, made: dict[str, object]) -> str:
     return "\n".join(
         [*lines, f"{where}; `latentlab app` opens it, `latentlab fit KIND --data {slug} …` makes its networks"]
     )
-
-
-def choose_shape(size: str | None, channels: int | None, proposed: ImageShape) -> ImageShape:
-    """Return the shape that the flags ask for, and where they say nothing the proposed one."""
-    if size is None:
-        return channels or proposed[0], *proposed[1:]
-    found = re.fullmatch(r"(\d{1,5})(?:[x×](\d{1,5}))?", size.strip().lower())
-    if not found:
-        raise UserError(f"--size {size!r} is none; write a side such as 64, or width x height such as 80x48.")
-    width, height = int(found[1]), int(found[2] or found[1])
-    if not all(MIN_WORLD_SIDE <= side <= MAX_WORLD_SIDE for side in (width, height)):
-        raise UserError(f"--size {size!r} is out of range; sides are {MIN_WORLD_SIDE} to {MAX_WORLD_SIDE} pixels.")
-    return channels or proposed[0], height, width
-
-
-def _describe_unfit_kinds(shape: ImageShape) -> list[str]:
-    """Say which kinds of network cannot have pictures of this shape, with the nearest shape that they can."""
-    from latentlab.training.fit import find_unfit_kinds
-
-    return [f"{kind} cannot be fitted: {reason}" for kind, reason in find_unfit_kinds(shape).items()]
-
-
-def draw_crops(survey: WorldSurvey, shape: ImageShape, fit: str, path: Path) -> None:
-    """Draw evenly chosen pictures, each whole and below it as the world would have it."""
-    import torch
-
-    from latentlab.images import PICTURE_FITS, pad_to, png
-    from latentlab.picture_files import read_picture_file
-
-    files = list(survey.heads)
-    chosen = [read_picture_file(file) for file in files[:: max(1, len(files) // 5)][:5]]
-    wholes = torch.cat([pad_to(image, shape) for image in chosen], 2)
-    crops = torch.cat([PICTURE_FITS[fit](image, shape) for image in chosen], 2)
-    path.write_bytes(png(torch.cat([wholes, crops], 1)))
-    print(path)

@@ -15,6 +15,7 @@ from latentlab.untrusted import is_plain_text, parse_json, show_value
 FILE_COLUMNS = ("file_name", "filename", "file", "path", "image", "image_id", "image_path", "name", "id")
 CLASS_COLUMNS = ("class", "label", "labels", "category", "target", "class_name", "label_name")
 HALF_COLUMNS = ("split", "half", "subset", "partition")
+TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 METADATA_NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")  # of Hugging Face's imagefolder
 ATTRIBUTE_VALUES = {"0": 0, "1": 1, "-1": 0, "0.0": 0, "1.0": 1, "false": 0, "true": 1}  # −1 as CelebA writes it
 DELIMITERS = ",;\t"

@@ -1,26 +1,20 @@
-"""What a folder of pictures would be as a world, said before anything is made of it; then the world's file."""
+"""What a folder of pictures would be as a world, said before anything is made of it."""
 
 from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from latentlab.datasets.dataset import MNIST_SHAPE
 from latentlab.datasets.folder import MAX_SIDE, MIN_SIDE
-from latentlab.datasets.labelled_pictures import LabelledPicture, PictureCollection, hash_name
-from latentlab.datasets.world_file import write_world_file
+from latentlab.datasets.labelled_pictures import PictureCollection
 from latentlab.errors import UserError
-from latentlab.images import PICTURE_FITS
-from latentlab.picture_files import PictureHead, read_picture_file, read_picture_head
+from latentlab.picture_files import PictureHead, read_picture_head
 from latentlab.types import ImageShape
-from latentlab.untrusted import show_value
 
-FEW_TEST_PICTURES = 2  # the page shows two pictures side by side
 MAX_NAMED_FILES, MAX_NAMED_SIZES, MAX_NAMED_CLASSES = 5, 4, 20
 
 
@@ -89,49 +83,6 @@ def propose_shape(heads: Iterable[PictureHead]) -> ImageShape:
     median = statistics.median_low([min(head.width, head.height) for head in heads])
     side = min(max(1 << (median.bit_length() - 1), MIN_SIDE), MAX_SIDE)
     return channels, side, side
-
-
-@dataclass(frozen=True)
-class MadeWorld:
-    """How many pictures a world has got, and the files that could not be read."""
-
-    train: int
-    test: int
-    skipped: tuple[str, ...]
-
-
-def make_world(survey: WorldSurvey, path: Path, title: str, shape: ImageShape, fit: str, licence: str) -> MadeWorld:
-    """Read every picture, bring it to the shape, and write the world's file."""
-    skipped: list[str] = []
-    arrays: dict[str, np.ndarray] = {"title": np.array(title), "licence": np.array(licence)}
-    for half in ("train", "test"):
-        there = [picture for picture in survey.collection.select_half(half) if picture.path in survey.heads]
-        there.sort(key=lambda picture: hash_name(picture.path))  # the first rows, or the last, stand for all of them
-        read = list(_read_pictures(there, shape, fit, skipped))
-        if len(read) < (FEW_TEST_PICTURES if half == "test" else 1):
-            raise UserError(
-                f"{len(read)} pictures to {half} are too few; give at least {2 * FEW_TEST_PICTURES} pictures a world."
-            )
-        arrays[f"{half}_x"] = np.stack([levels for levels, _ in read])
-        arrays[f"{half}_y"] = np.array([picture.label for _, picture in read], np.int64)
-    arrays["names"] = np.array(survey.collection.classes, dtype=str)
-    write_world_file(path, **arrays)
-    return MadeWorld(len(arrays["train_x"]), len(arrays["test_x"]), tuple(skipped))
-
-
-def _read_pictures(
-    pictures: Sequence[LabelledPicture], shape: ImageShape, fit: str, skipped: list[str]
-) -> Iterator[tuple[np.ndarray, LabelledPicture]]:
-    """Yield the levels of each, channels last; name those that cannot be read."""
-    from tqdm import tqdm
-
-    for picture in tqdm(pictures, unit="picture", disable=None, leave=False):
-        try:
-            image = PICTURE_FITS[fit](read_picture_file(picture.path), shape)
-        except UserError as error:
-            skipped.append(show_value(error, 200))
-            continue
-        yield (image * 255).round().byte().permute(1, 2, 0).numpy(), picture
 
 
 def _format_shape(shape: ImageShape) -> str:

@@ -46,6 +46,11 @@ def find_unfit_kinds(shape: ImageShape) -> dict[str, str]:
     return unfit
 
 
+def describe_unfit_kinds(shape: ImageShape) -> list[str]:
+    """Say which kinds of network cannot have images of this shape, with the nearest shape that they can."""
+    return [f"{kind} cannot be fitted: {reason}" for kind, reason in find_unfit_kinds(shape).items()]
+
+
 def fit(
     kind: str,
     world: str,

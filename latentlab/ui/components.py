@@ -8,7 +8,7 @@ import gradio as gr
 
 from latentlab.errors import UserError
 from latentlab.session import Photo
-from latentlab.ui.gradio_patches.unread_inputs import FileDrop
+from latentlab.ui.gradio_patches.unread_inputs import FileDrop, ManyFilesDrop
 from latentlab.ui.html import encode_preview_uri
 from latentlab.ui.scripts import load_script
 from latentlab.untrusted import is_plain_text
@@ -75,6 +75,11 @@ def make_drop_place(**options: Any) -> FileDrop:
         placeholder="Drop a picture or a recipe here",
         **options,
     )
+
+
+def make_many_files_drop(**options: Any) -> ManyFilesDrop:
+    """Make a place for many files at once."""
+    return ManyFilesDrop(file_count="multiple", height=88, show_label=False, **options)
 
 
 def make_recipe_button(**options: Any) -> gr.HTML:

@@ -27,6 +27,7 @@ from latentlab.ui.tabs.explore import tab as explore_tab
 from latentlab.ui.tabs.learn import tab as learn_tab
 from latentlab.ui.tabs.map import tab as map_tab
 from latentlab.ui.tabs.mix import tab as mix_tab
+from latentlab.ui.tabs.new_world import tab as new_world_tab
 from latentlab.ui.tabs.toys import tab as toys_tab
 from latentlab.ui.tabs.train import tab as train_tab
 from latentlab.ui.workbench import panel
@@ -40,6 +41,7 @@ TABS = {
     audit_tab: audit_tab.build_audit_tab,
     train_tab: train_tab.build_train_tab,
     compare_tab: compare_tab.build_compare_tab,
+    new_world_tab: new_world_tab.build_new_world_tab,
     toys_tab: toys_tab.build_toys_tab,
     learn_tab: learn_tab.build_learn_tab,
 }

@@ -3,7 +3,7 @@
 Gradio (to 6.31) opens a picture of `gr.Image` itself, so that a file that is none ends in its stack trace, and refuses
 a slider's value out of range in a sentence of its own. These inputs hand on what came; the package reads and checks it.
 
-Gradio writes a stub beside the file of every component class; these two are alone here, so that it hides nothing.
+Gradio writes a stub beside the file of every component class; these are alone here, so that it hides nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +25,17 @@ class FileDrop(gr.Image):
         if not payload.path:
             raise gr.Error("Send the picture as a file.", print_exception=False)
         return payload.path
+
+
+class ManyFilesDrop(gr.File):
+    """Where many files are dropped; they are handed on unread, as paths inside Gradio's cache."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> list[str]:
+        """Return the paths of the files, unread; the stock component leaves an empty file behind for each."""
+        files = [] if payload is None else getattr(payload, "root", [payload])
+        return [file.path for file in files if file.path]
 
 
 class UncheckedSlider(gr.Slider):
