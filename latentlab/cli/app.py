@@ -7,7 +7,7 @@ import gc
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +94,12 @@ def run_app(args: argparse.Namespace) -> None:
         store = Store(args.checkpoints, args.device, folder or None)
         classifier_flags.choose_classifier(store, args)
         page = build_app_page(store, open_runs(folder, args.launcher, args.checkpoints, args.device))
-    serve_app(page, inbrowser=args.open, **options)
+    from latentlab.ui.server.launch import end_process
+
+    serve_app(page, inbrowser=args.open, prevent_thread_lock=True, **options)
+    warm_up_networks(store)
+    page.block_thread()
+    end_process(0)
 
 
 def apply_spaces_flags(args: argparse.Namespace) -> None:
@@ -182,6 +187,14 @@ def build_app_page(store: Store, runs: Runs | None) -> gr.Blocks:
 
     prepare_gradio()
     return build_page(store, runs)
+
+
+def warm_up_networks(store: Store) -> None:
+    """Load what the first view needs while a browser still fetches the page's scripts."""
+    from latentlab.session import Workspace, open_link
+
+    with suppress(UserError):  # the first visitor reads it
+        open_link(Workspace(store), {})
 
 
 def serve_app(page: gr.Blocks, **options: Any) -> str:

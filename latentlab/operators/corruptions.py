@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
+import scipy
 import torch
 from PIL import Image
-from scipy import ndimage
 
 from latentlab.chance import make_numpy_rng
 from latentlab.knobs import Knob, tool
@@ -91,7 +91,7 @@ class DefocusBlur(Corruption):
     large = ((0.5, 0.6), (1, 0.1), (1.5, 0.1), (2.5, 0.01), (3, 0.1))
 
     def corrupt_images(self, x: ImageArrays, c: tuple[float, float], rng: NumpyRng) -> ImageArrays:
-        return ndimage.convolve(x, make_disk(*c)[None, :, :, None], mode="mirror")
+        return scipy.ndimage.convolve(x, make_disk(*c)[None, :, :, None], mode="mirror")
 
 
 class GlassBlur(Corruption):
@@ -218,10 +218,10 @@ class ElasticTransform(Corruption):
         moved = np.c_[corners + rng.uniform(-reach, reach, (3, 2)), np.ones(3)]
         matrix = np.linalg.solve(moved, corners).T  # takes a pixel of the result to its origin
         field = rng.uniform(-1, 1, (2, *image.shape[:2]))
-        bend = height * ndimage.gaussian_filter(field, (0, smooth, smooth), mode="reflect", truncate=3)
+        bend = height * scipy.ndimage.gaussian_filter(field, (0, smooth, smooth), mode="reflect", truncate=3)
         where = np.indices(image.shape[:2]) + bend
-        channels = (ndimage.affine_transform(c, matrix, order=1, mode="mirror") for c in np.moveaxis(image, 2, 0))
-        return np.stack([ndimage.map_coordinates(c, where, order=1, mode="reflect") for c in channels], axis=2)
+        channels = (scipy.ndimage.affine_transform(c, matrix, order=1, mode="mirror") for c in np.moveaxis(image, 2, 0))
+        return np.stack([scipy.ndimage.map_coordinates(c, where, order=1, mode="reflect") for c in channels], axis=2)
 
 
 class Pixelate(Corruption):

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy import ndimage
 
 ImageArrays = Float[np.ndarray, "N H W C"]
 LayerArrays = Float[np.ndarray, "N H W"]
 
 
 def blur_arrays(x: ImageArrays, sigma: float) -> ImageArrays:
-    return ndimage.gaussian_filter(x, (0, sigma, sigma, 0), mode="nearest")
+    return scipy.ndimage.gaussian_filter(x, (0, sigma, sigma, 0), mode="nearest")
 
 
 def make_disk(radius: float, softness: float) -> Float[np.ndarray, "R R"]:
@@ -21,7 +21,7 @@ def make_disk(radius: float, softness: float) -> Float[np.ndarray, "R R"]:
     reach = math.ceil(radius) + 2
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     circle = (x**2 + y**2 <= radius**2).astype(float)
-    return ndimage.gaussian_filter(circle / circle.sum(), softness, radius=1 if radius <= 8 else 2)
+    return scipy.ndimage.gaussian_filter(circle / circle.sum(), softness, radius=1 if radius <= 8 else 2)
 
 
 def zoom_middle(x: ImageArrays, factor: float) -> ImageArrays:
@@ -30,7 +30,7 @@ def zoom_middle(x: ImageArrays, factor: float) -> ImageArrays:
     rows, columns = math.ceil(height / factor), math.ceil(width / factor)
     top, left = (height - rows) // 2, (width - columns) // 2
     middle = x[:, top : top + rows, left : left + columns]
-    big = np.asarray(ndimage.zoom(middle, (1, factor, factor, 1), order=1))
+    big = np.asarray(scipy.ndimage.zoom(middle, (1, factor, factor, 1), order=1))
     top, left = (big.shape[1] - height) // 2, (big.shape[2] - width) // 2
     return big[:, top : top + height, left : left + width]
 

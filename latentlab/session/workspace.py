@@ -215,12 +215,15 @@ class Workspace:
 
     def choose_drawing_model(self, world: str) -> str:
         """Choose the model whose samples look best."""
-        ranks = {name: KINDS[self.store.card(name).kind].drawing_rank for name in self.store.list_models(world)}
-        able = (name for name in sorted(ranks, key=lambda name: -ranks[name]) if ranks[name] and self.can_load(name))
-        name = next(able, None)
+        name = next((name for name in self.rank_drawing_models(world) if self.can_load(name)), None)
         if name is None:
             raise UserError(f"The world {world} has no model to draw from; upload a picture instead.")
         return name
+
+    def rank_drawing_models(self, world: str) -> list[str]:
+        """List the models that draw by how good their samples look, as their cards say; none of them is read."""
+        ranks = {name: KINDS[self.store.card(name).kind].drawing_rank for name in self.store.list_models(world)}
+        return [name for name in sorted(ranks, key=lambda name: -ranks[name]) if ranks[name]]
 
     def can_load(self, name: str) -> bool:
         """Say whether the file holds what its card says."""

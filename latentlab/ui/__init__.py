@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from latentlab.ui.gradio_patches.stub_files import write_no_stubs
+
 if TYPE_CHECKING:
     import gradio as gr
 
     from latentlab.runs import Runs
     from latentlab.store import Store
+
+write_no_stubs()  # here, since it helps only before any module of the page has imported Gradio
 
 
 def build_page(store: Store, runs: Runs | None = None) -> gr.Blocks:

@@ -32,9 +32,8 @@ def add_endpoints(workspace: Workspace) -> None:
             FileDrop(label="the picture, of any size; its middle is taken"),
             FileDrop(label="the picture to mix with"),
         )
-        model = gr.Textbox(
-            workspace.choose_drawing_model(workspace.first_world), label="latent model, by its name in the store"
-        )
+        drawing = workspace.rank_drawing_models(workspace.first_world)
+        model = gr.Textbox(drawing[0] if drawing else "", label="latent model, by its name in the store")
         classifier = gr.Textbox("", label="classifier, by its name in the store; empty: the first of the world")
         seed = gr.Number(0, label="seed of every random draw")
         moved = gr.Image(label="the moved picture, exact, with its recipe inside", format="png")

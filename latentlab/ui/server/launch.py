@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import ipaddress
+import os
 import re
 import signal
 import socket
@@ -10,7 +12,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -45,7 +47,16 @@ def prepare_gradio() -> None:
 def exit_at_sigterm() -> None:
     """Let the signal that ends a server end it as an exit does, so that no visitor's files stay behind."""
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+        signal.signal(signal.SIGTERM, lambda number, _: end_process(128 + number))
+
+
+def end_process(code: int) -> NoReturn:
+    """Do what is to be done at exit, and end: Python's own way out tears a thread that comes back from torch down in
+    the midst of C++, and the process aborts.
+    """
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    os._exit(code)
 
 
 def launch_page(

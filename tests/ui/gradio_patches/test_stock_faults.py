@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -166,6 +167,24 @@ def test_temporary_folder_is_chosen_at_import_and_shared() -> None:
     )
     done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "True"
+
+
+PIECES = """
+import sys
+if "mended" in sys.argv:
+    import latentlab.ui
+import gradio as gr
+sys.path.insert(0, sys.argv[1])
+import own_component
+"""
+OWN_COMPONENT = "import gradio as gr\n\nclass Lamp(gr.HTML):\n    EVENTS = []\n"
+
+
+@pytest.mark.parametrize("mended", [False, True])
+def test_stub_files_are_written_at_import(mended: bool, tmp_path: Path) -> None:
+    (tmp_path / "own_component.py").write_text(OWN_COMPONENT, "utf-8")
+    subprocess.run([sys.executable, "-c", PIECES, str(tmp_path), *["mended"] * mended], check=True)
+    assert (tmp_path / "own_component.pyi").exists() != mended
 
 
 def test_analytics_summary_is_made_at_every_event(monkeypatch: pytest.MonkeyPatch) -> None:

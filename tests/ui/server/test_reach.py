@@ -19,28 +19,37 @@ from latentlab.errors import UserError
 from latentlab.ui.server import launch, middleware
 
 STOPPED = """
-import os, sys, time
+import os, sys, threading, time
+import torch
 from latentlab.ui.server import launch
+
+def compute():
+    while True:
+        torch.ones(1000, 1000) @ torch.ones(1000, 1000)
+
 launch.prepare_gradio()
+for _ in range(4):
+    threading.Thread(target=compute, daemon=True).start()
 print(os.environ["GRADIO_TEMP_DIR"], flush=True)
 time.sleep(60)
 """
 
 
-def test_the_private_folder_goes_at_sigterm_too(tmp_path: Path):
+def test_sigterm_ends_a_page_that_computes_as_an_exit_does_and_its_folder_goes(tmp_path: Path):
     clean = {name: value for name, value in os.environ.items() if name != "GRADIO_TEMP_DIR"}
     run = subprocess.Popen(
         [sys.executable, "-c", STOPPED],
         env=clean | {"TMPDIR": str(tmp_path)},
         cwd=ROOT,
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
     )
     assert run.stdout is not None
     folder = Path(run.stdout.readline().strip())
     (folder / "upload.png").write_bytes(b"x")
     run.terminate()
-    assert run.wait(60) == 143
+    assert (run.wait(60), run.communicate()[1]) == (143, "")
     assert list(tmp_path.iterdir()) == []
 
 
