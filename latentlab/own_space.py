@@ -27,7 +27,8 @@ from latentlab.models.measured_space import (
     count_free_coordinates,
     find_code_form,
 )
-from latentlab.training.named_directions import find_label_directions, find_principal_directions
+from latentlab.principal_directions import find_principal_directions
+from latentlab.training.named_directions import find_label_directions
 from latentlab.types import Images
 
 FEWEST_IMAGES, USED_IMAGES = 20, 1000

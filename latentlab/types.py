@@ -6,7 +6,7 @@ Letters of the shapes: B images, C channels, H height, W width, K classes, D lat
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -169,6 +169,8 @@ class Bench:
     model: LatentModel
     classifier: nn.Module | None
     rng: torch.Generator
+    encode_references: Callable[[], Flat] | None = None  # codes of the world's own images, to find neighbours among
+    local_directions: Mapping[str, Flat] = field(default_factory=dict)  # of the latents at hand, where already found
 
 
 @runtime_checkable

@@ -24,6 +24,7 @@ from latentlab.operators.latent_operator import (
     measure_distance,
     rebuild_images,
 )
+from latentlab.operators.local_directions import find_local_direction, is_local_direction
 from latentlab.operators.methods import METHODS, PIXEL_PGD, Method
 from latentlab.operators.mix import Mix, slerp
 from latentlab.operators.move_path import MovePath
@@ -59,6 +60,8 @@ __all__ = [
     "check_attack",
     "decode",
     "encode",
+    "find_local_direction",
+    "is_local_direction",
     "make_operator",
     "match_points",
     "measure_distance",

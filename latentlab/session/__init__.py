@@ -20,6 +20,7 @@ from latentlab.session.actions import (
     time_action,
 )
 from latentlab.session.attack.trace import trace_attack, trace_control
+from latentlab.session.directions import DirectionPreview, list_session_directions, preview_directions
 from latentlab.session.export.animation import ANIMATION_FORMATS, export_animation, name_animation
 from latentlab.session.export.png import (
     export_png,
@@ -79,6 +80,7 @@ __all__ = [
     "SEED_SETTING",
     "TEMPERATURE_SETTING",
     "AttackTrace",
+    "DirectionPreview",
     "HistoryEntry",
     "PartChange",
     "PathPredictions",
@@ -106,6 +108,7 @@ __all__ = [
     "export_zip",
     "find_current_entry",
     "go_back",
+    "list_session_directions",
     "load_selected_picture",
     "make_link",
     "make_recipe",
@@ -124,6 +127,7 @@ __all__ = [
     "pin_picture",
     "place_picture",
     "predict_path",
+    "preview_directions",
     "rebuild_input",
     "receive_photo",
     "refine_encoding",

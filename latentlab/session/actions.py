@@ -16,6 +16,7 @@ from latentlab import images
 from latentlab.errors import UserError
 from latentlab.images import CropBox
 from latentlab.operators import LatentOperator, Noise, Shift, measure_distance
+from latentlab.session.local_directions import recall_local_directions
 from latentlab.session.state import Photo, Picture, Prediction, Reconstruction, Result, Session, make_picture
 from latentlab.session.workspace import KNOWN_ATTRIBUTES, Workspace
 from latentlab.types import Batch, BoundedModel, Images, LatentModel, Latents, Targets
@@ -155,7 +156,10 @@ def move_latents(workspace: Workspace, session: Session, tool: LatentOperator) -
         *(workspace.encode_pictures(session.model, picture[None]) for picture in batch.images[1:]),
     ]
     bench = workspace.store.bench(session.model, session.classifier or None, session.seed)
-    latents, labels = tool.move(stack_latents(codes), put_batch_on_device(workspace, batch), bench)
+    stacked = stack_latents(codes)
+    known = recall_local_directions(workspace, session, tool.list_terms(), stacked, bench)
+    bench = replace(bench, local_directions=known)
+    latents, labels = tool.move(stacked, put_batch_on_device(workspace, batch), bench)
     return latents[[0]], labels[[0]]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from threading import RLock
 from typing import Any, TypeVar, overload
@@ -31,8 +31,9 @@ from latentlab.store.listing import (
     list_run_checkpoints,
     read_stamps,
 )
+from latentlab.store.reference_codes import ReferenceCodes
 from latentlab.torch_modes import use_plain_modes
-from latentlab.types import Bench, ImageShape, LatentModel
+from latentlab.types import Bench, Flat, ImageShape, LatentModel
 
 FIRST_ATTRIBUTE = "Smiling"  # people recognise it, and it is the one most evenly split
 
@@ -61,6 +62,7 @@ class Store:
         self._ran: dict[str, tuple[int, int]] = {}
         self._made: dict[str, WorldHead] = {}  # worlds that somebody has made of pictures
         self._listed: dict[str, tuple[int, int]] = {}  # files of the data folder, as last looked
+        self._references = ReferenceCodes()
         self._lock = RLock()
         self.rescan_folders()
 
@@ -281,7 +283,19 @@ class Store:
     def bench(self, model: str, classifier: str | None = None, seed: int = 0, fast: bool = False) -> Bench:
         """Return what an operator needs, by name; `fast` where a few grey levels do not matter."""
         get = self.load_fast if fast else self.load
-        return Bench(get(model), get(classifier) if classifier else None, make_generator(seed))
+
+        def encode_references() -> Flat:
+            *_, codes = self.encode_references(model)
+            return codes
+
+        network = get(classifier) if classifier else None
+        return Bench(get(model), network, make_generator(seed), encode_references)
+
+    def encode_references(self, model: str) -> Iterator[Flat]:
+        """Yield the codes of some of the world's training images, step by step; the last are all, kept for good."""
+        world = self.find_world(model)
+        key = (model, self.digest(model), world, str(self.stamp_world(world)))
+        yield from self._references.encode_stepwise(key, self.load(model, LatentModel), world, self.device)
 
     def add(
         self,

@@ -13,9 +13,9 @@ from torch.nn import functional as F
 
 from latentlab import chance
 from latentlab.datasets import Dataset
+from latentlab.principal_directions import find_principal_directions
 from latentlab.types import Flat, LatentModel
 
-PRINCIPAL_DIRECTIONS = 8
 ENCODED_IMAGES = 3000
 FEWEST_LABELLED = 30  # images with and without a label, below which its direction would be noise
 
@@ -35,18 +35,6 @@ def encode_rows(model: LatentModel, world: Dataset, rows: Tensor, size: int = 10
     device = next(model.parameters()).device
     batches = (world.train.take_batch(chunk)[0] for chunk in rows.split(size))
     return torch.cat([model.encode(images.to(device)).flat.cpu() for images in batches])
-
-
-def find_principal_directions(codes: Flat) -> dict[str, Tensor]:
-    """Return the first components, found by the small side: the Gram matrix of the images."""
-    centred = codes - codes.mean(0)
-    _, vectors = torch.linalg.eigh((centred @ centred.T).double())
-    directions = {}
-    for i in range(1, min(PRINCIPAL_DIRECTIONS, len(codes) - 1) + 1):
-        axis = vectors[:, -i].float() @ centred  # length √value
-        axis = axis * torch.sign(axis[axis.abs().argmax()])  # an eigenvector's sign is free: fix it
-        directions[f"pc{i}"] = axis / (len(codes) - 1) ** 0.5
-    return directions
 
 
 def find_label_directions(codes: Flat, marks: Tensor, names: tuple[str, ...]) -> dict[str, Tensor]:

@@ -44,6 +44,16 @@ def make_stage(**options: Any) -> gr.HTML:
     return gr.HTML(js_on_load=load_script("stage/stage.js"), **options)
 
 
+def make_direction_row(slider: str, **options: Any) -> gr.HTML:
+    """Make a row of pictures along a direction: a click goes to one, a drag between them moves the slider below."""
+    return gr.HTML(
+        js_on_load=load_script("tabs/explore/direction_row.js"),
+        elem_id=f"{slider}-row",
+        elem_classes="ll-direction-row",
+        **options,
+    )
+
+
 def make_export_menu(**options: Any) -> gr.HTML:
     """Make the menu of what can be taken away: a file, the address, lines of Python."""
     return gr.HTML(js_on_load=load_script("stage/export_menu.js"), **options)

@@ -17,10 +17,11 @@ from latentlab import chance, datasets, models
 from latentlab.datasets import Split
 from latentlab.errors import UserError
 from latentlab.models.kinds import list_stored_kinds
+from latentlab.principal_directions import find_principal_directions
 from latentlab.training import fit_loop, resume_state
 from latentlab.training.fit import fit
 from latentlab.training.fit_loop import FitPlan
-from latentlab.training.named_directions import find_label_directions, find_principal_directions
+from latentlab.training.named_directions import find_label_directions
 from latentlab.training.update_loop import BatchOrder
 
 SCRIPT = """

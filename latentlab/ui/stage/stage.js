@@ -14,7 +14,7 @@ function keep() {
 // were late would wake each other without end.
 function settle() {
   clearTimeout(wait);
-  wait = setTimeout(() => { keep(); trigger('settled', {}); trigger('settled_maps', {}); trigger('settled_sets', {}); }, 250);
+  wait = setTimeout(() => { keep(); trigger('settled', {}); trigger('settled_maps', {}); trigger('settled_sets', {}); trigger('settled_rows', {}); }, 250);
 }
 // What is drawn after the pictures says of which view it is; as long as that is not the one shown, it is marked.
 function markLate() {
