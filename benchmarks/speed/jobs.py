@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
+from benchmarks.speed.audit import IMAGES, audit_step, list_steps
 from benchmarks.speed.page import slide, start
 from benchmarks.speed.peers import HIDDEN, PEERS, SHAPE, STEPS
 from latentlab import chance
@@ -218,11 +219,12 @@ GLOW, GAN, RESNET = 8.02, 8.0, 2.23  # GFLOP an image: decode, synthesis, forwar
 
 class Job(NamedTuple):
     title: str
-    entrants: list[str]  # ours first
+    entrants: list[str]  # ours first; the others' times are told in its
     prepare: Callable[[str], Call]
     gflop: float = 0  # that its products take at least, in bf16; 0 where products are not what it takes
     exact: bool = False  # in fp32
     within: str = ""  # the job of which it is a part
+    images: int = 0  # of a call, where their rate is told
     turns: int = 0  # of a call that gives the seconds it took, so many; 0 where the clock is outside
 
 
@@ -261,6 +263,7 @@ JOBS: dict[str, Job] = {
     },
     "picture": Job("first picture (PCA) of 10,000 × 256", ["ours"], projection),
     "projection": Job("projection of 10,000 × 256", ["ours, PaCMAP", "pacmap", "umap-learn"], projection),
+    "audit": Job("audit of 100 images, cifar10-glow", list_steps(), audit_step, images=IMAGES),
     "slider": Job("slider drag until the picture is painted, cifar10-glow", ["ours"], slide, turns=40),
     "start": Job("python app.py until the page answers", ["ours", "import torch, gradio"], start),
 }

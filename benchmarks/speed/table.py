@@ -113,7 +113,9 @@ def text(found: list[Row], machine: dict[str, float]) -> str:
             ratio = "" if row.ratio is None else f"{row.ratio:8.2f} ×"
             of = "of the step" if JOBS[job].within else f"of the limit, {row.limit:,.1f} ms" if row.limit else ""
             share = "" if row.share is None else f"{row.share:8.1%} {of}"
-            lines.append(f"  {row.entrant:24} {time_:>12} ms {ratio:>10} {memory:>10} MB {late or share}".rstrip())
+            rate = f"{1000 * JOBS[job].images / row.milliseconds:8,.1f} images/s" if row.milliseconds else ""
+            told = late or (rate if JOBS[job].images else share)
+            lines.append(f"  {row.entrant:32} {time_:>12} ms {ratio:>10} {memory:>10} MB {told}".rstrip())
     return "\n".join(lines)
 
 

@@ -20,7 +20,7 @@ from latentlab.operators import LatentOperator, decode, measure_distance
 from latentlab.types import Batch, Images, Latents, Logits, Targets
 
 DIGITS = 6  # of a number in a record
-SHOWN_LOST, SHOWN_OTHERS = 8, 3  # pictures of a move that are kept of each chunk, by what is wrong with them
+SHOWN_LOST, SHOWN_OTHERS = 16, 3  # pictures of a move that are kept of each chunk, by what is wrong with them
 EVEN_SHARE = 0.25  # of a label, from which on the judge is expected to see its class
 
 Columns = dict[str, list[Any]]
@@ -40,13 +40,20 @@ def measure_chunk(subject: AuditSubject, place: int) -> dict[str, Any]:
     for move in subject.moves:
         name, latents = move.space_name, codes.encode_chunk(move, place, batch.images)
         if name not in spaces:
-            rebuilt[name] = decode(move.space, latents)
+            rebuilt[name] = _rebuild_chunk(move, latents)
             spaces[name] = {
                 **_judge_images(subject, rebuilt[name]),
-                "distance": _round_column(measure_distance(rebuilt[name], batch.images)),
+                "distance": round_column(measure_distance(rebuilt[name], batch.images)),
             }
-        moves[move.title] = _measure_move(subject, move, batch, latents, rebuilt[name], place)
+        moves[move.title] = measure_move(subject, move, batch, latents, rebuilt[name], place)
     return {"clean": clean, "spaces": spaces, "moves": moves}
+
+
+def _rebuild_chunk(move: AuditedMove, latents: Latents) -> Images:
+    images = decode(move.space, latents)
+    if not images.isfinite().all():
+        raise UserError(f"{move.space_name} rebuilds images as NaN; choose another model.")
+    return images
 
 
 def move_chunk(
@@ -59,36 +66,39 @@ def move_chunk(
     else:
         moved = move.operator.move_encoded(latents, batch, bench)
     if not moved.images.isfinite().all():
-        raise UserError(f"{move.title} gives NaN or infinite pixels in {move.space_name}; choose a smaller move.")
+        raise UserError(
+            f"{move.title} gives NaN or infinite pixels in {move.space_name}; choose a smaller move, or another model."
+        )
     return moved
 
 
 def _measure_clean(subject: AuditSubject, batch: Batch, place: int) -> Columns:
-    judged = _ask(subject.judge_network, subject.judge, batch.images)
+    judged = ask_network(subject.judge_network, subject.judge, batch.images)
     return {
         "label": batch.targets.argmax(1).tolist(),
-        **_read_logits(_ask(subject.test_network, subject.classifier, batch.images)),
+        **_read_logits(ask_network(subject.test_network, subject.classifier, batch.images)),
         "judged": judged.argmax(1).tolist(),
         "disagreement": _compare_soft_labels(batch.targets, judged)["disagreement"],
         **_measure_manifold(subject, batch.images, place),
     }
 
 
-def _measure_move(
+def measure_move(
     subject: AuditSubject, move: AuditedMove, batch: Batch, latents: Latents, rebuilt: Images, place: int
 ) -> dict[str, Any]:
+    """Move the images and ask everybody: a column a measure, and the pictures that are kept."""
     moved = move_chunk(subject, move, batch, place, latents)
     distances = measure_distance(moved.images, batch.images)
     noise = add_noise_at_distance(batch.images, distances, derive_generator(subject.config.seed, NOISE_CHANCE, place))
-    judged = _ask(subject.judge_network, subject.judge, moved.images)
+    judged = ask_network(subject.judge_network, subject.judge, moved.images)
     control = _judge_images(subject, noise)
     target = moved.targets.argmax(1)
     columns: dict[str, Any] = {
         "target": target.tolist(),
-        **_read_logits(_ask(subject.test_network, subject.classifier, moved.images)),
+        **_read_logits(ask_network(subject.test_network, subject.classifier, moved.images)),
         "judged": judged.argmax(1).tolist(),
-        "distance": _round_column(distances),
-        "travel": _round_column(measure_distance(moved.images, rebuilt)),
+        "distance": round_column(distances),
+        "travel": round_column(measure_distance(moved.images, rebuilt)),
         **_compare_soft_labels(moved.targets, judged),
         "noise guess": control["guess"],
         "noise judged": control["judged"],
@@ -101,18 +111,19 @@ def _measure_move(
 
 def _judge_images(subject: AuditSubject, images: Images) -> Columns:
     return {
-        **_read_logits(_ask(subject.test_network, subject.classifier, images)),
-        "judged": _ask(subject.judge_network, subject.judge, images).argmax(1).tolist(),
+        **_read_logits(ask_network(subject.test_network, subject.classifier, images)),
+        "judged": ask_network(subject.judge_network, subject.judge, images).argmax(1).tolist(),
     }
 
 
-def _ask(network: nn.Module, name: str, images: Images) -> Logits:
+def ask_network(network: nn.Module, name: str, images: Images) -> Logits:
+    """Return what a classifier answers; refuse NaN in the classifier's name."""
     return require_finite(network(images), name)
 
 
 def _read_logits(logits: Logits) -> Columns:
     confidence, guess = logits.softmax(1).max(1)
-    return {"guess": guess.tolist(), "confidence": _round_column(confidence)}
+    return {"guess": guess.tolist(), "confidence": round_column(confidence)}
 
 
 def _compare_soft_labels(targets: Targets, judged: Logits) -> Columns:
@@ -124,7 +135,7 @@ def _compare_soft_labels(targets: Targets, judged: Logits) -> Columns:
     shares, named = targets.topk(2, 1)
     seen = judged.topk(2, 1).indices
     both = (named.sort(1).values == seen.sort(1).values).all(1).long()
-    return {"disagreement": _round_column(apart), "both": torch.where(shares[:, 1] >= EVEN_SHARE, both, -1).tolist()}
+    return {"disagreement": round_column(apart), "both": torch.where(shares[:, 1] >= EVEN_SHARE, both, -1).tolist()}
 
 
 def _measure_manifold(subject: AuditSubject, images: Images, place: int) -> Columns:
@@ -133,13 +144,13 @@ def _measure_manifold(subject: AuditSubject, images: Images, place: int) -> Colu
         rng = derive_generator(subject.config.seed, DENSITY_CHANCE, place)
         levels = round_levels(images).to(images.device)
         bits = -subject.density.log_prob(levels, rng) / (math.prod(images.shape[1:]) * math.log(2))
-        columns["bits"] = _round_column(bits)
+        columns["bits"] = round_column(bits)
     if subject.nearest is not None:
-        columns["nearest"] = _round_column(subject.nearest.measure_distances(images))
+        columns["nearest"] = round_column(subject.nearest.measure_distances(images))
     return columns
 
 
-def _round_column(values: Tensor) -> list[float | None]:
+def round_column(values: Tensor) -> list[float | None]:
     """Return the numbers as they are written: what is read again is what was measured. None where there is none."""
     return [float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None for value in values.tolist()]
 

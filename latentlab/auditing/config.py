@@ -25,6 +25,7 @@ class Audit:
     distance: Annotated[float, Knob("mean l2 distance to bring every move to first; 0 for none", 0, 1000)] = 0.0
     keep: Annotated[float, Knob("share of labels that the judge must keep at the limit", 0.01, 0.999)] = 0.95
     reach: Annotated[int, Knob("images by which the limit is searched; 0 for no search", 0, 10_000)] = 200
+    directions: Annotated[int, Knob("images by which directions of each space are ranked; 0 for none", 0, 2000)] = 100
     epochs: Annotated[float, Knob("of the full run whose hours are told; 0 for none", 0, 10_000)] = 0.0
     density: Annotated[str, Knob("flow that says bits/dim; empty for the world's Glow")] = ""
     seed: Annotated[int, Knob("of everything that is drawn", 0, 2**31 - 1)] = 0

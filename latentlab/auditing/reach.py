@@ -7,14 +7,14 @@ interval do, which gives the interval of the limit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 import torch
 
-from latentlab.auditing.chunk import move_chunk
+from latentlab.auditing.chunk import ask_network, move_chunk
 from latentlab.auditing.codes import CodeCache
 from latentlab.auditing.moves import AuditedMove, find_distance_knob
 from latentlab.auditing.subject import AuditSubject
@@ -29,7 +29,6 @@ FARTHEST_FACTOR = 2.0  # of the move as it stands: the end of the grid
 BISECTIONS = 4  # of a step of the grid, for each of the three crossings
 
 Trial = Mapping[str, Any]  # what an event of a trial says
-TrialRunner = Callable[[float], Trial]
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ def find_reach_axis(operator: Operator) -> ReachAxis | None:
     return ReachAxis(knob, 0.0, max(low, min(high, end)))
 
 
-def set_reach(operator: Operator, knob: str, value: float) -> Operator:
+def set_reach(operator: Operator, knob: str, value: Any) -> Operator:
     """Return the move at this value of the knob; a mix then draws its λ no more."""
     fixed = {"weight": "fixed"} if knob == "lam" else {}
     return replace(operator, **{knob: value, **fixed})  # type: ignore[type-var]
@@ -96,7 +95,7 @@ def search_limits(
 
 @torch.no_grad()
 def try_value(
-    subject: AuditSubject, move: AuditedMove, knob: str, value: float, chunks: Sequence[TrialChunk], codes: CodeCache
+    subject: AuditSubject, move: AuditedMove, knob: str, value: Any, chunks: Sequence[TrialChunk], codes: CodeCache
 ) -> Trial:
     """Move the first images at this value; say of each that the judge knew whether it still sees the label."""
     moved = replace(move, operator=set_reach(move.operator, knob, value))
@@ -104,7 +103,8 @@ def try_value(
     for place, chunk in enumerate(chunks):
         latents = codes.encode_chunk(move, place, chunk.batch.images)
         after = move_chunk(subject, moved, chunk.batch, place, latents)
-        hits = subject.judge_network(after.images).argmax(1) == after.targets.argmax(1)
+        judged = ask_network(subject.judge_network, subject.judge, after.images)
+        hits = judged.argmax(1) == after.targets.argmax(1)
         kept += hits[chunk.known].long().tolist()
         rows += chunk.rows[chunk.known.cpu()].tolist()
         distances.append(measure_distance(after.images, chunk.batch.images))

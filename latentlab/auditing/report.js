@@ -1,4 +1,4 @@
-// The figures of a report in the colours of its theme, and a table that sorts.
+// The figures of a report in the colours of its theme, and its tables, which sort.
 const root = document.documentElement, figures = JSON.parse(document.getElementById('figures').textContent);
 const clear = 'rgba(0,0,0,0)';
 function coloured(value, css) { // "var(--name)" as the theme has it now
@@ -23,18 +23,5 @@ function choose(dark) { root.classList.toggle('dark', dark); draw(); }
 const system = matchMedia('(prefers-color-scheme: dark)');
 system.addEventListener('change', (event) => choose(event.matches));
 document.getElementById('theme').addEventListener('click', () => choose(!root.classList.contains('dark')));
-for (const table of document.querySelectorAll('table.sortable')) {
-  const heads = [...table.tHead.rows[0].cells], body = table.tBodies[0];
-  heads.forEach((head, column) => {
-    const sort = () => {
-      const down = head.getAttribute('aria-sort') !== 'descending', key = (row) => row.cells[column].dataset.value ?? '';
-      const sign = (a, b) => (key(a) === '' ? 1 : key(b) === '' ? -1 : (isNaN(key(a)) ? key(b).localeCompare(key(a)) : key(b) - key(a)) * (down ? 1 : -1));
-      heads.forEach((other) => other.removeAttribute('aria-sort'));
-      head.setAttribute('aria-sort', down ? 'descending' : 'ascending');
-      body.append(...[...body.rows].sort(sign));
-    };
-    head.addEventListener('click', sort);
-    head.addEventListener('keydown', (event) => { if (event.key === 'Enter' || event.key === ' ') { event.preventDefault(); sort(); } });
-  });
-}
+sortTables(document);
 choose(system.matches);

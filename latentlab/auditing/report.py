@@ -12,16 +12,18 @@ from typing import Any
 
 from latentlab.auditing.gallery import ShownImage, list_first_flips, list_galleries
 from latentlab.auditing.image_source import ImageSource
+from latentlab.auditing.report_directions import write_directions
 from latentlab.auditing.report_figures import (
     PlotFigure,
     choose_move_colour,
+    draw_choices,
     draw_confusion,
     draw_flip_values,
     draw_kept_by_distance,
     draw_reach,
     write_knob,
 )
-from latentlab.auditing.report_table import draw_comparison
+from latentlab.auditing.report_table import draw_comparison, read_sort_script
 from latentlab.auditing.result import AuditResult, MoveResult
 from latentlab.auditing.verdict import list_doubts, write_verdict
 from latentlab.images import png
@@ -41,6 +43,7 @@ def write_report(result: AuditResult, images: ImageSource) -> str:
     """Write the page."""
     figures: dict[str, PlotFigure] = {"together": draw_kept_by_distance(result)}
     sections = "".join(_write_section(result, place, images, figures) for place in range(len(result.moves)))
+    sections += write_directions(result, images, figures)
     title = _write_title(result)
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
@@ -52,7 +55,7 @@ def write_report(result: AuditResult, images: ImageSource) -> str:
         '<div class="wide"><div class="plot" id="together"></div></div>'
         f"{sections}{_write_reading(result)}</main>"
         f'<script type="application/json" id="figures">{_encode_json(figures)}</script>'
-        f"<script>{_read_plotly()}</script><script>{_read_part('report.js')}</script></body></html>"
+        f"<script>{_read_plotly()}</script><script>{read_sort_script()}{_read_part('report.js')}</script></body></html>"
     )
 
 
@@ -99,6 +102,8 @@ def _place_figures(
         drawn[f"How far: labels kept over {write_knob(move.axis)}"] = draw_reach(result, move, colour)
         if any(value is not None for _, value in list_first_flips(result, move)):
             drawn[f"Where images lose their label, of {move.judged_count}"] = draw_flip_values(move, colour)
+    for found in move.choices:
+        drawn[f"How far: labels kept at each {found.knob}"] = draw_choices(result, found, colour)
     if move.summary.broken:
         drawn["What the judge sees instead, of each label"] = draw_confusion(result.classes, move, colour)
     parts = []

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from latentlab.auditing.choices import ChoiceResult, write_choice
 from latentlab.auditing.reach import ReachAxis, estimate_kept, find_flip_values
 from latentlab.auditing.result import AuditResult, MoveResult
 from latentlab.knobs import KNOB_LETTERS
@@ -90,6 +91,34 @@ def draw_reach(result: AuditResult, move: MoveResult, colour: str) -> PlotFigure
         "shapes": shapes,
     }
     return {"data": [band, line], "layout": layout}
+
+
+def draw_choices(result: AuditResult, found: ChoiceResult, colour: str) -> PlotFigure:
+    """Draw the share at each value of a knob that takes few, with its interval, and what is asked."""
+    shares = [trial.kept for trial in found.trials]
+    trace = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [write_choice(trial.value) for trial in found.trials],
+        "y": [round(100 * share.value, 2) for share in shares],
+        "error_y": {
+            "type": "data",
+            "symmetric": False,
+            "array": [round(100 * (share.high - share.value), 2) for share in shares],
+            "arrayminus": [round(100 * (share.value - share.low), 2) for share in shares],
+            "color": colour,
+            "thickness": 1.5,
+        },
+        "marker": {"color": colour, "size": 8},
+        "hovertemplate": f"{found.knob} %{{x}}: %{{y:.1f}} %<extra></extra>",
+        "showlegend": False,
+    }
+    layout = {
+        "xaxis": {"type": "category", "title": {"text": f"{found.knob}, the gentlest first"}},
+        "yaxis": PERCENT_AXIS,
+        "shapes": [_draw_rule("y", 100 * result.config.keep)],
+    }
+    return {"data": [trace], "layout": layout}
 
 
 def draw_flip_values(move: MoveResult, colour: str) -> PlotFigure:

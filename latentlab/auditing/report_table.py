@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from latentlab.auditing.reach import estimate_kept
 from latentlab.auditing.report_figures import choose_move_colour
@@ -39,6 +40,11 @@ def draw_comparison(result: AuditResult) -> str:
     )
 
 
+def read_sort_script() -> str:
+    """Return the script that makes such tables sort: `sortTables(element)`."""
+    return (Path(__file__).parent / "sort_table.js").read_text("utf-8")
+
+
 def list_columns(result: AuditResult) -> dict[str, CellWriter]:
     """Return what each column says of a move."""
     return {
@@ -61,16 +67,19 @@ def list_columns(result: AuditResult) -> dict[str, CellWriter]:
 
 
 def _draw_row(place: int, move: MoveResult, cells: Sequence[TableCell]) -> str:
-    drawn = "".join(
-        f'<td data-value="{"" if cell.value is None else f"{cell.value:.6g}"}">{html.escape(cell.text)}'
-        f"{f'<small>{html.escape(cell.small)}</small>' if cell.small else ''}</td>"
-        for cell in cells
-    )
     head = (
         f'<th scope="row" data-value="{html.escape(move.title)}"><i class="key" style="background:'
         f'{choose_move_colour(place)}"></i>{html.escape(move.title)}<small>{html.escape(move.space)}</small></th>'
     )
-    return f"<tr>{head}{drawn}</tr>"
+    return f"<tr>{head}{draw_cells(cells)}</tr>"
+
+
+def draw_cells(cells: Sequence[TableCell]) -> str:
+    return "".join(
+        f'<td data-value="{"" if cell.value is None else f"{cell.value:.6g}"}">{html.escape(cell.text)}'
+        f"{f'<small>{html.escape(cell.small)}</small>' if cell.small else ''}</td>"
+        for cell in cells
+    )
 
 
 def _make_share(name: str) -> CellWriter:

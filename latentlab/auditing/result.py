@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+from latentlab.auditing.choices import ChoiceResult, read_choices
 from latentlab.auditing.columns import AuditColumns, join_records
 from latentlab.auditing.config import Audit
 from latentlab.auditing.cost import count_plain_steps, count_run_hours
+from latentlab.auditing.direction_ranking import RankedDirection, rank_directions
 from latentlab.auditing.reach import Limit, ReachAxis, Trial, find_limit, find_reach_axis
+from latentlab.auditing.sensitivity import DirectionEvent
 from latentlab.auditing.stream import AuditStory
 from latentlab.auditing.summary import CleanSummary, MoveSummary, summarise_clean, summarise_move
 from latentlab.errors import UserError
@@ -29,6 +33,7 @@ class MoveResult:
     axis: ReachAxis | None
     trials: tuple[Trial, ...]  # from the value at which nothing moves
     limit: Limit | None
+    choices: tuple[ChoiceResult, ...]  # of the knobs that take few values
     steps: float  # plain training steps a batch
     hours: float | None  # of the full run that was named
     extra_hours: float | None  # of it, those of the move
@@ -49,10 +54,16 @@ class AuditResult:
     moves: tuple[MoveResult, ...]
     cost: Mapping[str, Any]
     complete: bool  # every chunk is there
+    direction_events: tuple[DirectionEvent, ...]
 
     @property
     def image_count(self) -> int:
         return len(self.columns)
+
+    @cached_property
+    def rankings(self) -> dict[str, tuple[RankedDirection, ...]]:
+        """Return the directions of each space, that first along which the decision changes most."""
+        return rank_directions(self.direction_events, self.classes)
 
 
 def read_result(events: Sequence[Mapping[str, Any]]) -> AuditResult:
@@ -66,7 +77,9 @@ def read_result(events: Sequence[Mapping[str, Any]]) -> AuditResult:
     clean = summarise_clean(columns)
     moves = tuple(_read_move(told, begin, config, columns, clean, story) for told in begin["moves"])
     complete = len(story.records) == begin["chunks"]
-    return AuditResult(begin, config, tuple(begin["classes"]), columns, clean, moves, story.cost, complete)
+    return AuditResult(
+        begin, config, tuple(begin["classes"]), columns, clean, moves, story.cost, complete, tuple(story.directions)
+    )
 
 
 def _read_move(
@@ -93,6 +106,7 @@ def _read_move(
         axis=axis,
         trials=tuple(sorted(trials.values(), key=lambda trial: abs(trial["value"] - axis.still))) if axis else (),
         limit=find_limit(axis, trials, config.keep) if axis is not None and searched else None,
+        choices=read_choices(title, story.choices, config.keep),
         steps=count_plain_steps(cost, title),
         hours=hours,
         extra_hours=None if hours is None else hours - plain,

@@ -11,11 +11,13 @@ from typing import Any
 
 import torch.distributed as dist
 
+from latentlab.auditing.choices import search_choices
 from latentlab.auditing.chunk import measure_chunk
 from latentlab.auditing.codes import CodeCache
 from latentlab.auditing.config import Audit
 from latentlab.auditing.cost import measure_cost
 from latentlab.auditing.reach import search_limits
+from latentlab.auditing.sensitivity import measure_sensitivity
 from latentlab.auditing.subject import AuditSubject, prepare_subject
 from latentlab.errors import UserError
 from latentlab.knobs import tool_to_json
@@ -23,6 +25,7 @@ from latentlab.store import Store
 from latentlab.training.augmented import RunEvent
 from latentlab.training.distributed import SINGLE_PROCESS, ProcessPlace
 
+MEASURED = ("cost", "chunk", "trial", "choice", "direction")  # events that nobody measures twice
 DONE_CAUSE = "Everything was audited."
 
 
@@ -45,6 +48,14 @@ class AuditStory:
         return [event for event in self.events if event["event"] == "trial"]
 
     @property
+    def choices(self) -> list[Mapping[str, Any]]:
+        return [event for event in self.events if event["event"] == "choice"]
+
+    @property
+    def directions(self) -> list[Mapping[str, Any]]:
+        return [event for event in self.events if event["event"] == "direction"]
+
+    @property
     def step(self) -> int:
         return max((event["step"] for event in self.events), default=0)
 
@@ -57,18 +68,18 @@ def audit_moves(
     folder: Path | None = None,
     place: ProcessPlace = SINGLE_PROCESS,
 ) -> Iterator[RunEvent]:
-    """Yield what is measured: cost, chunks, trials of the limit; the events in `done` were told before.
+    """Yield what is measured: cost, chunks, trials of limits, directions; the events in `done` were told before.
 
     Under torchrun each process measures every so many-th chunk, and each yields the events of all.
     """
     subject = prepare_subject(config, networks, folder)
     _require_same_subject(subject, done)
-    story = AuditStory([_drop_record(event) for event in done if event["event"] in ("cost", "chunk", "trial")])
+    story = AuditStory([_drop_record(event) for event in done if event["event"] in MEASURED])
     start, left = time.monotonic(), len(subject.chunks) - len(story.records)
 
     def tell(name: str, **values: Any) -> RunEvent:
         event = {"event": name, "step": story.step, "seconds": round(time.monotonic() - start, 3), **values}
-        if name in ("cost", "chunk", "trial"):
+        if name in MEASURED:
             event["step"] += 1
             story.events.append(_drop_record(event))
         return event
@@ -76,7 +87,13 @@ def audit_moves(
     yield tell("begin", **describe_subject(subject))
     if story.cost is None:
         yield tell("cost", cost=measure_cost(subject))
-    works = [_list_chunks(subject, story, place), search_limits(subject, story.trials, CodeCache())]
+    codes = CodeCache()
+    works = [
+        _list_chunks(subject, story, place),
+        search_limits(subject, story.trials, codes),
+        search_choices(subject, story.choices, codes),
+        measure_sensitivity(subject, story.directions, codes),
+    ]
     for work in works:
         for name, values in work:
             if said := asked():

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from latentlab.auditing.choices import ChoiceResult
 from latentlab.auditing.reach import Trial, estimate_kept
 from latentlab.auditing.result import AuditResult, MoveResult
 from latentlab.auditing.summary import describe_estimate, describe_figures
@@ -33,6 +34,7 @@ def write_json(result: AuditResult) -> str:
         "usual bits/dim": result.clean.usual_bits,
         "farthest usual": result.clean.farthest,
         "moves": [_describe_move(result, move) for move in result.moves],
+        "directions": {space: _describe_ranking(result, space) for space in result.rankings},
         "cost": {**result.cost, "plain steps a batch": {move.title: round(move.steps, 4) for move in result.moves}},
     }
     return json.dumps(told, indent=1, ensure_ascii=False)
@@ -48,14 +50,56 @@ def _describe_move(result: AuditResult, move: MoveResult) -> dict[str, Any]:
         "confusion": summary.confusion.tolist(),
         "broken": [int(result.columns.clean["row"][place]) for place in summary.broken],
         "limit": None if move.limit is None or move.axis is None else asdict(move.limit) | asdict(move.axis),
+        "choices": [_describe_choice(found) for found in move.choices],
         "trials": [_describe_trial(trial) for trial in move.trials],
         "verdict": write_verdict(result, move)[:-1],  # without the seconds
     }
 
 
+def _describe_choice(found: ChoiceResult) -> dict[str, Any]:
+    tried = [
+        {"value": trial.value, "distance": trial.distance, "kept": describe_estimate(trial.kept)}
+        for trial in found.trials
+    ]
+    return {"knob": found.knob, "limit": found.limit, "trials": tried}
+
+
 def _describe_trial(trial: Trial) -> dict[str, Any]:
     kept = describe_estimate(estimate_kept(trial)) if trial["kept"] else None
     return {"value": trial["value"], "distance": trial["distance"], "kept": kept}
+
+
+def _describe_ranking(result: AuditResult, space: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "direction": one.name,
+            "kind": one.kind,
+            "change": describe_estimate(one.change),
+            "crossed": describe_estimate(one.crossed),
+            "gains most": {"class": one.toward[0], **describe_estimate(one.toward[1])},
+            "loses most": {"class": one.away[0], **describe_estimate(one.away[1])},
+            "change by class": {
+                name: None if found is None else describe_estimate(found)
+                for name, found in zip(result.classes, one.by_class, strict=True)
+            },
+        }
+        for one in result.rankings[space]
+    ]
+
+
+def write_directions_csv(result: AuditResult) -> str:
+    """Write a line a space and direction, the one along which the decision changes most first."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    ends = ["", " low", " high"]
+    figures = [f"{name}{end}" for name in ("change", "crossed") for end in ends]
+    table.writerow(["space", "direction", "kind", *figures, *(f"change of {name}" for name in result.classes)])
+    for space, ranking in result.rankings.items():
+        for one in ranking:
+            values = [round(getattr(f, e), 6) for f in (one.change, one.crossed) for e in ("value", "low", "high")]
+            of_classes = ["" if found is None else round(found.value, 6) for found in one.by_class]
+            table.writerow([space, one.name, one.kind, *values, *of_classes])
+    return text.getvalue()
 
 
 def write_csv(result: AuditResult) -> str:

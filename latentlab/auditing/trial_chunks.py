@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from latentlab.auditing.chunk import ask_network
 from latentlab.auditing.image_source import ChosenRows
 from latentlab.auditing.subject import AuditSubject
 from latentlab.types import Batch
@@ -26,7 +27,8 @@ def load_trial_chunks(subject: AuditSubject) -> list[TrialChunk]:
     chunks = []
     for rows in choose_first_chunks(subject, subject.config.reach):
         batch = subject.take_batch(rows)
-        known = subject.judge_network(batch.images).argmax(1) == batch.targets.argmax(1)
+        judged = ask_network(subject.judge_network, subject.judge, batch.images)
+        known = judged.argmax(1) == batch.targets.argmax(1)
         chunks.append(TrialChunk(rows, batch, known))
     return chunks
 

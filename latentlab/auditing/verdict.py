@@ -6,13 +6,16 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
+from latentlab.auditing.choices import write_choice
+from latentlab.auditing.direction_ranking import RankedDirection, find_most_changed_class
 from latentlab.auditing.reach import Limit, ReachAxis
 from latentlab.auditing.result import AuditResult, MoveResult
 from latentlab.auditing.summary import SHARE_OUTSIDE
 from latentlab.knobs import KNOB_LETTERS
-from latentlab.metrics import Estimate, estimate_share
+from latentlab.metrics import Estimate, estimate_mean, estimate_share
 
 UNKNOWN, NO_LIMIT = "could not be told", "none"
+SENSITIVITY_TITLE = "What is the classifier sensitive to?"
 
 
 def write_verdict(result: AuditResult, move: MoveResult) -> list[str]:
@@ -21,8 +24,39 @@ def write_verdict(result: AuditResult, move: MoveResult) -> list[str]:
         *_describe_labels(result, move),
         *_describe_place(result, move),
         *_describe_limit(result, move),
+        *_describe_choices(result, move),
         *_describe_cost(move),
     ]
+
+
+def write_ranking(result: AuditResult, space: str) -> list[str]:
+    """Return the sentences of one space: along which direction the decision changes most, if that can be told."""
+    first, *others = result.rankings[space]
+    count = 0 if first.change.each is None else len(first.change.each)
+    lines = [
+        f"One σ along {first.name} moves {_write_mean_points(first.change)} of probability between classes, over "
+        f"{count:,} images; {write_share(first.crossed)} are of another class at +1 σ than at −1 σ."
+    ]
+    lines += [_compare_directions(first, others[0])] if others else []
+    for words, (name, found) in (("gains", first.toward), ("loses", first.away)):
+        if found.low > 0.5:
+            lines.append(f"{name} {words} most in {write_share(found)} of the images on the way up.")
+    most = find_most_changed_class(first)
+    if most is not None and most[1].low > first.change.high:
+        lines.append(f"Images of {result.classes[most[0]]} follow it most: {_write_mean_points(most[1])}.")
+    return lines
+
+
+def _compare_directions(first: RankedDirection, second: RankedDirection) -> str:
+    words = f"Next is {second.name} with {_write_mean_points(second.change)}"
+    if first.change.each is None or second.change.each is None or len(first.change.each) != len(second.change.each):
+        return f"{words}."
+    gap = estimate_mean(first.change.each - second.change.each)
+    return f"{words}, which is less." if gap.low > 0 else f"{words}; which of the two moves more {UNKNOWN}."
+
+
+def _write_mean_points(found: Estimate) -> str:
+    return _write_points(found.value, found.low, found.high)
 
 
 def list_doubts(result: AuditResult) -> list[str]:
@@ -130,6 +164,19 @@ def _describe_limit(result: AuditResult, move: MoveResult) -> Iterator[str]:
         yield f"Up to {text}, the farthest that was tried, the judge keeps {share}; how much farther {UNKNOWN}."
     else:
         yield f"The judge keeps {share} as long as {text} ({ends})."
+
+
+def _describe_choices(result: AuditResult, move: MoveResult) -> Iterator[str]:
+    share = f"{100 * result.config.keep:g} % of the labels"
+    for found in move.choices:
+        last = found.trials[-1].value
+        if found.limit is None:
+            yield f"No {found.knob} that was tried keeps {share}."
+        elif found.limit == last:
+            yield f"The judge keeps {share} at every {found.knob} that was tried, up to {write_choice(last)}."
+        else:
+            limit = write_choice(found.limit)
+            yield f"From the gentlest {found.knob} on, the judge keeps {share} as far as {found.knob} {limit}."
 
 
 def write_limit(axis: ReachAxis, limit: Limit) -> tuple[str, str]:

@@ -32,7 +32,7 @@ def add_audit_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> Non
     parser.add_argument("--data", metavar="WORLD", default="digits", help="whose images (default: digits)")
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="one's own instead; subfolders named as classes")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="report.html, audit.json, audit.csv; goes on where it is"
+        "--out", type=Path, metavar="DIR", help="report.html, audit.json, CSV files, broken.zip; goes on where it is"
     )
     parser.add_argument(
         "--move",
@@ -129,12 +129,14 @@ def _report_result(
     args: argparse.Namespace, directory: RunDirectory, result: AuditResult, required: Sequence[Any]
 ) -> int:
     from latentlab.auditing.tables import list_unmet
-    from latentlab.auditing.verdict import list_doubts, write_verdict
+    from latentlab.auditing.verdict import SENSITIVITY_TITLE, list_doubts, write_ranking, write_verdict
 
     if not args.json:
         print("\n".join(list_doubts(result)))
         for move in result.moves:
             print(f"\n{move.title} in {move.space}\n  " + "\n  ".join(write_verdict(result, move)))
+        for space in result.rankings:
+            print(f"\n{SENSITIVITY_TITLE} In {space}\n  " + "\n  ".join(write_ranking(result, space)))
         print(f"\n{directory.path / 'report.html'}")
     unmet = list(list_unmet(result, required))
     for line in unmet:
@@ -152,6 +154,8 @@ def _print_line(event: RunEvent) -> None:
 
 
 def _describe_event(event: RunEvent) -> str:
+    from latentlab.auditing.choices import read_choice, write_choice
+
     match event["event"]:
         case "begin":
             told = f"{event['images']:,} images, classifier {event['classifier']}, judge {event['judge']}."
@@ -161,6 +165,12 @@ def _describe_event(event: RunEvent) -> str:
         case "trial" if event["kept"]:
             kept = sum(event["kept"]) / len(event["kept"])
             return f"{event['move']}: {event['knob']} {event['value']:.3g} keeps {kept:.1%}"
+        case "choice" if event["kept"]:
+            kept = sum(event["kept"]) / len(event["kept"])
+            return f"{event['move']}: {event['knob']} {write_choice(read_choice(event['value']))} keeps {kept:.1%}"
+        case "direction":
+            change = sum(event["change"]) / len(event["change"])
+            return f"{event['space']}: a σ along {event['direction']} changes the decision by {change:.1%}"
         case "end":
             return str(event["cause"])
     return ""

@@ -12,5 +12,6 @@ CONFIG = Audit(
     images=47,
     batch=20,
     reach=20,
+    directions=25,
     seed=3,
 )

@@ -9,12 +9,17 @@ import torch
 from auditing.digits_case import CONFIG
 
 from latentlab import datasets
-from latentlab.auditing.image_source import draw_stratified_rows, find_folder_images
+from latentlab.auditing.chunk import measure_chunk
+from latentlab.auditing.codes import CodeCache
+from latentlab.auditing.cost import measure_cost
+from latentlab.auditing.image_source import WorldImages, draw_stratified_rows, find_folder_images
+from latentlab.auditing.reach import search_limits
 from latentlab.auditing.subject import NO_LABELS_NOTE, prepare_subject
 from latentlab.auditing.tables import parse_requirement
 from latentlab.errors import UserError
 from latentlab.images import png
 from latentlab.training.augmented import Augmentation
+from latentlab.types import Latents
 
 
 @pytest.mark.parametrize(
@@ -98,3 +103,61 @@ def test_moves_can_be_brought_to_one_distance(store):
 def test_a_condition_is_read_or_refused(text):
     with pytest.raises(UserError, match="is no condition; write a figure, a sign and a number"):
         parse_requirement(text)
+
+
+class Broken(torch.nn.Module):
+    """A network or latent model whose every answer is NaN."""
+
+    image_shape = (3, 32, 32)
+
+    def forward(self, images):
+        return torch.full((len(images), 10), float("nan"))
+
+    def encode(self, images):
+        return Latents({"z": images})
+
+    def decode(self, latents):
+        return latents.parts["z"] * float("nan")
+
+    def sample(self, count, rng):
+        return Latents({"z": torch.full((count, *self.image_shape), float("nan"))})
+
+
+@pytest.mark.parametrize("role", ["test_network", "judge_network"])
+def test_a_classifier_that_answers_nan_is_named(store, role):
+    subject = replace(prepare_subject(CONFIG, store), **{role: Broken()})
+    name = subject.classifier if role == "test_network" else subject.judge
+    with pytest.raises(
+        UserError, match=f"^{name} answers NaN or infinite numbers; choose a classifier that is whole.$"
+    ):
+        measure_chunk(subject, 0)
+
+
+def test_a_judge_that_answers_nan_is_named_in_a_search_alone(store):
+    subject = replace(prepare_subject(CONFIG, store), judge_network=Broken())
+    with pytest.raises(UserError, match=r"^digits-resnet answers NaN"):
+        next(search_limits(subject, [], CodeCache()))
+
+
+def test_a_model_that_decodes_nan_is_named(store):
+    subject = prepare_subject(CONFIG, store)
+    flow = replace(subject.moves[0], space=Broken())
+    subject = replace(subject, moves=(flow,))
+    with pytest.raises(UserError, match=r"^digits-glow rebuilds images as NaN; choose another model.$"):
+        measure_chunk(subject, 0)
+    with pytest.raises(
+        UserError, match=r"^randomized-la, epsilon 40 gives NaN or infinite pixels in digits-glow; choose"
+    ):
+        measure_cost(subject)
+
+
+def test_images_with_nan_are_refused(store):
+    subject = prepare_subject(CONFIG, store)
+
+    class NaNImages(WorldImages):
+        def take_images(self, rows):
+            return super().take_images(rows) * float("nan")
+
+    world = datasets.load_world("digits")
+    with pytest.raises(UserError, match=r"^The images hold NaN; repair the data first.$"):
+        replace(subject, source=NaNImages(world.test, "test")).take_batch(subject.rows[:3])

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
+import zipfile
 
 import pytest
 from auditing.digits_case import CONFIG
 
+from latentlab import datasets, images
 from latentlab.auditing import audit_moves
 from latentlab.auditing.image_source import load_audited_world, open_images
 from latentlab.auditing.report_files import write_report_files
@@ -22,12 +26,12 @@ def write_files(folder, events):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize("told", [2, 4, 9])
+@pytest.mark.parametrize("told", [2, 4, 9, -5])
 def test_the_files_are_the_same_bytes(store, events, tmp_path, told):
-    """It begins again after its cost, after two chunks, in the middle of the search for a limit."""
+    """It begins again after its cost, after two chunks, in the midst of the search for a limit, of the directions."""
     again = list(audit_moves(CONFIG, store, json.loads(json.dumps(events[:told]))))
     assert [event["event"] for event in again[:2]] == ["begin", events[told]["event"]]
-    assert again[0]["step"] == told - 1
+    assert again[0]["step"] == events[told - 1]["step"]
     whole, resumed = write_files(tmp_path / "whole", events), write_files(tmp_path / "resumed", events[:told] + again)
     assert resumed == whole
 
@@ -60,3 +64,22 @@ def test_the_report_opens_alone(events, tmp_path):
     assert not re.search(r"""(src|href)=(?!["']data:)""", own)
     assert own.count("<h2><i") == 2
     assert page.count("plotly.js v") == 1
+
+
+def test_the_broken_images_can_be_taken_away(events, tmp_path):
+    """Every image whose label is lost is in the table and as it was; moved those whose pictures were kept."""
+    result = read_result(json.loads(json.dumps(events)))
+    files = write_files(tmp_path / "files", events)
+    with zipfile.ZipFile(io.BytesIO(files["broken.zip"])) as archive:
+        lines = list(csv.DictReader(io.StringIO(archive.read("broken.csv").decode())))
+        names = set(archive.namelist())
+        pictures = {name: images.read(archive.read(name)) for name in names if name.endswith(".png")}
+    assert len(lines) == sum(len(move.summary.broken) for move in result.moves) > 0
+    world = datasets.load_world("digits")
+    for line in lines:
+        row = int(line["row"])
+        assert line["label"] != line["judge"]
+        original = images.fit_to(pictures[line["original"]], world.image_shape)
+        assert images.png(original) == images.png(world.test.take_batch([row])[0][0])
+        assert line["moved"] in names
+    assert names == {"broken.csv"} | {line[which] for line in lines for which in ("original", "moved")}

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import re
-import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -22,6 +21,7 @@ from latentlab.session.export.python import export_zip_python
 from latentlab.session.pictures import load_selected_picture
 from latentlab.session.state import Session
 from latentlab.session.workspace import Workspace
+from latentlab.zip_archive import zip_files
 
 MAX_ZIP_PICTURES, MAX_ZIP_ATTACKS = 128, 32  # pictures in one zip
 
@@ -42,7 +42,7 @@ def export_zip(workspace: Workspace, session: Session) -> bytes:
     files["labels.csv"] = _write_labels(workspace, views).encode()
     files["recipe.json"] = replace(make_recipe(workspace, session), images=tuple(views)).to_json().encode()
     files["again.py"] = export_zip_python(workspace, list(views.values())).encode()
-    return _zip_files(files)
+    return zip_files(files)
 
 
 def name_zip(session: Session) -> str:
@@ -95,18 +95,6 @@ def _write_labels(workspace: Workspace, views: dict[str, Session]) -> str:
             own, before, after = (view.classes[number] for number in numbers)
         soft = [f"{share:.6g}" for share in view.result.label]
         table.writerow([name, view.source.origin, own, before, after, f"{view.result.distance:.6g}", *soft])
-    return file.getvalue()
-
-
-def _zip_files(files: dict[str, bytes]) -> bytes:
-    """Zip the files; the same files give the same bytes."""
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, data in files.items():
-            stored = name.endswith((".png", ".safetensors"))
-            info = zipfile.ZipInfo(name)
-            info.external_attr = 0o644 << 16
-            archive.writestr(info, data, zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED)
     return file.getvalue()
 
 

@@ -80,3 +80,6 @@ def test_from_a_verdict_to_a_training_without_the_broken(view: Page) -> None:
     with view.expect_download() as download:
         view.locator("#audit-file [data-key=report]").click()
     assert download.value.suggested_filename == "report.html"
+    with view.expect_download() as download:
+        view.locator("#audit-file [data-key=zip]").click()
+    assert download.value.suggested_filename == "broken.zip"

@@ -11,7 +11,8 @@ from gradio.processing_utils import save_bytes_to_cache
 
 from latentlab.auditing import Audit
 from latentlab.auditing.report_figures import draw_kept_by_distance
-from latentlab.auditing.report_files import REPORT_FILE
+from latentlab.auditing.report_files import BROKEN_FILE, REPORT_FILE
+from latentlab.auditing.report_table import read_sort_script
 from latentlab.auditing.result import AuditResult, read_result
 from latentlab.errors import UserError
 from latentlab.knobs import list_settings
@@ -29,6 +30,7 @@ from latentlab.ui.plotly_view import PlotlyView
 from latentlab.ui.scripts import load_script
 from latentlab.ui.stage.export_menu import FETCH_SCRIPT, draw_file_offers
 from latentlab.ui.stage.view import draw_note
+from latentlab.ui.tabs.audit.directions_view import draw_audit_directions
 from latentlab.ui.tabs.audit.view import WAITING_NOTE, draw_audit_moves, draw_audit_table
 from latentlab.ui.tabs.compare.tab import AUTOMATIC_LABEL, label_classifiers
 from latentlab.ui.tabs.run_board import RunBoard
@@ -36,10 +38,15 @@ from latentlab.ui.tabs.train.tab import TRAINING_OFF_NOTE, require_session
 
 TITLE, KEY = "Audit", "audit"
 AUDIT_FRONT_KNOBS = ("images", "half", "keep")
-AUDIT_FOLDED_KNOBS = ("batch", "reach", "distance", "epochs", "seed")
-FIRST_IMAGES = 200  # on the page: enough to see, soon enough to wait for
+AUDIT_FOLDED_KNOBS = ("batch", "reach", "directions", "distance", "epochs", "seed")
+FIRST_IMAGES, FIRST_DIRECTED = 200, 50  # on the page: enough to see, soon enough to wait for
 NO_AUDIT_NOTE = "No audit yet. Audit the move on the page: it goes on when you close the page."
-REPORT_KIND = {"report": ("Report", "One HTML file that opens alone, with every figure and picture.")}
+REPORT_KINDS = {
+    "report": ("Report", "One HTML file that opens alone, with every figure and picture."),
+    "zip": ("Broken pictures", "A zip of every image whose label is lost, original and moved, and a table of them."),
+}
+NO_FILE_NOTE = "The files are written when the audit has ended; where no label is lost there is no zip."
+KIND_FILES = {"report": REPORT_FILE, "zip": BROKEN_FILE}
 
 
 def build_audit_tab(page: Page, tab: gr.Tab) -> None:
@@ -59,10 +66,13 @@ class AuditTab:
         self.made = count(1)  # reports
         self._build_form()
         with self.board.lay_out():
-            self.table = gr.HTML(elem_id="audit-table")
+            sorting = f"{read_sort_script()}sortTables(element);"
+            self.table = gr.HTML(elem_id="audit-table", js_on_load=sorting)
             self.curve = PlotlyView(height=260, label="labels kept over image distance", elem_id="audit-curve")
             self.moves = gr.HTML(elem_id="audit-moves", js_on_load=load_script("live_list.js"))
-            self.file = components.make_file_offers(draw_file_offers(REPORT_KIND), elem_id="audit-file")
+            picking = load_script("live_list.js")
+            self.directions = gr.HTML(elem_id="audit-directions", js_on_load=f"{picking}\n{sorting}")
+            self.file = components.make_file_offers(draw_file_offers(REPORT_KINDS), elem_id="audit-file")
         self.pick_note = gr.HTML(elem_id="audit-pick-note")
         page.add_follower(self.world_follower)
         self._wire_events(tab)
@@ -82,6 +92,7 @@ class AuditTab:
             self.front.widgets["images"].value = FIRST_IMAGES
         with gr.Accordion("How it is measured", open=False, elem_id="audit-more"), gr.Row(elem_classes="ll-bank"):
             self.folded = Form(Audit, skip=[n for n in names if n not in AUDIT_FOLDED_KNOBS], prefix="audit")
+            self.folded.widgets["directions"].value = FIRST_DIRECTED
             self.selected = gr.Checkbox(False, label="only the selection", elem_id="audit-selected")
         with gr.Row(elem_classes="ll-actions"):
             self.go = gr.Button("Audit this move", variant="primary", elem_id="audit-go", size="sm")
@@ -108,11 +119,11 @@ class AuditTab:
             "selected": self.selected,
             "knobs": {**self.front.widgets, **self.folded.widgets},
         }
-        shown = [self.table, self.curve, self.moves]
+        shown = [self.table, self.curve, self.moves, self.directions]
         board.wire_events(shown, self.paint_audit, self.go.click, self.submit_audit, asked, self.note)
         connect_action(
             page,
-            [self.moves.pick],
+            [self.moves.pick, self.directions.pick],
             self.take_pick,
             looking,
             self.pick_note,
@@ -120,7 +131,9 @@ class AuditTab:
             read_event_key,
         )
         fetched = [self.file, page.file, self.pick_note]
-        (made,) = connect_events([self.file.pick], self.fetch_report, looking, fetched, self.pick_note, lane=FREE_LANE)
+        (made,) = connect_events(
+            [self.file.pick], self.fetch_file, looking, fetched, self.pick_note, read_event_key, lane=FREE_LANE
+        )
         connect_script(made.then, FETCH_SCRIPT)
 
     # what the events do; every value comes from a visitor
@@ -135,11 +148,12 @@ class AuditTab:
             result = None
         if result is None:
             waiting = WAITING_NOTE if run and run.is_active else ""
-            return {self.table: waiting, self.moves: "", self.curve: None}
+            return {self.table: waiting, self.moves: "", self.directions: "", self.curve: None}
         return {
             self.table: draw_audit_table(result),
             self.curve: draw_kept_by_distance(result),
             self.moves: draw_audit_moves(self.workspace, result),
+            self.directions: draw_audit_directions(self.workspace, result),
         }
 
     def submit_audit(
@@ -164,6 +178,11 @@ class AuditTab:
         deed, _, rest = key.partition(":")
         place, _, row = rest.partition(":")
         result = self.read_chosen_result(token, chosen)
+        if deed == "along" and row[:9].isdecimal():
+            space, ranked = verbs.find_ranked_direction(result, place)
+            return verbs.open_along_direction(self.workspace, session, result, space, ranked, int(row[:9]))
+        if deed == "choice":
+            return verbs.set_choice(self.workspace, session, result, *verbs.find_tried_choice(result, place))
         move = verbs.find_audited_move(result, place)
         if deed == "limit":
             return verbs.set_limit(self.workspace, session, result, move)
@@ -173,12 +192,11 @@ class AuditTab:
             raise UserError("There is no such image here; click one of those shown.")
         return verbs.open_audited_image(self.workspace, session, result, move, int(row[:9]))
 
-    def fetch_report(self, token: Any, chosen: Any) -> Painted:
-        offered: Painted = {self.file: draw_file_offers(REPORT_KIND, stamp=next(self.made))}
+    def fetch_file(self, key: str, token: Any, chosen: Any) -> Painted:
+        offered: Painted = {self.file: draw_file_offers(REPORT_KINDS, stamp=next(self.made))}
         run = self.board.find_chosen_run(token, chosen)
-        path = self.runs.find_folder(run.id, token) / REPORT_FILE if run else None
+        path = self.runs.find_folder(run.id, token) / KIND_FILES[key] if run and key in KIND_FILES else None
         if path is None or not path.is_file():
-            told = draw_note("The report is written when the audit has ended.")
-            return {**offered, self.page.file: None, self.pick_note: told}
-        data = save_bytes_to_cache(path.read_bytes(), REPORT_FILE, self.page.file.GRADIO_CACHE)
+            return {**offered, self.page.file: None, self.pick_note: draw_note(NO_FILE_NOTE)}
+        data = save_bytes_to_cache(path.read_bytes(), path.name, self.page.file.GRADIO_CACHE)
         return {**offered, self.page.file: data, self.pick_note: ""}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from latentlab.auditing.choices import write_choice
 from latentlab.auditing.gallery import ShownImage, list_galleries
 from latentlab.auditing.report_figures import choose_move_colour
 from latentlab.auditing.report_table import draw_comparison
 from latentlab.auditing.result import AuditResult, MoveResult
 from latentlab.auditing.verdict import list_doubts, write_limit, write_verdict
+from latentlab.operators import LatentOperator
 from latentlab.session import Workspace
 from latentlab.ui.html import encode_png_uri, escape_text, join_html
 
@@ -42,6 +44,13 @@ def _draw_buttons(result: AuditResult, move: MoveResult, place: int) -> str:
     if move.limit is not None and move.axis is not None and move.limit.value is not None:
         words = f"Set {write_limit(move.axis, move.limit)[0].replace('≤ ', '').replace('≥ ', '')}"
         buttons.append(f'<button class="ll-button" data-key="limit:{place}">{escape_text(words)}</button>')
+    if isinstance(move.recipe.make_operator(), LatentOperator):
+        buttons += [
+            f'<button class="ll-button" data-key="choice:{place}-{number}">Set {found.knob} '
+            f"{escape_text(write_choice(found.limit))}</button>"
+            for number, found in enumerate(move.choices)
+            if found.limit is not None
+        ]
     if move.summary.broken and result.config.half == "train":
         count = len(move.summary.broken)
         words = f"Leave these {count} out" if count > 1 else "Leave this one out"
