@@ -21,15 +21,16 @@ from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import parse_qs
 
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from latentlab.ui.gradio_patches.encodable_answers import dump_encodable
+from latentlab.ui.gradio_patches.forgotten_session import FORGOTTEN_MESSAGE, SettledSessions
 
 JOIN_PATH, STREAM_PATH = "/gradio_api/queue/join", "/gradio_api/queue/data"
 IDLE_SECONDS = 10.0  # s without an event until a stream ends
 HEARING_SECONDS = 0.5  # s until a browser must have heard of that end
 QUEUE_TALK = frozenset(("estimation", "process_starts"))
-LOST_MESSAGE = {"msg": "unexpected_error", "message": "The session was forgotten.", "session_not_found": True}
 END_MESSAGE = {"msg": "close_stream"}
 STREAM_HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store")]
 SESSION_HASH = re.compile(rb'"session_hash":\s*"([^"]+)"')  # the last of a request's keys
@@ -42,30 +43,45 @@ class BrowserStreams:
         self.app = app
         self.reading: dict[str, asyncio.Future[None]] = {}  # of each session who reads its answers
         self.ended: dict[str, float] = {}
+        self.settled = SettledSessions()
 
     async def join_queue(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass an event on; answer only once the browser must have heard that its stream has ended."""
-        loop, tail = asyncio.get_running_loop(), b""
+        """Pass an event on; answer only once the browser must have heard that its stream has ended.
 
-        async def receive_tail() -> Message:
-            nonlocal tail
-            message = await receive()
-            tail = (tail + message.get("body", b""))[-200:]
-            return message
+        An event of a session whose state is gone goes nowhere, and the page hears why.
+        """
+        blocks, pieces = scope["app"].get_blocks(), [asyncio.ensure_future(receive())]
+        await asyncio.wait(pieces)  # the body comes in one piece; an error in it is for the app to answer
+        session = read_session(b"" if pieces[0].exception() else pieces[0].result().get("body", b""))
+        if self.settled.is_forgotten(blocks, session):
+            self._tell_forgotten(blocks._queue, session)
+            await JSONResponse({"event_id": "none"})(scope, receive, send)
+            return
+
+        async def receive_again() -> Message:
+            return await (pieces.pop() if pieces else receive())
 
         async def send_when_heard(message: Message) -> None:
-            if session := SESSION_HASH.findall(tail):
-                await asyncio.sleep(self.ended.get(session[-1].decode(errors="replace"), 0) - loop.time())
+            await asyncio.sleep(self.ended.get(session, 0) - asyncio.get_running_loop().time())
             await send(message)
 
-        await self.app(scope, receive_tail, send_when_heard)
+        await self.app(scope, receive_again, send_when_heard)
+
+    def _tell_forgotten(self, queue: Any, session: str) -> None:
+        """Tell an open stream that its session is gone, once its browser must have heard that its event was taken; one
+        that is opened after that is told at its beginning.
+        """
+        messages = queue.pending_messages_per_session.pop(session, None)
+        if session in self.reading and messages is not None:
+            asyncio.get_running_loop().call_later(HEARING_SECONDS, messages.put_nowait, FORGOTTEN_MESSAGE)
 
     async def stream_answers(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send a session's answers as they come, until it rests, its browser leaves or the server stops."""
         (session,) = parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", [""])
-        queue, stop = scope["app"].get_blocks()._queue, scope["app"].stop_event
+        blocks, stop = scope["app"].get_blocks(), scope["app"].stop_event
+        queue = blocks._queue
         await send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
-        waits = (self._send_answers(queue, session, send), wait_for_disconnect(receive), stop.wait())
+        waits = (self._send_answers(blocks, session, send), wait_for_disconnect(receive), stop.wait())
         sending, leaving, stopping = (asyncio.ensure_future(wait) for wait in waits)
         if earlier := self.reading.get(session):
             earlier.cancel()
@@ -84,20 +100,27 @@ class BrowserStreams:
                 if leaving.done():
                     await forget_session(queue, session)
 
-    async def _send_answers(self, queue: Any, session: str, send: Send) -> None:
+    async def _send_answers(self, blocks: Any, session: str, send: Send) -> None:
         """Send each answer, and at last that there are no more; a session of which nothing is known is told so.
 
         A browser leaves its stream as soon as it hears of the end, so from then on its leaving means nothing.
         """
-        if session not in queue.pending_messages_per_session:
-            await send(encode_message(LOST_MESSAGE))
-        async for message in read_messages(queue, session):
+        if session not in blocks._queue.pending_messages_per_session:
+            await send(encode_message(FORGOTTEN_MESSAGE.model_dump()))
+        async for message in read_messages(blocks._queue, session):
             await send(encode_message(message))
+            self.settled.note_answer(blocks, session)
         loop = asyncio.get_running_loop()
         self.reading.pop(session, None)
         self.ended[session] = loop.time() + HEARING_SECONDS
         loop.call_later(HEARING_SECONDS, self.ended.pop, session, None)
         await send(encode_message(END_MESSAGE))
+
+
+def read_session(body: bytes) -> str:
+    """Return the session that a request to the queue names, nothing where it names none."""
+    found = SESSION_HASH.findall(body[-200:])
+    return found[-1].decode(errors="replace") if found else ""
 
 
 async def read_messages(queue: Any, session: str) -> AsyncIterator[dict[str, Any]]:

@@ -41,26 +41,33 @@ def lay_out_stock_page() -> gr.Blocks:
         greet = gr.Button("Greet", elem_id="greet")
         greet.click(lambda name: f"Hello {name}", name, hello, show_progress="hidden")
         gr.Button("Break").click(lambda: HALF, None, hello)
+        kept = gr.State(None)
+        gr.Button("Keep").click(lambda: "a word", None, kept)
+        gr.Button("Show").click(lambda word: word or "nothing is kept", kept, hello)
         gr.HTML("${40 + 2}", html_template="<b>{{value}}</b>", elem_id="template")
     return blocks
 
 
 @pytest.fixture(scope="module")
-def stock() -> Iterator[str]:
+def stock_page() -> gr.Blocks:
+    return lay_out_stock_page()
+
+
+@pytest.fixture(scope="module")
+def stock(stock_page: gr.Blocks) -> Iterator[str]:
     """The address of a page that Gradio serves without any of our patches."""
-    blocks = lay_out_stock_page()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(routes, "orjson", orjson)  # another test may have mended it
-        _, address, _ = blocks.launch(
+        _, address, _ = stock_page.launch(
             prevent_thread_lock=True, quiet=True, css="@media (min-width: 1px) { i { top: 0 } }"
         )
         yield address
-    blocks.close()
+    stock_page.close()
 
 
 def ask(stock: str, session: str, event: int) -> str:
     """Ask for an event, and return what the stream tells to its end."""
-    asked = {"data": ["Anna"][: 1 - event], "fn_index": event, "session_hash": session}
+    asked = {"data": [["Anna"], [], [], [None]][event], "fn_index": event, "session_hash": session}
     httpx.post(f"{stock}{QUEUE}/join", json=asked).raise_for_status()
     return read_stream(stock, session)
 
@@ -85,6 +92,13 @@ def test_event_stream_of_a_forgotten_session_breaks_off(stock: str) -> None:
     told = read_stream(stock, "nobody")
     assert "404: Not Found" in told
     assert told.endswith("broken off")
+
+
+def test_forgotten_session_is_answered_as_if_it_were_new(stock_page: gr.Blocks, stock: str) -> None:
+    ask(stock, "sleeper", 2)
+    assert "a word" in ask(stock, "sleeper", 3)
+    stock_page.state_holder.delete_state("sleeper")
+    assert "nothing is kept" in ask(stock, "sleeper", 3)
 
 
 def test_encodable_answers_half_a_letter_breaks_the_stream(stock: str) -> None:
