@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -12,7 +12,8 @@ from torch import Tensor
 from latentlab.auditing.sensitivity import PART, DirectionEvent
 from latentlab.metrics import Estimate, estimate_mean, estimate_share
 
-FEWEST_OF_CLASS = 2  # images, below which a class has no interval
+FEWEST_OF_CLASS = 5  # images, below which the interval of a class says nothing
+MOST_CHANGE = 0.5  # a σ: everything moves between −1 and +1
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,10 @@ def _find_commonest(numbers: Tensor, classes: Sequence[str]) -> tuple[str, Estim
 
 
 def _estimate_class(values: Tensor) -> Estimate | None:
-    return estimate_mean(values) if len(values) >= FEWEST_OF_CLASS else None
+    if len(values) < FEWEST_OF_CLASS:
+        return None
+    found = estimate_mean(values)
+    return replace(found, low=max(found.low, 0.0), high=min(found.high, MOST_CHANGE))
 
 
 def _read_shown(event: DirectionEvent, one: Mapping[str, Any], classes: Sequence[str]) -> ShownDirection:

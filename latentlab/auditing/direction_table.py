@@ -23,9 +23,8 @@ def draw_directions(result: AuditResult, space: str) -> str:
         f"<small>{one.kind}</small></th>{draw_cells(_write_cells(result.classes, one))}</tr>"
         for one in result.rankings[space]
     )
-    return (
-        f'<div class="table"><table class="sortable"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
-    )
+    table = f'<table class="sortable"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
+    return f'<div class="table tall">{table}</div>'
 
 
 def _write_cells(classes: Sequence[str], one: RankedDirection) -> list[TableCell]:

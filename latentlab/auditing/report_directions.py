@@ -14,7 +14,7 @@ from latentlab.auditing.result import AuditResult
 from latentlab.auditing.verdict import SENSITIVITY_TITLE, write_ranking
 from latentlab.images import png
 
-SHOWN_A_DIRECTION = 2
+SHOWN_A_DIRECTION = 1
 SENSITIVITY_READING = (
     "Each image is moved one σ to either side along a direction, σ being one standard deviation of codes along it; "
     "the change is half the total variation between the classifier's probabilities at the two sides. The axis of a "

@@ -171,9 +171,9 @@ def _describe_choices(result: AuditResult, move: MoveResult) -> Iterator[str]:
     for found in move.choices:
         last = found.trials[-1].value
         if found.limit is None:
-            yield f"No {found.knob} that was tried keeps {share}."
+            yield f"No value of {found.knob} that was tried keeps {share}."
         elif found.limit == last:
-            yield f"The judge keeps {share} at every {found.knob} that was tried, up to {write_choice(last)}."
+            yield f"The judge keeps {share} at every value of {found.knob} that was tried, up to {write_choice(last)}."
         else:
             limit = write_choice(found.limit)
             yield f"From the gentlest {found.knob} on, the judge keeps {share} as far as {found.knob} {limit}."

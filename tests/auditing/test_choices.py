@@ -81,5 +81,5 @@ def test_every_value_is_tried_and_told(result):
     assert knobs == [[("severity", 5)], [("k", 5)], [("parts", 3)]]
     for move in result.moves:
         (found,) = move.choices
-        told = (f"gentlest {found.knob} on", f"at every {found.knob} that", f"No {found.knob} that")
+        told = (f"gentlest {found.knob} on", f"at every value of {found.knob} that", f"No value of {found.knob} that")
         assert sum(any(words in line for words in told) for line in write_verdict(result, move)) == 1
