@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BufferedIOBase
 from pathlib import Path, PurePosixPath
+from typing import cast
 
 from latentlab.datasets.label_tables import TABLE_SUFFIXES
 from latentlab.errors import UserError
@@ -50,7 +51,7 @@ class DroppedFolder:
             with zipfile.ZipFile(path) as archive:
                 for entry in archive.infolist():
                     if not entry.is_dir():
-                        with archive.open(entry) as file:
+                        with cast("BufferedIOBase", archive.open(entry)) as file:
                             self._take_file(PurePosixPath(entry.filename.replace("\\", "/")), file)
         except ZIP_ERRORS as error:
             told = show_value(error, 80) or type(error).__name__

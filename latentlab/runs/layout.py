@@ -6,10 +6,12 @@ and written is not said here: `files` does it for whoever looks, `writer` for th
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 import time
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,8 @@ ENDING_FILE = "ending.json"  # how it ended, where the process itself could not 
 EVENTS_FILE = "events.jsonl"
 LOG_FILE = "log.txt"
 RESUME_FILE = "resume.safetensors"  # the state to go on from
-RESULT_FILE = "run.safetensors"  # the classifier that it has learned
+RESULT_FILE = "run.safetensors"  # the network that it has learned
+SHEET_FILE = "sheet.png"  # what the latent model of a fit draws and rebuilds
 SAMPLE_FILE = "batch.safetensors"  # a batch as the classifier sees it
 SPARE_FILE = "spare"  # room for the last line, on a disk that is full
 
@@ -34,6 +37,7 @@ LOCK_FILE = ".lock"
 NEW_PREFIX, GONE_PREFIX = ".new-", ".gone-"  # of a directory that is being made or deleted
 
 RUN_ID_PATTERN = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
+FIT_VERB = "fit"
 STORE_PREFIX = "run-"  # of a run's classifier, by its name in the store
 RUN_CHECKPOINT_NAME = re.compile(STORE_PREFIX + RUN_ID_PATTERN.pattern)
 
@@ -45,6 +49,17 @@ def make_run_id() -> str:
 def name_run_checkpoint(run: Path) -> str:
     """Return what the classifier of the run in this directory is called in the store."""
     return f"{STORE_PREFIX}{run.name}"
+
+
+@cache
+def read_fitted_kind(run: Path) -> tuple[str, str] | None:
+    """Return world and kind of a run that is a fit, None of any other; what was asked for never changes."""
+    try:
+        told = json.loads((run / CONFIG_FILE).read_bytes())
+        wanted = (told["config"]["world"], told["config"]["kind"]) if told["verb"] == FIT_VERB else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return wanted if wanted and all(isinstance(word, str) for word in wanted) else None
 
 
 def make_config_record(verb: str, name: str, owner: str, config: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,11 +10,13 @@ from typing import Any
 
 from latentlab.errors import UserError
 from latentlab.knobs import tool_from_json, tool_to_json
+from latentlab.runs.layout import FIT_VERB
 
 RUN_VERBS = {
     "train": ("latentlab.training.augmented", "Config"),
     "compare": ("latentlab.comparison", "Comparison"),
     "audit": ("latentlab.auditing", "Audit"),
+    FIT_VERB: ("latentlab.training.fit_config", "FitConfig"),
 }
 MAX_CONFIG_BYTES = 2**20  # bytes; a selection of fifty thousand rows is a third of it
 MAX_NAME_LENGTH = 80

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from latentlab import models
 from latentlab.errors import UserError
 from latentlab.models import Card
 from latentlab.models.kinds import list_stored_kinds
-from latentlab.runs.layout import RESULT_FILE, RUN_CHECKPOINT_NAME, name_run_checkpoint
+from latentlab.runs.layout import RESULT_FILE, RUN_CHECKPOINT_NAME, name_run_checkpoint, read_fitted_kind
 from latentlab.types import ImageShape
 
 CHECKPOINT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
@@ -29,11 +29,21 @@ class CheckpointEntry:
     card: Card
 
 
-def list_run_checkpoints(runs: Path | None) -> dict[str, Path]:
-    """List what the runs have learned so far, by its name in the store."""
-    folders = sorted(runs.glob("*")) if runs else []
-    found = {name_run_checkpoint(folder): folder / RESULT_FILE for folder in folders if not folder.is_symlink()}
-    return {name: path for name, path in found.items() if RUN_CHECKPOINT_NAME.fullmatch(name) and path.is_file()}
+def list_run_checkpoints(runs: Path | None, taken: Collection[str] = ()) -> dict[str, Path]:
+    """List what the runs have learned so far, by its name in the store.
+
+    The newest fit of its kind is called `WORLD-KIND`, as a shipped network is, unless that name is taken.
+    """
+    folders = sorted(runs.glob("*"), reverse=True) if runs else []
+    found: dict[str, Path] = {}
+    for folder in folders:
+        name = name_run_checkpoint(folder)
+        if folder.is_symlink() or not RUN_CHECKPOINT_NAME.fullmatch(name) or not (folder / RESULT_FILE).is_file():
+            continue
+        fitted = read_fitted_kind(folder)
+        plain = f"{fitted[0]}-{fitted[1]}" if fitted else name
+        found[name if plain in found or plain in taken else plain] = folder / RESULT_FILE
+    return dict(reversed(found.items()))
 
 
 def read_stamps(paths: Mapping[str, Path]) -> dict[str, tuple[int, int]]:

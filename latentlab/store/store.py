@@ -63,6 +63,7 @@ class Store:
         self._made: dict[str, WorldHead] = {}  # worlds that somebody has made of pictures
         self._listed: dict[str, tuple[int, int]] = {}  # files of the data folder, as last looked
         self._references = ReferenceCodes()
+        self._shipped: tuple[str, ...] = ()  # stems of the checkpoints of the folder
         self._lock = RLock()
         self.rescan_folders()
 
@@ -72,16 +73,17 @@ class Store:
 
     def rescan_folders(self) -> None:
         """Look at the folders again and forget networks whose file has changed."""
-        ran, worlds = list_run_checkpoints(self.runs), list_world_files()
+        shipped = {path.stem: path for path in sorted(self.folder.glob("*.safetensors"))}
+        ran, worlds = list_run_checkpoints(self.runs, shipped), list_world_files()
         seen, listed = read_stamps(ran), read_stamps(worlds)  # first, so that what changes from here on is noticed
         heads = {name: read_world_head(path) for name, path in worlds.items()}
         made = {name: head for name, head in heads.items() if head is not None}
         entries, broken = list_checkpoints(
-            {path.stem: path for path in sorted(self.folder.glob("*.safetensors"))} | ran,
+            shipped | ran,
             {name: head.image_shape for name, head in made.items()},
         )
         with self._lock:
-            self._ran, self._listed, self._made = seen, listed, made
+            self._ran, self._listed, self._made, self._shipped = seen, listed, made, tuple(shipped)
             stale = {name for name, entry in self._entries.items() if entries.get(name) != entry}
             self._loaded = {name: net for name, net in self._loaded.items() if name.partition(":")[0] not in stale}
             self._digests = {name: digest for name, digest in self._digests.items() if name not in stale}
@@ -89,7 +91,7 @@ class Store:
 
     def _notice_changes(self) -> None:
         """Look at the folders again where runs have ended or worlds were made while we looked elsewhere."""
-        ran = read_stamps(list_run_checkpoints(self.runs)) if self.runs is not None else self._ran
+        ran = read_stamps(list_run_checkpoints(self.runs, self._shipped)) if self.runs is not None else self._ran
         if ran != self._ran or read_stamps(list_world_files()) != self._listed:
             self.rescan_folders()
 

@@ -11,7 +11,7 @@ from latentlab.errors import UserError
 from latentlab.models import Card, read_card
 from latentlab.models.kinds import KINDS, list_stored_kinds
 from latentlab.training import distributed
-from latentlab.training.fit_loop import FitPlan, fit_network
+from latentlab.training.fit_loop import FitPlan, NetworkFit, complete_fit
 from latentlab.training.fitters.projected_discriminator import load_eye
 from latentlab.training.temperature import CalibratedFitter
 from latentlab.types import ImageShape
@@ -69,6 +69,23 @@ def fit(
     world, helps a stylegan2 to see; a vae that has one has a map for a code, and rebuilt images are to look the same
     to it.
     """
+    return complete_fit(prepare_fit(kind, world, out, minutes, steps, batch, seed, device, parent, eye))
+
+
+def prepare_fit(
+    kind: str,
+    world: str,
+    out: Path,
+    minutes: float | None = None,
+    steps: int | None = None,
+    batch: int | None = None,
+    seed: int = 0,
+    device: str | None = None,
+    parent: Path | None = None,
+    eye: Path | None = None,
+    resume: Path | None = None,
+) -> NetworkFit:
+    """Check what is asked for and build what is to learn; `resume` is where its state lies, if not beside `out`."""
     if not (minutes or steps) or (minutes or 1) <= 0 or (steps or 1) <= 0 or (batch or 1) <= 0:
         raise UserError("A fit needs a budget above 0: --minutes or --steps (and a batch above 0).")
     loaded = datasets.load_world(world)
@@ -83,8 +100,8 @@ def fit(
     files = "".join(f" --{name} {path.name}" for name, path in {"from": parent, "eye": eye}.items() if path)
     before = f"{read_card(parent).command} && " if parent else ""
     command = f"{before}latentlab fit {kind} --data {world} --out {out.name}{budget}{files}"
-    plan = FitPlan(kind, out, minutes, steps, batch, seed, device, command, parent)
+    plan = FitPlan(kind, out, minutes, steps, batch, seed, device, command, parent, resume=resume)
     fitter = KINDS[kind].load_fitter(with_eye=eye is not None)(loaded, device)
     if eye:
         fitter.attach_eye(load_eye(eye, loaded, device))
-    return fit_network(plan, fitter, fitter.hold_out(loaded) if isinstance(fitter, CalibratedFitter) else loaded)
+    return NetworkFit(plan, fitter, fitter.hold_out(loaded) if isinstance(fitter, CalibratedFitter) else loaded)

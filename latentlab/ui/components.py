@@ -89,7 +89,7 @@ def make_drop_place(**options: Any) -> FileDrop:
 
 def make_many_files_drop(**options: Any) -> ManyFilesDrop:
     """Make a place for many files at once."""
-    return ManyFilesDrop(file_count="multiple", height=88, show_label=False, **options)
+    return ManyFilesDrop(file_count="multiple", height=124, show_label=False, **options)
 
 
 def make_recipe_button(**options: Any) -> gr.HTML:

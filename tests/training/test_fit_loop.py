@@ -189,16 +189,9 @@ def test_divergence_is_one_clear_line_and_keeps_the_state(tmp_path, digits):
     kept = out.with_suffix(".resume").read_bytes()
     with torch.no_grad():
         fitter.network.head.weight.fill_(float("nan"))
+    running = fit_loop.NetworkFit(plan(out, 3), fitter, digits)
     with pytest.raises(UserError, match="diverged at step 1"):
-        fit_loop._learn_until_done(
-            plan(out, 3),
-            fitter,
-            everything,
-            resume_state.TrainingProgress(),
-            digits,
-            out.with_suffix(".resume"),
-            (0, 1),
-        )
+        next(running.iterate_updates())
     assert out.with_suffix(".resume").read_bytes() == kept
 
 

@@ -21,6 +21,7 @@ from latentlab.ui.html import draw_image, escape_text, join_html
 from latentlab.ui.page_parts import Page, Painted
 from latentlab.ui.server.launch import MAX_BODY_BYTES
 from latentlab.ui.stage.view import draw_note
+from latentlab.ui.tabs.new_world.fits import FitsPart
 
 TITLE, KEY = "New world", "new-world"
 WORLDS_OFF_NOTE = "Worlds are not made on this page. On a machine of your own, `latentlab app` does it."
@@ -38,6 +39,7 @@ def build_new_world_tab(page: Page, tab: gr.Tab) -> None:
         gr.HTML(f'<p class="ll-quiet">{escape_text(note)}</p>')
         return
     NewWorldTab(page, page.workspace.runs)
+    FitsPart(page, tab, page.workspace.runs)
 
 
 class NewWorldTab:
