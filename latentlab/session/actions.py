@@ -16,6 +16,7 @@ from latentlab import images
 from latentlab.errors import UserError
 from latentlab.images import CropBox
 from latentlab.operators import LatentOperator, Noise, Shift, measure_distance
+from latentlab.session.framing import frame_photo
 from latentlab.session.local_directions import recall_local_directions
 from latentlab.session.state import Photo, Picture, Prediction, Reconstruction, Result, Session, make_picture
 from latentlab.session.workspace import KNOWN_ATTRIBUTES, Workspace
@@ -118,20 +119,22 @@ def _place_picture(workspace: Workspace, session: Session, picture: Picture) -> 
 
 
 def receive_photo(workspace: Workspace, session: Session, data: bytes) -> Session:
-    """Receive a picture that somebody brings, cropped to its middle first."""
+    """Receive a picture that somebody brings, cropped first to what looks most like the world's own pictures."""
     picture = images.read(data)
     picture.thumbnail((MAX_PHOTO_SIDE, MAX_PHOTO_SIDE))
-    box = images.find_centre_box(picture.size, workspace.store.find_image_shape(session.world))
-    return crop_photo(workspace, replace(session, photo=Photo(picture, box)), box)
+    return _use_photo(workspace, session, frame_photo(workspace, session.world, picture))
 
 
 def crop_photo(workspace: Workspace, session: Session, box: CropBox) -> Session:
     """Use another part of the picture that was brought; the box is in its pixels."""
     if session.photo is None:
         raise UserError("There is no picture to crop; drop one in first.")
-    photo = replace(session.photo, box=box)
+    return _use_photo(workspace, session, Photo(session.photo.picture, box))
+
+
+def _use_photo(workspace: Workspace, session: Session, photo: Photo) -> Session:
     wide, high = photo.picture.size
-    picture = images.fit_to(photo.picture, workspace.store.find_image_shape(session.world), box)
+    picture = images.fit_to(photo.picture, workspace.store.find_image_shape(session.world), photo.box)
     return _place_picture(workspace, replace(session, photo=photo), Picture(picture[None], f"upload {wide} × {high}"))
 
 
@@ -266,5 +269,4 @@ def change_world(workspace: Workspace, session: Session, world: str) -> Session:
     fresh = copy_surroundings(open_world(workspace, world, seed=session.seed), session)
     if session.photo is None or session.filling == "partner":
         return fresh
-    box = images.find_centre_box(session.photo.picture.size, workspace.store.find_image_shape(world))
-    return crop_photo(workspace, replace(fresh, photo=session.photo), box)
+    return _use_photo(workspace, fresh, frame_photo(workspace, world, session.photo.picture))

@@ -34,6 +34,7 @@ class Photo:
 
     picture: Image.Image
     box: CropBox
+    told: str = ""  # how the box was found; empty where a hand has chosen it
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import gradio as gr
 from latentlab.errors import UserError
 from latentlab.session import Photo
 from latentlab.ui.gradio_patches.unread_inputs import FileDrop, ManyFilesDrop
-from latentlab.ui.html import encode_preview_uri
+from latentlab.ui.html import encode_preview_uri, escape_text
 from latentlab.ui.scripts import load_script
 from latentlab.untrusted import is_plain_text
 
@@ -123,7 +123,8 @@ def draw_crop_frame(photo: Photo | None) -> str:
         f'<div class="ll-crop"><img src="{preview}" alt="the whole picture" draggable="false">'
         f'<div class="ll-frame" tabindex="0" role="slider" aria-valuenow="{right - left:.0f}" '
         f'aria-label="{FRAME_LABEL}" {attributes} style="{place}"></div></div>'
-        f'<p class="ll-quiet">{wide} × {high}. Drag the frame; wheel or + − for its size.</p>'
+        f'<p class="ll-quiet">{wide} × {high}. {escape_text(photo.told)} '
+        "Drag the frame; wheel or + − for its size.</p>"
     )
 
 
