@@ -38,7 +38,8 @@ def test_a_digit_is_found_wherever_it_lies(scorer: CropScorer) -> None:
     for _ in range(20):
         scene, true = make_scene(test, rng)
         photo = to_pillow(scene).resize((512, 384))
-        wanted = tuple(4 * side for side in true)
+        left, top, right, bottom = true
+        wanted = (4 * left, 4 * top, 4 * right, 4 * bottom)
         found += measure_overlap(propose_crop(scorer, photo).box, wanted) > 0.6
         centre += measure_overlap(find_centre_box(photo.size, scorer.image_shape), wanted) > 0.6
     assert found >= 15
