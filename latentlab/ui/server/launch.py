@@ -20,6 +20,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from latentlab.errors import UserError
 from latentlab.image_file import MAX_IMAGE_BYTES
 from latentlab.ui.gradio_patches.analytics_summary import stop_summaries
+from latentlab.ui.gradio_patches.compressed_page import CompressedPage
 from latentlab.ui.gradio_patches.encodable_answers import mend_answers
 from latentlab.ui.gradio_patches.fair_queue import use_fair_queue
 from latentlab.ui.gradio_patches.open_cors import make_app_without_cors
@@ -110,6 +111,7 @@ def build_launch_options(
     limit = MAX_DEMO_BODY_BYTES if demo else MAX_BODY_BYTES
     hosts = list_host_names(host, [split_port(name) for name in names])
     stack = [
+        Middleware(CompressedPage),  # before the gate, which reads the words of the page
         Middleware(Gate, body_bytes=limit, login_needed=login is not None, names=names, frames=frames),
         Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
     ]

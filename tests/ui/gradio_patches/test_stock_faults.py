@@ -101,6 +101,10 @@ def test_forgotten_session_is_answered_as_if_it_were_new(stock_page: gr.Blocks, 
     assert "nothing is kept" in ask(stock, "sleeper", 3)
 
 
+def test_compressed_page_is_sent_as_it_is(stock: str) -> None:
+    assert "content-encoding" not in httpx.get(stock, headers={"accept-encoding": "gzip, br"}).headers
+
+
 def test_encodable_answers_half_a_letter_breaks_the_stream(stock: str) -> None:
     told = ask(stock, "half", 1)
     assert "surrogates not allowed" in told

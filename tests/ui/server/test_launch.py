@@ -55,6 +55,14 @@ def test_the_page_and_its_endpoints_work(url: str, tmp_path: Path):
     assert client.predict(handle_file(str(tmp_path / "a.bin")), api_name="/size") == 1000
 
 
+def test_the_page_is_compressed_also_behind_a_path_and_at_its_login(serve: Callable[..., str], url: str, locked: str):
+    below = serve(root_path="/lab", names=["lab.test"], demo=True)
+    for address, word in ((url, "Greet"), (below, "Greet"), (locked.replace("0.0.0.0", "127.0.0.1"), "auth_required")):
+        answer = httpx.get(f"{address}/", headers={"accept-encoding": "gzip"})
+        assert answer.headers["content-encoding"] == "gzip"
+        assert word in answer.text
+
+
 PRIVATE = """
 import os, stat
 import gradio as gr
