@@ -14,12 +14,12 @@ BIN := .venv/bin
 AUDIT_TOOLS := uv==0.13.9 pip-audit==2.10.1
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: app test soak check lint-js format environment browser wheel test-oldest supply lock audit
+.PHONY: app test soak check lint-js rules format environment browser wheel test-oldest supply lock audit
 
 app: .venv/.app
 	$(BIN)/python app.py $(ARGS)
 
-test: .venv/.test browser
+test: .venv/.test browser rules
 	OMP_NUM_THREADS=1 CHROMIUM="$(CHROMIUM)" $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 soak: browser
@@ -36,6 +36,11 @@ check: .venv/.test
 lint-js:
 	@command -v npm >/dev/null || { echo "No Node here: the scripts are not checked."; exit 0; }; \
 	$(MAKE) --silent node_modules/.package-lock.json && npx eslint --max-warnings 0 latentlab
+
+# axe-core, by whose rules the tests look at every tab.
+rules:
+	@command -v npm >/dev/null || { echo "No Node here: the tests by the rules of axe-core are skipped."; exit 0; }; \
+	$(MAKE) --silent node_modules/.package-lock.json
 
 node_modules/.package-lock.json: package-lock.json
 	npm ci --silent --no-audit --no-fund

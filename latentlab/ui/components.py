@@ -97,7 +97,7 @@ def make_recipe_button(**options: Any) -> gr.HTML:
     words = "Shows the view of a recipe.json again; it can be dropped among the pictures, too."
     button = f'<button class="ll-small" title="{words}">Open a recipe</button>'
     field = '<input type="file" accept=".json,application/json" hidden>'
-    return gr.HTML(button + field, js_on_load=load_script("workbench/recipe.js"), **options)
+    return gr.HTML(button + field, js_on_load=load_script("workbench/recipe.js", "workbench/drop_label.js"), **options)
 
 
 def draw_crop_frame(photo: Photo | None) -> str:

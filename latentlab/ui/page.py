@@ -10,7 +10,7 @@ from latentlab.operators import LatentOperator
 from latentlab.runs import Runs
 from latentlab.session import Session, Workspace, change_world, choose_networks, open_link
 from latentlab.store import Store
-from latentlab.ui import api, components, run_owner
+from latentlab.ui import api, components, first_minute, run_owner
 from latentlab.ui.compute_turns import PROCESSOR_TURNS
 from latentlab.ui.events import QUIET_OPTIONS, TORCH_LANE, connect_action, connect_script
 from latentlab.ui.gradio_patches.progress_marks import clear_progress_marks
@@ -78,9 +78,11 @@ def lay_out_page(store: Store, runs: Runs | None = None) -> gr.Blocks:
             with gr.Column(elem_id="side", min_width=280):
                 panel.build_workbench(page)
             with gr.Column(elem_id="main", min_width=320):
+                first_minute.build_welcome()
                 page.stage.render()
                 details = DetailsPanel(page)
                 build_tabs(page)
+        first_minute.build_page_end()
         api.add_endpoints(workspace)
         details.wire_events(note)
         page.finish_wiring()
@@ -111,7 +113,7 @@ def build_header(page: Page) -> gr.HTML:
     """
     workspace = page.workspace
     with gr.Row(elem_id="header"):
-        gr.HTML(f"{SKIP_LINK}<h1>LatentLab</h1>", elem_id="title")
+        gr.HTML(f"{SKIP_LINK}<h1>LatentLab</h1>", js_on_load=load_script("skip_link.js"), elem_id="title")
         world, space, classifier = (
             gr.Dropdown([], label=label, elem_id=label, interactive=True, min_width=120)
             for label in ("world", "space", "classifier")
@@ -168,6 +170,7 @@ def build_tabs(page: Page) -> None:
     with page.tabs:
         for module, build in TABS.items():
             with gr.Tab(module.TITLE, id=module.KEY) as tab:
+                first_minute.build_purpose(module.KEY, module.PURPOSE)
                 build(page, tab)
             connect_script(tab.select, f"() => ({keep})({module.KEY!r})")
     page.steady_parts.append((page.tabs, find_tool_tab))

@@ -22,6 +22,24 @@ function shownAddress() { // the address bar follows the pictures a quarter of a
   new URLSearchParams(shownView()).forEach((value, name) => address.searchParams.set(name, value));
   return address.href;
 }
+// A device that hands files to its other programs gets one button for all of it.
+function readPicture() {
+  const link = element.querySelector('#take-png'), bytes = atob(link.href.split(',')[1]);
+  return new File([Uint8Array.from(bytes, (letter) => letter.charCodeAt(0))], link.download, { type: 'image/png' });
+}
+function offerShare() {
+  const button = element.querySelector('#take-share');
+  if (!button || !navigator.canShare) return;
+  button.hidden = !navigator.canShare({ files: [readPicture()] });
+  element.classList.toggle('ll-shares', !button.hidden);
+}
+async function share() { // the reader of the dialog may turn back, which is no error
+  await waitForView();
+  const words = document.querySelector('.ll-card.ll-accent figcaption span')?.innerText ?? '';
+  await navigator.share({ title: 'LatentLab', text: words, url: shownAddress(), files: [readPicture()] }).catch(() => null);
+}
+watch('value', () => requestAnimationFrame(offerShare));
+offerShare();
 element.addEventListener('click', async (event) => {
   if (event.target.closest('#take-png') && isLate()) {
     event.preventDefault();
@@ -30,6 +48,7 @@ element.addEventListener('click', async (event) => {
   }
   const button = event.target.closest('button');
   if (!button) return;
+  if (button.id === 'take-share') return share();
   if (button.id === 'take-python') {
     await waitForView();
     return element.querySelector('dialog').showModal();

@@ -39,6 +39,8 @@ def draw_export_menu(workspace: Workspace, session: Session) -> str:
     line = f'<p class="ll-note" role="status" hidden>{lacks}</p>' if lacks else ""
     return (
         f"{draw_view_mark(session)}"
+        f'<button class="ll-button" id="take-share" title="Give the picture and the address of this view to another '
+        f'program of this device." hidden>Share</button>'
         f'<a class="ll-button" id="take-png" download="{file}" href="data:image/png;base64,{data}" '
         f'title="The result, exact, with its recipe inside: drop it on the page to come back here.">PNG with recipe</a>'
         f'<button class="ll-button" id="take-link" title="{lacks or "Copy the address of this view."}">Link</button>'

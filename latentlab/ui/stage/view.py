@@ -52,12 +52,14 @@ def draw_stage(workspace: Workspace, session: Session) -> str:
         draw_card(
             f"error × {DIFFERENCE_GAIN}",
             amplify_difference(clean.image[0], source),
-            f"l2 {measure_rebuild_distance(clean, source):.2f} · |rebuilt − input|",
+            f"l2 {measure_rebuild_distance(clean, source):.2f}<br>|rebuilt − input|",
+            raw=True,
         ),
         draw_card(
             f"change × {DIFFERENCE_GAIN}",
             amplify_difference(done.image[0], source),
-            f"l2 {done.distance:.2f} · |result − input|",
+            f"l2 {done.distance:.2f}<br>|result − input|",
+            raw=True,
         ),
     ]
     readings = draw_class_bars(session, done) + draw_stage_numbers(session, clean)

@@ -43,6 +43,7 @@ from latentlab.ui.tabs.attack.figures import (
 )
 
 TITLE, KEY = "Attack", "attack"
+PURPOSE = "Let a move look for the picture that changes the classifier's mind, beside pixel PGD at the same distance."
 ATTACK_METHODS = [
     ("free settings", ""),
     ("Adversarial-LA", "adversarial-la"),

@@ -37,6 +37,7 @@ from latentlab.ui.tabs.run_board import RunBoard
 from latentlab.ui.tabs.train.tab import TRAINING_OFF_NOTE, require_session
 
 TITLE, KEY = "Audit", "audit"
+PURPOSE = "Try the move on hundreds of pictures: which labels it keeps, how far it may go, which pictures break."
 AUDIT_FRONT_KNOBS = ("images", "half", "keep")
 AUDIT_FOLDED_KNOBS = ("batch", "reach", "directions", "distance", "epochs", "seed")
 FIRST_IMAGES, FIRST_DIRECTED = 200, 50  # on the page: enough to see, soon enough to wait for

@@ -36,6 +36,7 @@ from latentlab.ui.tabs.train import run_list as pages
 from latentlab.ui.tabs.train.tab import TRAINING_OFF_NOTE, require_session
 
 TITLE, KEY = "Compare", "compare"
+PURPOSE = "Compare classifiers on the same pictures, with intervals."
 COMPARE_FRONT_KNOBS = ("images", "metrics")
 COMPARE_OWN_KNOBS = ("classifiers", "world", "space", "judge")
 FIRST_CHOSEN_COUNT = 2  # classifiers that are chosen at first

@@ -19,6 +19,7 @@ from latentlab.ui.stage.view import draw_note, spell_name
 from latentlab.ui.tabs.explain.view import EXPLAINER_LABELS, draw_explanation, draw_pending_maps
 
 TITLE, KEY = "Explain", "explain"
+PURPOSE = "See which pixels the classifier's answer hangs on, and what the move changed in that."
 PREDICTED_CHOICES = [("predicted of the original", CLASS_BEFORE), ("predicted of the moved", CLASS_AFTER)]
 EXPLAIN_SEEN_SCRIPT = "(seen, ...rest) => [Boolean(document.querySelector('#explain-view')?.offsetParent), ...rest]"
 FADE_SCRIPT = "(share) => { document.querySelector('#explain-view').style.setProperty('--ll-over', share); }"

@@ -16,6 +16,7 @@ from latentlab.ui.tabs.added_forms import build_added_forms
 from latentlab.ui.tabs.explore.direction_sliders import TermSliders, holds_local_direction, sum_terms
 
 TITLE, KEY = "Explore", "explore"
+PURPOSE = "Move one picture through a model's latent space, along named directions or at random."
 MODES = {"shift": "along directions", "noise": "random noise"}
 
 

@@ -14,6 +14,7 @@ from latentlab.ui.page_parts import Page, Painted
 from latentlab.ui.tabs.learn.view import draw_lessons
 
 TITLE, KEY = "Learn", "learn"
+PURPOSE = "Short lessons that ask what you expect before they compute the answer."
 
 
 def build_learn_tab(page: Page, tab: gr.Tab) -> None:

@@ -17,6 +17,7 @@ from latentlab.ui.tabs.map.controller import MapController, preview_point
 from latentlab.ui.tabs.map.widgets import place_map_widgets
 
 TITLE, KEY = "Map", "map"
+PURPOSE = "See where the moved picture lands among others, in the plane and in the full space."
 LOOK_SECONDS = 0.7  # between two looks
 MAP_SEEN_SCRIPT = "(seen, ...rest) => [Boolean(document.querySelector('#map-plot .ll-figure')?.offsetParent), ...rest]"
 

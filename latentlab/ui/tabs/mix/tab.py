@@ -23,6 +23,7 @@ from latentlab.ui.tabs.added_forms import build_added_forms
 from latentlab.ui.tabs.mix import pairing_view
 
 TITLE, KEY = "Mix", "mix"
+PURPOSE = "Mix a picture with another: a share of the way to it, or some parts of its code; one pair or many."
 MODES = {"mix": "part of the way", "swap": "borrow parts"}
 SET_KNOBS = {"partner", "weight", "alpha", "k", "candidates", "distinct"}  # knobs that choose among many partners
 PAIR_KNOBS = {setting.name for setting in list_settings(Mix)} - SET_KNOBS

@@ -26,6 +26,7 @@ from latentlab.ui.page_parts import Page, Painted
 from latentlab.ui.plotly_view import PlotlyView, encode_array
 
 TITLE, KEY = "Toy room", "toys"
+PURPOSE = "Mix points of the plane, where one sees at once which mixes leave the set."
 TOY_POINT_COUNT = 600
 AXIS_REACH = 1.7  # of the axes: all sets lie within
 MATCH_BATCH = Setting("k", int, 30, Knob("points in a batch of transport; 1 is mixup", 1, TOY_POINT_COUNT // 2))
@@ -33,7 +34,7 @@ TOYS_SEED = Setting("seed", int, 0, Knob("of the points and of every draw", 0, 1
 SHARE_LABELS = {"beta": "λ drawn evenly", "half": "λ = ½"}
 RULE_TITLES = {
     "mixup": "mixup: partners at random",
-    "k-mixup": "k-mixup: the nearest match of two batches",
+    "k-mixup": "k-mixup: batches of k, matched nearest",
     "random": "batches of k, matched at random",
 }
 TOYS_HINT = (

@@ -27,6 +27,7 @@ from latentlab.ui.tabs.train.form import RunFormWidgets
 from latentlab.ui.tabs.train.monitor import CurveView, RunMonitor, RunsView, draw_batch_preview
 
 TITLE, KEY = "Train", "train"
+PURPOSE = "Train a classifier for a minute with exactly this move, beside one without it."
 TRAINING_OFF_NOTE = "Training is switched off on this page. On a machine of your own, `latentlab app` has it."
 POLL_SECONDS = 1.0  # seconds
 FIRST_SMOOTHING = 0.6
