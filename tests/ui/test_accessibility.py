@@ -12,7 +12,7 @@ from ui.hand import caption
 pytestmark = pytest.mark.browser
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 RULES = "async () => (await axe.run(document, { resultTypes: ['violations'] })).violations"
-TABS = ("Explore", "Mix", "Attack", "Explain", "Map", "Audit", "Train", "Compare", "Toy room", "Learn")
+TABS = ("Explore", "Mix", "Attack", "Explain", "Map", "Audit", "Train", "Compare", "Toy room", "New world", "Learn")
 WHOLE = {
     "Attack": "#attack-verdict dl",
     "Explain": "#explain-view img",

@@ -24,6 +24,7 @@ from latentlab.ui.stage.view import draw_note
 from latentlab.ui.tabs.new_world.fits import FitsPart
 
 TITLE, KEY = "New world", "new-world"
+PURPOSE = "Make a world of your own pictures, and see first what is in them and how they would be cut."
 WORLDS_OFF_NOTE = "Worlds are not made on this page. On a machine of your own, `latentlab app` does it."
 NEW_WORLD_NOTE = (
     f"Drop a zip of folders, or pictures: {MAX_BODY_BYTES / 1e6:.0f} MB at a time, as often as you like. A folder is a "
