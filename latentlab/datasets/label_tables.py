@@ -102,7 +102,8 @@ def _parse_parquet(table: Path) -> list[dict[str, str]]:
         frame = pandas.read_parquet(table)
     except ImportError as error:
         raise UserError(f"Reading {table.name} needs pyarrow: `pip install pyarrow`, or save it as CSV.") from error
-    return [_make_plain(row) for row in frame.to_dict("records")]
+    filled = frame.astype(object).where(frame.notna(), "")  # what is missing, as in a CSV
+    return [_make_plain(row) for row in filled.to_dict("records")]
 
 
 def _make_plain(row: Mapping[Any, Any]) -> dict[str, str]:

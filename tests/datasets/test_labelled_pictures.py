@@ -110,12 +110,14 @@ def test_a_table_that_is_none(tmp_path: Path, text: str, says: str) -> None:
 
 def test_parquet_is_read_or_says_what_is_missing(tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas")
-    put_pictures(tmp_path, "a.png", "b.png")
+    put_pictures(tmp_path, "a.png", "b.png", "c.png")
+    table = pandas.DataFrame({"file": ["a.png", "b.png", "c.png"], "class": ["cat", "dog", None]})
     try:
-        pandas.DataFrame({"file": ["a.png", "b.png"], "class": ["cat", "dog"]}).to_parquet(tmp_path / "t.parquet")
+        table.to_parquet(tmp_path / "t.parquet")
     except ImportError:
         (tmp_path / "t.parquet").write_bytes(b"PAR1")
         with pytest.raises(UserError, match="pip install pyarrow"):
             collect_pictures(tmp_path, tmp_path / "t.parquet")
     else:
-        assert collect_pictures(tmp_path, tmp_path / "t.parquet").classes == ("cat", "dog")
+        found = collect_pictures(tmp_path, tmp_path / "t.parquet")
+        assert (found.classes, len(found.pictures)) == (("cat", "dog"), 2)
