@@ -71,9 +71,58 @@ async function draw() {
   try { plotly = await library(); } catch (error) { host.textContent = error.message; return; }
   if (mine !== turn) return;
   const figure = JSON.parse(props.value), { data, layout, config } = styled(figure);
+  if (figure.sprites) for (const trace of data) if (trace.customdata?.bdata) trace.marker = { ...trace.marker, size: 2 };
   pictures = figure.pictures;
+  showSprites(figure.sprites);
   await plotly.react(host, data, layout, config);
   if (!listening) { listening = true; listen(); }
+}
+
+// thumbnails in the place of points: one sheet for all, laid over the points and following the axes
+const board = document.createElement('canvas'), sheets = new Map();
+let sheet = null, side = 0;
+async function showSprites(asked) {
+  const key = asked ? JSON.stringify(asked) : null;
+  if (key && !sheets.has(key)) sheets.set(key, server.look(asked).then(async (found) => {
+    const image = new Image();
+    image.src = found.src;
+    await image.decode();
+    return { image, columns: Math.ceil(Math.sqrt(asked.count)), rows: Math.ceil(asked.count / Math.ceil(Math.sqrt(asked.count))) };
+  }).catch(() => null));
+  sheet = key ? await sheets.get(key) : null;
+  if (!sheet) board.remove();
+  drawSprites();
+}
+function edge(marker, place) { // the colour of a point
+  if (typeof marker.color === 'string') return marker.color;
+  const share = Math.min(1, Math.max(0, (marker.color[place] - marker.cmin) / (marker.cmax - marker.cmin)));
+  const [low, middle, high] = marker.colorscale.map(([, colour]) => colour);
+  return share < 0.5 ? `color-mix(in srgb, ${middle} ${200 * share}%, ${low})` : `color-mix(in srgb, ${high} ${200 * share - 100}%, ${middle})`;
+}
+function drawSprites() {
+  const { _fullLayout: full, _fullData: data } = host, below = host.querySelector('.gl-container');
+  if (!sheet || !full?.xaxis || !below) return;
+  if (board.parentElement !== below) { below.prepend(board); board.className = 'll-sprites'; }
+  const { width, height } = full, grain = devicePixelRatio, pen = board.getContext('2d'), { xaxis, yaxis } = full;
+  board.width = width * grain; board.height = height * grain;
+  pen.scale(grain, grain);
+  pen.beginPath(); pen.rect(xaxis._offset, yaxis._offset, xaxis._length, yaxis._length); pen.clip();
+  const seen = [];
+  for (const trace of data) {
+    if (trace.visible !== true || typeof trace.customdata?.[0] !== 'number') continue;
+    for (let k = 0; k < trace.x.length; k++) {
+      const x = xaxis._offset + xaxis.d2p(trace.x[k]), y = yaxis._offset + yaxis.d2p(trace.y[k]);
+      if (x > -40 && y > -40 && x < width + 40 && y < height + 40) seen.push([x, y, trace.customdata[k], edge(trace.marker, k)]);
+    }
+  }
+  side = Math.max(14, Math.min(48, 0.55 * Math.sqrt(width * height / (seen.length || 1))));
+  const wide = sheet.image.width / sheet.columns, high = sheet.image.height / sheet.rows, tall = side * high / wide;
+  pen.imageSmoothingEnabled = side < wide;
+  for (const [x, y, row, colour] of seen) {
+    pen.fillStyle = colour;
+    pen.fillRect(x - side / 2 - 1.5, y - tall / 2 - 1.5, side + 3, tall + 3);
+    pen.drawImage(sheet.image, (row % sheet.columns) * wide, Math.floor(row / sheet.columns) * high, wide, high, x - side / 2, y - tall / 2, side, tall);
+  }
 }
 
 // what a hand chooses
@@ -88,6 +137,7 @@ function listen() {
   host.on('plotly_deselect', () => trigger('clear', { index: [], value: null }));
   host.on('plotly_hover', (event) => hover(event.points[0], event.event));
   host.on('plotly_unhover', hide);
+  for (const moved of ['plotly_afterplot', 'plotly_relayouting', 'plotly_restyle']) host.on(moved, () => requestAnimationFrame(drawSprites));
 }
 
 // a lasso of our own: Plotly's draws all points anew at every step of the hand, which is slow where they are many

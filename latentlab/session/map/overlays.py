@@ -14,7 +14,7 @@ from latentlab import embeddings
 from latentlab.chance import draw_permutation, make_generator
 from latentlab.errors import UserError
 from latentlab.operators import LatentOperator, match_points
-from latentlab.projections import find_nearest
+from latentlab.projections import NearestPoints, find_nearest
 from latentlab.session.actions import apply_moves, put_batch_on_device, rebuild_input
 from latentlab.session.map.coloring import number_true_classes
 from latentlab.session.map.layout import EmbeddedPoints
@@ -24,6 +24,7 @@ from latentlab.session.state import Session
 from latentlab.types import Batch, Flat, Images
 
 MAX_MOVED = 64  # images that are moved at once
+NEAREST_SHOWN = 8  # neighbours of the workbench's picture
 UNSELECTED_MOVED = 24  # of the first of the map, where nothing is selected
 
 
@@ -207,3 +208,8 @@ def select_lasso(session: Session, plan: MapPlan, rows: Sequence[int], second: b
     now = tuple(sorted(set(rows)))
     held = replace(held, others=now) if second else replace(held, rows=now)
     return replace(session, selection=held, notice="")
+
+
+def find_nearest_points(here: PointPath, ground: EmbeddedPoints) -> NearestPoints:
+    """Find the map's points nearest to the workbench's input and to its result, in the full space."""
+    return find_nearest(here.points[[0, -1]], ground.points, min(NEAREST_SHOWN, len(ground.points)))

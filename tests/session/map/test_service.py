@@ -17,9 +17,17 @@ from latentlab.operators import Noise
 from latentlab.projections import PCA, PaCMAP
 from latentlab.session import Session, Workspace, apply_move, choose_networks, open_world
 from latentlab.session.map.coloring import Colouring
-from latentlab.session.map.overlays import match_two_sets, move_selection, select_lasso, trace_paths
+from latentlab.session.map.overlays import (
+    find_nearest_points,
+    match_two_sets,
+    move_selection,
+    select_lasso,
+    trace_paths,
+    trace_workbench,
+)
 from latentlab.session.map.plan import MapPlan, choose_first_plan
 from latentlab.session.map.service import MapMaker
+from latentlab.session.map.sprite import draw_sprite_sheet
 from latentlab.store import Store
 
 
@@ -185,3 +193,23 @@ def test_a_path_begins_at_the_first_mark_and_knows_its_distances(atlas: MapMaker
     (way,) = trace_paths(atlas, session, plan, await_map(atlas, plan).ground)
     assert len(way.words) == len(way.points) == len(way.near) == 7
     assert way.words[0] == "σ -3"
+
+
+def test_each_picture_is_on_the_sheet_in_the_place_of_its_row(atlas: MapMaker) -> None:
+    plan = plan_of(count=10)
+    sheet, (images, _) = draw_sprite_sheet(atlas, plan), atlas.load_images(plan, plan.row_range)
+    assert sheet.shape == (3, 3 * 32, 4 * 32)  # ten pictures in four columns
+    for row, picture in enumerate(images):
+        top, left = 32 * (row // 4), 32 * (row % 4)
+        assert torch.equal(sheet[:, top : top + 32, left : left + 32], picture)
+
+
+def test_the_nearest_points_are_those_of_all_distances_in_the_full_space(atlas: MapMaker, session: Session) -> None:
+    ground = await_map(atlas, plan_of()).ground
+    here = trace_workbench(atlas, session, plan_of(), ground)
+    assert here is not None
+    found = find_nearest_points(here, ground)
+    for point, rows, distances in zip(here.points[[0, -1]], found.rows, found.distances, strict=True):
+        every = (ground.points - point).norm(dim=1)
+        assert torch.allclose(every[rows], distances, atol=1e-3)
+        assert torch.allclose(every.sort().values[: len(rows)], distances, atol=1e-3)

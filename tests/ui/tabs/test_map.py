@@ -24,6 +24,11 @@ from latentlab.ui.tabs.map.figure import draw_line_segments, find_point_rows, gr
 from latentlab.ui.tabs.toys.tab import draw_toy_panels
 
 PLOT = "document.querySelector('#map-plot .ll-figure')"
+INK = (
+    f"(() => {{ const p = {PLOT}, t = p._fullData[0], l = p._fullLayout, g = devicePixelRatio;"
+    " const x = l.xaxis._offset + l.xaxis.d2p(t.x[0]), y = l.yaxis._offset + l.yaxis.d2p(t.y[0]);"
+    " return p.querySelector('.ll-sprites').getContext('2d').getImageData(x * g, y * g, 1, 1).data[3]; })()"
+)  # how much lies on the sheet's canvas at the first point
 
 
 def told(index: Any) -> Any:
@@ -197,6 +202,19 @@ def test_a_point_becomes_the_picture_and_a_lasso_the_selection(view: Page) -> No
     view.wait_for_function("document.querySelector('#map-plot .ll-figure-tip').innerText.includes('digits test')")
     view.mouse.click(place[0], place[1])
     view.wait_for_function("document.querySelector('.ll-slot[data-key=input]').innerText.includes('digits test')")
+    view.wait_for_selector("#map-plot canvas.ll-sprites", state="attached")
+    assert view.evaluate(INK) > 0  # a thumbnail stands where the point is
+    view.locator("#map-nearest .ll-jump").nth(1).click()
+    nearest = view.locator("#map-nearest figcaption span").nth(1).inner_text()
+    view.wait_for_function(
+        "word => document.querySelector('.ll-slot[data-key=input]').innerText.includes(word)", arg=nearest
+    )
+    whole = view.evaluate(f"{PLOT}._fullLayout.xaxis.range")
+    view.locator("#map-plot .ll-figure").focus()
+    view.keyboard.press("+")
+    view.wait_for_function(f"whole => {PLOT}._fullLayout.xaxis.range[0] !== whole[0]", arg=whole)
+    view.locator("#map-all").click()
+    view.wait_for_function(f"whole => Math.abs({PLOT}._fullLayout.xaxis.range[0] - whole[0]) < 1e-6", arg=whole)
     lasso(view, 0.05, 0.05, 0.95, 0.95)
     view.wait_for_function(f"{PLOT}._fullData.some(t => t.name.startsWith('selection'))")
     view.locator("#map-overlay-mode").get_by_text("move on many").click()
@@ -204,3 +222,5 @@ def test_a_point_becomes_the_picture_and_a_lasso_the_selection(view: Page) -> No
     assert "moved" in view.locator("#map-numbers").inner_text()
     view.locator("#map-clear").click()
     view.wait_for_function(f"!{PLOT}._fullData.some(t => t.name.startsWith('selection'))")
+    view.locator("#map-pictures").get_by_text("pictures").click()
+    view.wait_for_selector("#map-plot canvas.ll-sprites", state="detached")

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from latentlab import session as verbs
 from latentlab.errors import UserError
-from latentlab.projections import PCA, Projection
-from latentlab.session import INDEX_SETTING, Selection, Session, Workspace
+from latentlab.projections import PCA, NearestPoints, Projection
+from latentlab.session import Selection, Session, Workspace
 from latentlab.session.actions import require_choice
 from latentlab.session.map import overlays as drifts
 from latentlab.session.map.coloring import COLOURING_KINDS, Colouring
@@ -20,9 +20,9 @@ from latentlab.session.map.overlays import PointPath
 from latentlab.session.map.plan import MAP_SIZES, MapPlan, choose_first_plan, find_point_picture
 from latentlab.session.map.service import MapMaker, MapState
 from latentlab.session.mixing import has_data
-from latentlab.ui.html import encode_png_uri, escape_text
+from latentlab.ui.html import escape_text
 from latentlab.ui.page_parts import Page, Painted
-from latentlab.ui.stage.view import draw_note, shorten_model_name, spell_name
+from latentlab.ui.stage.view import draw_note, shorten_model_name
 from latentlab.ui.tabs.map import figure, summary
 from latentlab.ui.tabs.map.widgets import OVERLAY_LABELS, PICTURE_SOURCES, MapWidgets
 
@@ -38,6 +38,7 @@ class MapRequest:
     shade: Colouring
     overlay: str
     bits: bool
+    pictures: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +60,7 @@ class ComputedOverlay:
     here: PointPath | None = None
     overlay: figure.Overlay = None
     why: str = ""
+    nearest: NearestPoints | None = None  # to the workbench's input and result
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,10 +84,11 @@ class MapController:
     ) -> tuple[MapRequest, str]:
         """Return the controls' wish and a line about it; at the first look at a world it is its first map."""
         tool, bits = self.read_projection(controls), bool(controls["bits"])
+        pictures = bool(controls["pictures"])
         if view is None or view.asked.plan.world != session.world:
             plan, line = choose_first_plan(self.atlas.workspace, session)
             return MapRequest(
-                plan, tool, choose_first_shade(self.atlas.workspace, plan, session), "nothing", bits
+                plan, tool, choose_first_shade(self.atlas.workspace, plan, session), "nothing", bits, pictures
             ), line
         source, count, kind = controls["source"], controls["count"], controls["shade"]
         if source is None or count is None:  # the first map's choices are still on their way to the controls
@@ -96,7 +99,7 @@ class MapController:
         shade = Colouring(kind, classifier, (controls["detail"] or "") if kind == "attribute" else "")
         self.check_request(plan, shade)
         overlay = controls["overlay"] if controls["overlay"] in OVERLAY_LABELS else "nothing"
-        return MapRequest(plan, tool, shade, overlay, bits), line
+        return MapRequest(plan, tool, shade, overlay, bits, pictures), line
 
     def read_projection(self, controls: Mapping[str, Any]) -> Projection:
         """Return the projection in the hand's method, for a plane or a room."""
@@ -145,6 +148,7 @@ class MapController:
             parts.cancel: gr.update(interactive=bool(sight.pending)),
             parts.note: draw_note(sight.why or top.why or line),
             parts.numbers: summary.draw_map_numbers(sight, top.here, top.overlay),
+            parts.nearest: summary.draw_nearest(self.atlas, asked.plan, top.nearest),
             parts.due: write_overlay_key(asked, session) if sight.ground is not None else "",
             **(self.reset_controls(session, asked) if fresh else {}),
         }
@@ -154,10 +158,12 @@ class MapController:
         asked, sight, top = look.asked, look.sight, look.top
         if sight.layout is None:
             return {self.widgets.view: MapView(asked, (), view.rows if view else (), look.line)}
-        drawn = (asked.plan, *sight.drawn_parts, session.selection, top.here, top.overlay)
+        drawn = (asked.plan, *sight.drawn_parts, session.selection, top.here, top.overlay, asked.pictures)
         if view is not None and drawn == view.drawn:
             return {self.widgets.view: MapView(asked, drawn, view.rows, look.line)}
-        picture, rows = figure.draw_map_figure(sight, asked.plan, session.selection, top.here, top.overlay)
+        picture, rows = figure.draw_map_figure(
+            sight, asked.plan, session.selection, top.here, top.overlay, asked.pictures
+        )
         return {self.widgets.view: MapView(asked, drawn, tuple(rows), look.line), self.widgets.figure: picture}
 
     def reset_controls(self, session: Session, asked: MapRequest) -> Painted:
@@ -196,7 +202,8 @@ class MapController:
                     laid = drifts.match_two_sets(session, asked.plan, ground)
         except UserError as error:
             why = str(error)
-        return {self.widgets.extra: ComputedOverlay(asked.plan, wanted, here, laid, why)}
+        nearest = drifts.find_nearest_points(here, ground) if here is not None else None
+        return {self.widgets.extra: ComputedOverlay(asked.plan, wanted, here, laid, why, nearest)}
 
     def cancel_work(self, view: MapView | None) -> Painted:
         if view is not None:
@@ -210,6 +217,14 @@ class MapController:
             return session
         return verbs.place_picture(
             self.atlas.workspace, session, find_point_picture(self.atlas.workspace, view.asked.plan, rows[0])
+        )
+
+    def take_nearest(self, session: Session, key: str, view: MapView | None) -> Session:
+        """Take the picture of one of the nearest points to the workbench."""
+        if view is None or not key[:9].isdecimal():
+            return session
+        return verbs.place_picture(
+            self.atlas.workspace, session, find_point_picture(self.atlas.workspace, view.asked.plan, int(key[:9]))
         )
 
     def lasso_points(
@@ -269,16 +284,3 @@ def write_overlay_key(asked: MapRequest, session: Session) -> str:
     attack = id(session.trace) if session.trace else 0
     held = hash(session.selection) if asked.overlay in ("moves", "pairs") else 0
     return f"{asked.plan} {asked.overlay} {asked.bits} {session.model} {session.seed} {pictures} {attack} {held}"
-
-
-def preview_point(page: Page, asked: Any) -> dict[str, str] | None:
-    """Return the picture of a point under the hand; None where the question makes no sense."""
-    if not isinstance(asked, dict) or asked.get("world") not in page.workspace.store.worlds:
-        return None
-    try:
-        plan = MapPlan(asked["world"], "", asked.get("source", "test"), MAP_SIZES[-1])
-        shown = find_point_picture(page.workspace, plan, INDEX_SETTING.check_value(asked.get("row")))
-    except UserError:
-        return None
-    labels = ", ".join(sorted(map(spell_name, shown.labels or ()))[:4])
-    return {"src": encode_png_uri(shown.image[0]), "text": " · ".join(filter(None, [labels, shown.origin]))}

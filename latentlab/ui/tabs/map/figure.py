@@ -16,6 +16,7 @@ from latentlab.session.map.layout import Layout
 from latentlab.session.map.overlays import MovedPoints, PointPairs, PointPath
 from latentlab.session.map.plan import MapPlan
 from latentlab.session.map.service import MapState
+from latentlab.session.map.sprite import MAX_SPRITES
 from latentlab.ui.html import encode_png_uri
 from latentlab.ui.plotly_view import encode_array
 from latentlab.ui.stage.view import spell_name
@@ -59,9 +60,14 @@ def find_point_rows(shown: Sequence[Tensor], points: Sequence[tuple[int, int]]) 
 
 
 def draw_map_figure(
-    sight: MapState, plan: MapPlan, selection: Selection, here: PointPath | None, overlay: Overlay
+    sight: MapState,
+    plan: MapPlan,
+    selection: Selection,
+    here: PointPath | None,
+    overlay: Overlay,
+    pictures: bool = True,
 ) -> tuple[MapFigure, list[Tensor]]:
-    """Return the figure, and the rows of its first curves."""
+    """Return the figure, and the rows of its first curves; `pictures` shows thumbnails in the place of points."""
     assert sight.layout is not None
     layout, places = sight.layout, sight.layout.plane_points
     curves = group_points(sight.values, len(places))
@@ -71,13 +77,32 @@ def draw_map_figure(
         + draw_overlay(layout, places, overlay)
         + draw_workbench_trail(layout, here)
     )
+    names = {"annotations": write_group_names(curves, places)}
     shown = {
         "data": [adapt_trace(trace, places.shape[1]) for trace in data],
-        "layout": lay_out_map(plan, layout, named=sum(bool(trace.get("showlegend", True)) for trace in data) > 1),
+        "layout": names | lay_out_map(plan, layout, sum(bool(trace.get("showlegend", True)) for trace in data) > 1),
         "config": {"scrollZoom": True},
         "pictures": {"world": plan.world, "source": plan.source},
+        "sprites": describe_sprites(plan) if pictures and places.shape[1] == 2 else None,
     }
     return shown, [curve.rows for curve in curves]
+
+
+def describe_sprites(plan: MapPlan) -> dict[str, Any] | None:
+    """Say which sheet of thumbnails belongs to the plan; none where there are too many points."""
+    if plan.count > MAX_SPRITES:
+        return None
+    return {"world": plan.world, "source": plan.source, "space": plan.space, "count": plan.count}
+
+
+def write_group_names(curves: Sequence[PointGroup], places: Tensor) -> list[MapFigure]:
+    """Write each group's name at the median of its points, where the groups are many and a plane shows them."""
+    if len(curves) < 3 or places.shape[1] != 2:
+        return []
+    look = {"showarrow": False, "bgcolor": "var(--ll-ground)", "opacity": 0.85, "borderpad": 2, "font": {"size": 14}}
+    middles = [places[curve.rows].median(0).values.tolist() for curve in curves]
+    names = [f"<b>{escape_label(curve.name)}</b>" for curve in curves]
+    return [{**look, "x": x, "y": y, "text": name} for (x, y), name in zip(middles, names, strict=True)]
 
 
 def lay_out_map(plan: MapPlan, layout: Layout, named: bool) -> MapFigure:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from latentlab.projections import ProjectionQuality
+from torch import Tensor
+
+from latentlab.projections import NearestPoints, ProjectionQuality
 from latentlab.session.map.layout import EmbeddedPoints
 from latentlab.session.map.overlays import MovedPoints, PointPairs, PointPath
-from latentlab.session.map.service import MapState
-from latentlab.ui.html import draw_term, escape_text, join_html
+from latentlab.session.map.plan import MapPlan
+from latentlab.session.map.service import MapMaker, MapState
+from latentlab.ui.html import draw_image, draw_term, escape_text, join_html
 from latentlab.ui.stage.view import format_bits
 from latentlab.ui.tabs.map.figure import Overlay, format_map_distance
 
@@ -100,3 +103,25 @@ def describe_farthest_mark(way: PointPath) -> str:
     place = int(way.near.argmax())
     most = f"at most {format_map_distance(way.near[place])} at {way.words[place]}"
     return f"distance to the nearest real one along it, {most}"
+
+
+def draw_nearest(map_maker: MapMaker, plan: MapPlan, nearest: NearestPoints | None) -> str:
+    """Draw the pictures nearest to the workbench's input and to its result, each with its distance."""
+    if nearest is None:
+        return ""
+    return join_html(
+        f'<h3 class="ll-heading">nearest to the {word} in the full space</h3>'
+        f'<div class="ll-film">{draw_nearest_row(map_maker, plan, rows.tolist(), distances)}</div>'
+        for word, rows, distances in zip(("input", "result"), nearest.rows, nearest.distances, strict=True)
+    )
+
+
+def draw_nearest_row(map_maker: MapMaker, plan: MapPlan, rows: list[int], distances: Tensor) -> str:
+    """Draw one row of neighbours; a click takes the picture."""
+    images, _ = map_maker.load_images(plan, rows)
+    return join_html(
+        f'<figure class="ll-tile"><button class="ll-jump" data-key="{row}" title="Take this picture.">'
+        f"{draw_image(picture, f'{plan.source} {row}')}</button>"
+        f"<figcaption><b>{format_map_distance(far)}</b><span>{plan.source} {row}</span></figcaption></figure>"
+        for row, far, picture in zip(rows, distances, images, strict=True)
+    )

@@ -10,10 +10,12 @@ import gradio as gr
 
 from latentlab.session.map.service import MapMaker
 from latentlab.ui import plotly_view
+from latentlab.ui.components import read_event_key
 from latentlab.ui.events import FREE_LANE, NO_LANE, Reads, connect_action, connect_events, list_widgets
 from latentlab.ui.form import list_input_events
 from latentlab.ui.page_parts import Page
-from latentlab.ui.tabs.map.controller import MapController, preview_point
+from latentlab.ui.tabs.map.controller import MapController
+from latentlab.ui.tabs.map.pictures import preview_point
 from latentlab.ui.tabs.map.widgets import place_map_widgets
 
 TITLE, KEY = "Map", "map"
@@ -26,7 +28,7 @@ def build_map_tab(page: Page, tab: gr.Tab) -> None:
     """Build the tab: widgets come first, events last."""
     workspace = page.workspace
     atlas = MapMaker(workspace, locate_projection_cache())
-    parts = place_map_widgets(lambda asked: preview_point(page, asked))
+    parts = place_map_widgets(lambda asked: preview_point(page, atlas, asked))
     timer, seen = gr.Timer(LOOK_SECONDS), gr.Checkbox(False, visible=False)
 
     controller, view = MapController(page, atlas, parts), {"view": parts.view}
@@ -42,6 +44,9 @@ def build_map_tab(page: Page, tab: gr.Tab) -> None:
     read_points = plotly_view.read_event_points
     connect_action(
         page, [parts.figure.click], controller.take_point, view, parts.note, page.picture_follower, read_points
+    )
+    connect_action(
+        page, [parts.nearest.pick], controller.take_nearest, view, parts.note, page.picture_follower, read_event_key
     )
     lasso = {**view, "target": parts.target}
     connect_action(page, [parts.figure.select], controller.lasso_points, lasso, parts.note, event=read_points)

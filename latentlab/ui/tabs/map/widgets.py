@@ -11,7 +11,8 @@ import gradio as gr
 from latentlab.projections import UMAP, PaCMAP
 from latentlab.session.map.coloring import COLOURING_KINDS
 from latentlab.session.map.plan import MAP_SIZES
-from latentlab.ui.events import Reads
+from latentlab.ui.components import make_choices
+from latentlab.ui.events import Reads, connect_script
 from latentlab.ui.form import Form, make_mode_choice
 from latentlab.ui.html import escape_text
 from latentlab.ui.page_parts import Widget
@@ -22,6 +23,9 @@ OVERLAY_LABELS = {"nothing": "nothing", "moves": "the move on many", "path": "th
 PROJECTION_LABELS = {"pca": "PCA", "pacmap": "PaCMAP", "umap": "UMAP"}
 LASSO_TARGETS = {"first": "selection", "second": "second set"}
 SPACE_HINT = "latents of a model, or the features of a classifier"
+WHOLE_SCRIPT = (
+    "() => document.querySelector('#map-plot .ll-figure').dispatchEvent(new KeyboardEvent('keydown', { key: '0' }))"
+)
 MAP_HINT = (
     "Click a point to take its picture. Draw around points to select them: every tab can use the selection. "
     "Two clicks in the open put it away. Legend entries switch classes off."
@@ -41,6 +45,7 @@ class MapWidgets:
     dims: gr.Radio
     overlay: gr.Radio
     bits: gr.Checkbox
+    pictures: gr.Checkbox
     pacmap: Form
     umap: Form
     target: gr.Radio
@@ -50,6 +55,7 @@ class MapWidgets:
     note: gr.HTML
     figure: PlotlyView
     numbers: gr.HTML
+    nearest: gr.HTML
     view: gr.State  # what the figure shows
     extra: gr.State  # what lies on top of it
     due: gr.State  # what must lie on top; its change starts the computing
@@ -67,6 +73,7 @@ class MapWidgets:
             "detail": self.detail,
             "overlay": self.overlay,
             "bits": self.bits,
+            "pictures": self.pictures,
             "pacmap": self.pacmap.widgets,
             "umap": self.umap.widgets,
         }
@@ -79,7 +86,7 @@ class MapWidgets:
     @property
     def outputs(self) -> list[Widget]:
         """Return all that a look at the map may paint."""
-        drawn = [self.view, self.figure, self.progress, self.cancel, self.note, self.numbers, self.due]
+        drawn = [self.view, self.figure, self.progress, self.cancel, self.note, self.numbers, self.nearest, self.due]
         return [*drawn, *self.following_controls]
 
 
@@ -96,6 +103,8 @@ def place_map_widgets(preview: Callable[[Any], dict[str, str] | None]) -> MapWid
             make_mode_choice(PROJECTION_LABELS, "map"),
             make_mode_choice({"2": "2-D", "3": "3-D"}, "map-dims"),
         )
+        pictures = gr.Checkbox(True, label="pictures", elem_id="map-pictures", container=False)
+        whole = gr.Button("Show all", elem_id="map-all", size="sm")
         progress = gr.HTML(elem_id="map-progress")
         cancel = gr.Button("Cancel", elem_id="map-cancel", size="sm", interactive=False)
     note = gr.HTML(elem_id="map-note")
@@ -106,12 +115,14 @@ def place_map_widgets(preview: Callable[[Any], dict[str, str] | None]) -> MapWid
         overlay = make_mode_choice(OVERLAY_LABELS, "map-overlay")
         bits = gr.Checkbox(False, label="with bits/dim", elem_id="map-bits", container=False)
     numbers = gr.HTML(elem_id="map-numbers")
+    nearest = make_choices(elem_id="map-nearest")
     gr.HTML(f'<p class="ll-quiet">{escape_text(MAP_HINT)}</p>')
     with gr.Accordion("Knobs of the projection", open=False, elem_id="map-knobs"):
         with gr.Row(elem_classes="ll-bank"):
             pacmap = Form(PaCMAP, skip={"dims"})
         with gr.Row(elem_classes="ll-bank"):
             umap = Form(UMAP, skip={"dims"})
+    connect_script(whole.click, WHOLE_SCRIPT)
     return MapWidgets(
         space=space,
         source=source,
@@ -122,6 +133,7 @@ def place_map_widgets(preview: Callable[[Any], dict[str, str] | None]) -> MapWid
         dims=dims,
         overlay=overlay,
         bits=bits,
+        pictures=pictures,
         pacmap=pacmap,
         umap=umap,
         target=target,
@@ -131,6 +143,7 @@ def place_map_widgets(preview: Callable[[Any], dict[str, str] | None]) -> MapWid
         note=note,
         figure=figure,
         numbers=numbers,
+        nearest=nearest,
         view=gr.State(None),
         extra=gr.State(None),
         due=gr.State(""),
