@@ -162,7 +162,7 @@ def test_a_real_run_that_cannot_begin_says_why(real: Any, wait: Any) -> None:
 def test_a_real_fit_ends_as_a_network_with_its_sheet(real: Any, small_world: Path, wait: Any) -> None:
     config = {"world": "digits", "kind": "vae", "minutes": 0.02}
     id = real.submit_run("fit", config, "quick", ALICE).id
-    ended = wait(lambda: not (seen := real.find_run(id, ALICE)).is_active and seen, 180)
+    ended = wait(lambda: not (seen := real.find_run(id, ALICE)).is_active and seen, 600)
     assert ended.state == "finished", (ended.cause, real.read_log(id, ALICE))
     assert (real.path / id / layout.SHEET_FILE).exists()
     assert f"run-{id}" in Store(small_world, "cpu", real.path).list_models("digits")
