@@ -23,5 +23,6 @@ function choose(dark) { root.classList.toggle('dark', dark); draw(); }
 const system = matchMedia('(prefers-color-scheme: dark)');
 system.addEventListener('change', (event) => choose(event.matches));
 document.getElementById('theme').addEventListener('click', () => choose(!root.classList.contains('dark')));
+/* global sortTables -- of sort_table.js, which is loaded first */
 sortTables(document);
 choose(system.matches);

@@ -1,3 +1,4 @@
+/* exported sortTables -- called by the script that is loaded with this one */
 // Tables inside an element sort by the head that is clicked, or chosen by Enter or Space.
 function sortTables(element) {
   const sort = (head) => {
