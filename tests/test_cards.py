@@ -14,7 +14,7 @@ from torch import Tensor
 from latentlab import datasets, models
 from latentlab.evaluation import CardFigure, evaluate_checkpoint
 from latentlab.judges import find_borrowed_classifiers, list_judges
-from latentlab.models import Glow, StyleGAN2
+from latentlab.models import Glow, SpatialStyleGAN2, StyleGAN2
 from latentlab.training import scores
 
 SHIPPED = {path.stem: models.read_card(path) for path in sorted(CHECKPOINTS.glob("*.safetensors"))}
@@ -55,7 +55,7 @@ def test_a_card_agrees_on_fewer_images(name: str) -> None:
         worst = scores.measure_round_trip(network, world, 200).max().item()
         assert CardFigure("round trip", card.scores["round trip"], worst).agrees
     else:
-        assert isinstance(network, StyleGAN2)
+        assert isinstance(network, StyleGAN2 | SpatialStyleGAN2)
         whole = scores.measure_rebuilding(network, world, 256).mean().item()
         assert CardFigure("PSNR", card.scores["PSNR"], whole).agrees
         assert near(scores.measure_refinement(network, world, 8), card.scores["PSNR after 100 steps"])

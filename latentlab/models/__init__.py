@@ -24,11 +24,13 @@ from latentlab.models.glow.flow import Glow
 from latentlab.models.glow.inference import FoldedGlow
 from latentlab.models.inference_form import make_fast_form
 from latentlab.models.kinds import KINDS, list_stored_kinds
+from latentlab.models.map_autoencoder import MapAutoencoder
 from latentlab.models.modules import use_channels_last
 from latentlab.models.network_probe import probe_network
 from latentlab.models.pixels import Pixels
 from latentlab.models.spatial_vae import SpatialVAE
 from latentlab.models.stylegan2.generator import StyleGAN2
+from latentlab.models.stylegan2.spatial import SpatialStyleGAN2
 from latentlab.models.vae import MMDVAE
 from latentlab.types import DirectedModel
 from latentlab.untrusted import show_value
@@ -47,6 +49,7 @@ __all__ = [
     "ResNet18",
     "ResNet20",
     "SmallResNet",
+    "SpatialStyleGAN2",
     "SpatialVAE",
     "StyleGAN2",
     "construct_network",
@@ -68,7 +71,7 @@ def construct_network(kind: str, arguments: Mapping[str, Any]) -> Any:
 def save_network(path: Path, network: nn.Module, card: Card) -> None:
     """Save weights, directions and card in one file."""
     tensors = dict(network.state_dict())
-    if isinstance(network, SpatialVAE):  # its weights are of half precision already
+    if isinstance(network, MapAutoencoder):  # its weights are of half precision already
         tensors |= {name: weight.half() for name, weight in network.named_parameters()}
     tensors |= {DIRECTION_PREFIX + name: vector for name, vector in getattr(network, "directions", {}).items()}
     checkpoint.write_checkpoint(path, card, tensors)

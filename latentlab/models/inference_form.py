@@ -14,6 +14,7 @@ from latentlab.models.glow.inference import FoldedGlow
 from latentlab.models.precision import gains_from_bf16
 from latentlab.models.stylegan2.generator import StyleGAN2
 from latentlab.models.stylegan2.inference import fold_stylegan2
+from latentlab.models.stylegan2.spatial import SpatialStyleGAN2
 from latentlab.types import LatentModel
 
 
@@ -27,7 +28,7 @@ def make_fast_form(network: Any) -> Any:
     dtype = torch.bfloat16 if gains_from_bf16(weights[0].device.type) else torch.float32
     if isinstance(network, Glow):
         return FoldedGlow(network, dtype).to(weights[0].device).eval().requires_grad_(False)
-    if isinstance(network, StyleGAN2):
+    if isinstance(network, StyleGAN2 | SpatialStyleGAN2):
         return fold_stylegan2(network, dtype)
     classifies = isinstance(network, LabelledClassifier) and not isinstance(network, LatentModel)
     return FoldedClassifier(network, dtype) if classifies else network

@@ -16,6 +16,7 @@ from latentlab.models.glow.flow import Glow
 from latentlab.models.pixels import Pixels
 from latentlab.models.spatial_vae import SpatialVAE
 from latentlab.models.stylegan2.generator import StyleGAN2
+from latentlab.models.stylegan2.spatial import SpatialStyleGAN2
 from latentlab.models.vae import MMDVAE
 
 LazyPart = str | Callable[..., Any]  # itself, or "module:name" of what lies above this layer
@@ -54,6 +55,11 @@ def build_vae(**arguments: Any) -> MMDVAE | SpatialVAE:
     return SpatialVAE(**arguments) if "stride" in arguments else MMDVAE(**arguments)
 
 
+def build_stylegan2(**arguments: Any) -> StyleGAN2 | SpatialStyleGAN2:
+    """Build the published StyleGAN2, or the one that starts from a map, which alone has a stride."""
+    return SpatialStyleGAN2(**arguments) if "stride" in arguments else StyleGAN2(**arguments)
+
+
 KINDS: dict[str, ModelKind] = {
     "glow": ModelKind(
         Glow,
@@ -73,13 +79,13 @@ KINDS: dict[str, ModelKind] = {
         useful_images=40_000,
     ),
     "stylegan2": ModelKind(
-        StyleGAN2,
+        build_stylegan2,
         "StyleGAN2",
-        "StyleGAN2 in W+: one style vector a layer, coarse to fine; an encoder finds the image's.",
+        "StyleGAN2: an encoder finds styles, coarse to fine; those that learned to rebuild also have a map for content.",
         fitter="latentlab.training.fitters.stylegan2:StyleGAN2Fitter",
         scorer="latentlab.training.scores:score_generator",
         drawing_rank=3,
-        eye_fitter="latentlab.training.fitters.stylegan2:StyleGAN2Fitter",
+        eye_fitter="latentlab.training.fitters.spatial_stylegan2:SpatialStyleGAN2Fitter",
     ),
     "airbench": ModelKind(
         Airbench,

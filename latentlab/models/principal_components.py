@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Real
 from torch import Tensor
 
 from latentlab import chance
@@ -31,8 +31,11 @@ class PrincipalComponents:
 
 
 @torch.no_grad()
-def find_principal_components(images: UInt8[Tensor, "N C H W"], count: int, seed: int = 0) -> PrincipalComponents:
-    """Find them by subspace iteration: a covariance of all pixels of larger images would not fit."""
+def find_principal_components(images: Real[Tensor, "N C H W"], count: int, seed: int = 0) -> PrincipalComponents:
+    """Find those of images of 256 levels by subspace iteration.
+
+    A covariance of all pixels of larger images would not fit.
+    """
     flat = images.flatten(1).float() / 255
     mean = flat.mean(0)
     flat -= mean

@@ -1,57 +1,19 @@
-"""An MMD-VAE whose code is a small map: it starts as PCA, learns what no straight line can, and has a learned prior.
-
-A vector for a code forgets where things are; a map of a few channels keeps it (as in Esser et al. 2021, arXiv
-2012.09841). Principal components, turned so that each belongs to a place of the map, are the first encoder and decoder;
-convolutions beside them begin at zero. A flow over the map gives the standard coordinates.
-"""
+"""An MMD-VAE whose code is a small map, with a learned prior: deterministic, as the MMD-VAE of the paper."""
 
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from latentlab import chance
 from latentlab.models.code_flow import CodeFlow, CodeMap
+from latentlab.models.map_autoencoder import MapAutoencoder, ResidualBlock, make_zero_conv
 from latentlab.models.modules import use_channels_last
-from latentlab.models.principal_components import PrincipalComponents
 from latentlab.types import Images, ImageShape, Latents
 
-FeatureMaps = Float[Tensor, "B F h w"]
 
-
-class ResidualBlock(nn.Module):
-    """Two 3×3 convolutions beside a skip; the second starts at zero."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(width, width, 3, padding=1)
-        self.second = nn.Conv2d(width, width, 3, padding=1)
-        nn.init.zeros_(self.second.weight)
-
-    def forward(self, x: FeatureMaps) -> FeatureMaps:
-        return x + self.second(F.silu(self.first(F.silu(x))))
-
-
-def make_zero_conv(inputs: int, outputs: int) -> nn.Conv2d:
-    """Make a 3×3 convolution that gives nothing at first."""
-    layer = nn.Conv2d(inputs, outputs, 3, padding=1)
-    nn.init.zeros_(layer.weight)
-    assert layer.bias is not None
-    nn.init.zeros_(layer.bias)
-    return layer
-
-
-class SpatialVAE(nn.Module):
-    """Its code is `channels` × height / `stride` × width / `stride`; deterministic, as the MMD-VAE of the paper.
-
-    The straight lines work on images of a `pooled`-th of the size: large ones have little that is finer, and the
-    convolutions add it.
-    """
-
-    mixes_on_arc = True  # its coordinates are those of a flow over the codes
-    centre: Tensor
+class SpatialVAE(MapAutoencoder):
+    """One part, the whole map; convolutions at the map's size and at half the image's add to the lines."""
 
     def __init__(
         self,
@@ -66,24 +28,11 @@ class SpatialVAE(nn.Module):
         steps: int = 8,
         hidden: int = 256,
     ) -> None:
-        super().__init__()
-        colours, height, across = image_shape
-        self.image_shape: ImageShape = (colours, height, across)
-        self.shape = (channels, height // stride, across // stride)
-        self.pooled = pooled
-        pixels, size = colours * (height // pooled) * (across // pooled), channels * self.shape[1] * self.shape[2]
-        self.analysis, self.synthesis = nn.Linear(pixels, size, bias=False), nn.Linear(size, pixels, bias=False)
-        self.register_buffer("centre", torch.full((pixels,), 0.5))
-        self.fold, self.fold_pairs = nn.PixelUnshuffle(stride), nn.PixelUnshuffle(2)
-        seen = colours * stride**2 + channels
-        self.encoder = nn.Sequential(
-            nn.Conv2d(seen, width, 3, padding=1),
-            *(ResidualBlock(width) for _ in range(depth)),
-            nn.SiLU(),
-            make_zero_conv(width, channels),
-        )
+        super().__init__(image_shape, channels, stride, width, depth, pooled)
+        colours = self.image_shape[0]
+        self.fold_pairs = nn.PixelUnshuffle(2)
         self.coarse = nn.Sequential(
-            nn.Conv2d(seen, width, 3, padding=1),
+            nn.Conv2d(self.seen, width, 3, padding=1),
             *(ResidualBlock(width) for _ in range(depth)),
             nn.Conv2d(width, fine * (stride // 2) ** 2, 1),
             nn.PixelShuffle(stride // 2),
@@ -93,7 +42,6 @@ class SpatialVAE(nn.Module):
             *(ResidualBlock(fine) for _ in range(2)), nn.SiLU(), make_zero_conv(fine, 4 * colours), nn.PixelShuffle(2)
         )
         self.prior = CodeFlow(self.shape, levels, steps, hidden)
-        self.directions: dict[str, Tensor] = {}
         use_channels_last(self)
 
     def encode(self, images: Images) -> Latents:
@@ -105,54 +53,8 @@ class SpatialVAE(nn.Module):
     def sample(self, count: int, rng: torch.Generator) -> Latents:
         return Latents({"code": chance.draw_normal((count, len(self.prior.mean)), rng).to(self.prior.mean)})
 
-    def encode_raw(self, images: Images) -> CodeMap:
-        """Return the map of codes, before the prior: what straight lines say, and what the convolutions add."""
-        small = F.avg_pool2d(images, self.pooled) if self.pooled > 1 else images
-        line = self.analysis(small.flatten(1) - self.centre).view(-1, *self.shape)
-        return (line + self.encoder(torch.cat([self.fold(2 * images - 1), line], 1))).float()
-
     def decode_raw(self, raw: CodeMap) -> Images:
         """Return images that are not held to [0, 1], or what lies beyond would not learn."""
-        colours, height, across = self.image_shape
-        small = (self.synthesis(raw.flatten(1)) + self.centre).view(
-            -1, colours, height // self.pooled, across // self.pooled
-        )
-        line = F.interpolate(small, scale_factor=self.pooled, mode="bicubic") if self.pooled > 1 else small
+        line = self.draw_lines(raw)
         coarse = self.coarse(torch.cat([self.fold(2 * line - 1), raw], 1))
         return (line + self.fine(coarse + self.look(self.fold_pairs(2 * line - 1)))).float()
-
-    @torch.no_grad()
-    def start_from_components(self, components: PrincipalComponents) -> None:
-        """Make the code that of these components: white, and turned so that each coordinate belongs to its place."""
-        colours, height, across = self.image_shape
-        turned = rotate_to_places(components, (colours, height // self.pooled, across // self.pooled), self.shape)
-        self.centre.copy_(components.mean)
-        self.analysis.weight.copy_(turned @ (components.axes / components.deviations[:, None]))
-        self.synthesis.weight.copy_((turned @ (components.axes * components.deviations[:, None])).T)
-
-    @torch.no_grad()
-    def round_to_half(self) -> None:
-        """Round every weight to one that half precision has: files hold it in half the room, without a loss."""
-        for weight in self.parameters():
-            weight.copy_(weight.half())
-
-
-def rotate_to_places(
-    components: PrincipalComponents, image_shape: ImageShape, shape: tuple[int, int, int]
-) -> Float[Tensor, "D D"]:
-    """Return the rotation that brings the axes nearest to the first components of each patch, the orthogonal factor of
-    the polar decomposition (Löwdin).
-
-    A patch of the image is a place of the map.
-    """
-    (colours, height, across), (channels, rows, columns) = image_shape, shape
-    patch = height // rows, across // columns
-
-    def cut_patches(axes: Float[Tensor, "D P"]) -> Float[Tensor, "D Q L"]:
-        return F.unfold(axes.view(-1, colours, height, across), patch, stride=patch)
-
-    spread = cut_patches(components.axes * components.deviations[:, None]).transpose(1, 2).flatten(0, 1)
-    local = torch.linalg.eigh((spread.T @ spread).double())[1].flip(1)[:, :channels].to(spread)
-    overlap = torch.einsum("dql,qc->dcl", cut_patches(components.axes), local).flatten(1)
-    left, _, right = torch.linalg.svd(overlap.double())
-    return (left @ right).T.to(spread)

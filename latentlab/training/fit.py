@@ -12,7 +12,7 @@ from latentlab.models import Card, read_card
 from latentlab.models.kinds import KINDS, list_stored_kinds
 from latentlab.training import distributed
 from latentlab.training.fit_loop import FitPlan, NetworkFit, complete_fit
-from latentlab.training.fitters.projected_discriminator import load_eye
+from latentlab.training.fitters.eye import load_eye
 from latentlab.training.temperature import CalibratedFitter
 from latentlab.types import ImageShape
 
@@ -66,8 +66,7 @@ def fit(
     """Train `kind` on `world` within the budget, going on where a stopped fit was, and write the checkpoint.
 
     With `parent`, a checkpoint of the same shape, the fit starts from its weights. `eye`, a classifier of the same
-    world, helps a stylegan2 to see; a vae that has one has a map for a code, and rebuilt images are to look the same
-    to it.
+    world, makes a vae or a stylegan2 one whose code is a map, and rebuilt images are to look the same to it.
     """
     return complete_fit(prepare_fit(kind, world, out, minutes, steps, batch, seed, device, parent, eye))
 

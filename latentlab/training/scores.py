@@ -10,11 +10,13 @@ from torch import Tensor, nn
 
 from latentlab import chance
 from latentlab.datasets import Dataset
-from latentlab.models import MMDVAE, Glow, SpatialVAE, StyleGAN2
+from latentlab.models import MMDVAE, Glow, SpatialStyleGAN2, SpatialVAE, StyleGAN2
 from latentlab.training import distributed
 from latentlab.training.distributed import SINGLE_PROCESS, ProcessPlace
 from latentlab.training.temperature import measure_calibration_error
 from latentlab.types import Images, Nats
+
+Generator = StyleGAN2 | SpatialStyleGAN2
 
 
 def score_flow(network: Glow, world: Dataset, place: ProcessPlace = SINGLE_PROCESS) -> dict[str, float]:
@@ -31,7 +33,7 @@ def score_autoencoder(
     return {"PSNR": measure_rebuilding(network, world, 1000, place).mean().item()}
 
 
-def score_generator(network: StyleGAN2, world: Dataset, place: ProcessPlace = SINGLE_PROCESS) -> dict[str, float]:
+def score_generator(network: Generator, world: Dataset, place: ProcessPlace = SINGLE_PROCESS) -> dict[str, float]:
     """Rate what the encoder rebuilds of 256 test images; what optimisation makes of 32, since its steps take long."""
     return {
         "PSNR": measure_rebuilding(network, world, 256, place).mean().item(),
@@ -90,7 +92,7 @@ def measure_round_trip(network: Glow, world: Dataset, most: int, place: ProcessP
 
 
 def measure_rebuilding(
-    network: MMDVAE | SpatialVAE | StyleGAN2, world: Dataset, most: int, place: ProcessPlace = SINGLE_PROCESS
+    network: MMDVAE | SpatialVAE | Generator, world: Dataset, most: int, place: ProcessPlace = SINGLE_PROCESS
 ) -> Tensor:
     """Return the PSNR of each image and what its latents give back."""
 
@@ -100,7 +102,7 @@ def measure_rebuilding(
     return measure_images(rate_rebuilt, network, world, most, place)
 
 
-def measure_refinement(network: StyleGAN2, world: Dataset, most: int, place: ProcessPlace = SINGLE_PROCESS) -> Tensor:
+def measure_refinement(network: Generator, world: Dataset, most: int, place: ProcessPlace = SINGLE_PROCESS) -> Tensor:
     """Return the same after 100 steps of optimisation; few at a time, or there is nothing to share out."""
 
     def rate_refined(images: Images, rng: torch.Generator) -> Tensor:

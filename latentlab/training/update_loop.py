@@ -25,11 +25,15 @@ class Fitter(Protocol):
     """A `Fitter` knows how one kind of network learns from one world."""
 
     arguments: dict[str, Any]  # of the network's constructor
-    network: nn.Module  # what ships
     modules: nn.ModuleDict  # everything that learns, the network included
     optimisers: dict[str, Optimizer]
     batch: int  # images a step, unless the person says otherwise
     average: float  # decay of the moving average of the network's weights
+
+    @property
+    def network(self) -> nn.Module:
+        """What ships."""
+        ...
 
     def begin(self, images: Images) -> None:
         """Initialise from one batch what depends on the data."""

@@ -7,6 +7,7 @@ squares, from which the demodulation is one small product, and the sum of its bi
 from __future__ import annotations
 
 import copy
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,9 @@ from torch import Tensor, nn
 
 from latentlab.models.stylegan2.generator import StyleGAN2
 from latentlab.models.stylegan2.layers import RELU_GAIN, EqualLinear, Features, Style, StyledConv, blur_features
+from latentlab.models.stylegan2.spatial import SpatialStyleGAN2
+
+G = TypeVar("G", bound=StyleGAN2 | SpatialStyleGAN2)
 
 
 class FoldedStyledConv(nn.Module):
@@ -54,7 +58,7 @@ class FoldedStyledConv(nn.Module):
 
 
 @torch.no_grad()
-def fold_stylegan2(network: StyleGAN2, dtype: torch.dtype) -> StyleGAN2:
+def fold_stylegan2(network: G, dtype: torch.dtype) -> G:
     folded = copy.deepcopy(network).eval().requires_grad_(False)
     for place, layer in enumerate(network.convs):
         assert isinstance(layer, StyledConv)

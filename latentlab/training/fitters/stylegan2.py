@@ -3,7 +3,6 @@
 The generator answers the discriminator on drawn, mixed and rebuilt codes (non-saturating logistic loss, lazy R1, style
 mixing); the encoder learns to rebuild real images in pixels and in the discriminator's features, and to find the codes
 of generated ones. Real and drawn codes are crossed, so that parts of a real image's code can be swapped afterwards.
-A classifier of the world, where there is one, lends its eye: a second discriminator, and features to rebuild.
 """
 
 from __future__ import annotations
@@ -21,11 +20,7 @@ from latentlab.models.stylegan2.discriminator import Discriminator
 from latentlab.models.stylegan2.generator import StyleCodes, StyleGAN2
 from latentlab.training import distributed
 from latentlab.training.fitters.diffaugment import DiffAugment
-from latentlab.training.fitters.projected_discriminator import (
-    PatchLogits,
-    ProjectedDiscriminator,
-    compute_realness_loss,
-)
+from latentlab.training.fitters.map_autoencoder import compare_features
 from latentlab.training.schedule import flip_randomly
 from latentlab.types import Images
 
@@ -35,17 +30,9 @@ STYLEGAN2_SIZES: dict[str, dict[str, Any]] = {
     "faces": {"channels": (128, 128, 128, 64, 32), "style_dim": 128, "mapping_layers": 4},
 }
 ADAM_RATE = 2e-3
-EYE_RATE = 5e-4
 R1_WEIGHT, R1_EVERY = 2.0, 16  # penalty on |∇D|² for images in [-1, 1]
 STYLE_MIXING_SHARE = 0.5  # share of the drawn codes that change their style at some layer
-PIXEL_WEIGHT, FEATURE_WEIGHT, EYE_FEATURE_WEIGHT, LATENT_WEIGHT, PRIOR_WEIGHT, REBUILT_WEIGHT = (
-    10.0,
-    2.0,
-    2.0,
-    0.5,
-    0.02,
-    0.5,
-)
+PIXEL_WEIGHT, FEATURE_WEIGHT, LATENT_WEIGHT, PRIOR_WEIGHT, REBUILT_WEIGHT = 10.0, 2.0, 0.5, 0.02, 0.5
 MEASURE_EVERY = 64
 
 
@@ -69,7 +56,6 @@ class StyleGAN2Fitter:
         self.arguments: dict[str, Any] = {"image_shape": world.image_shape} | sizes | {"channels": channels}
         self.network = StyleGAN2(**self.arguments).to(device)
         self.discriminator = Discriminator(world.image_shape[0], channels).to(device)
-        self.eye: ProjectedDiscriminator | None = None
         self.mirrored = world.allows_mirroring
         self.augment = DiffAugment(colour=True)
         self.clock = StepCounter()
@@ -87,10 +73,6 @@ class StyleGAN2Fitter:
             "discriminator": torch.optim.Adam(self.discriminator.parameters(), **adam),
         }
 
-    def attach_eye(self, eye: ProjectedDiscriminator) -> None:
-        self.eye = self.modules["eye"] = eye
-        self.optimisers["eye"] = torch.optim.Adam(eye.parameters(), EYE_RATE, betas=(0.0, 0.99), fused=True)
-
     def begin(self, images: Images) -> None:
         self.network.measure_whitening(chance.make_generator(0), 1024)
 
@@ -100,9 +82,8 @@ class StyleGAN2Fitter:
         step = int(self.clock.step)
         if step % MEASURE_EVERY == 0:
             self.network.measure_whitening(chance.make_generator(0), 1024)
-        for name, optimiser in self.optimisers.items():
-            rate = EYE_RATE if name == "eye" else ADAM_RATE
-            optimiser.param_groups[0]["lr"] = rate * min(1.0, max(0.05, (1 - progress) / 0.2))
+        for optimiser in self.optimisers.values():
+            optimiser.param_groups[0]["lr"] = ADAM_RATE * min(1.0, max(0.05, (1 - progress) / 0.2))
         values, fakes, rebuilt = self._update_generator(images, rng)
         values |= self._update_discriminators(images, fakes, rebuilt, rng)
         if step % R1_EVERY == 0:
@@ -131,29 +112,16 @@ class StyleGAN2Fitter:
                 wanted = self.discriminator.trunk(target)
             fake, again = self._judge_both_kinds(features[-1], len(images))
             found = encoder(made[: len(images)].detach())
-            looked = self._compute_eye_terms(seen, target, len(images)) if self.eye else {}
-        terms = looked | {
+        terms = {
             "fool": compute_realness_loss(fake) + REBUILT_WEIGHT * compute_realness_loss(again),
             "pixels": PIXEL_WEIGHT * F.mse_loss(made[len(images) :], real),
-            "features": FEATURE_WEIGHT * _compare_features([f[len(images) :] for f in features], wanted),
+            "features": FEATURE_WEIGHT * compare_features([f[len(images) :] for f in features], wanted),
             "latent": LATENT_WEIGHT * F.mse_loss(found, network.whiten_codes(codes).detach()),
             "prior": PRIOR_WEIGHT * white.square().mean(),
         }
         self._take_step("network", torch.stack(list(terms.values())).sum())
         made = made.detach()
         return {name: term.item() for name, term in terms.items()}, made[: len(images)], made[len(images) :]
-
-    def _compute_eye_terms(self, seen: Images, target: Tensor, drawn: int) -> dict[str, Tensor]:
-        """Return the eye's losses of generated images, the drawn ones first; the rebuilt should look like `target`."""
-        assert self.eye is not None
-        maps = self.eye.requires_grad_(False).extract_maps(seen)
-        logits = self.eye.judge_maps(maps)
-        with torch.no_grad():
-            wanted = self.eye.extract_maps(target)
-        return {
-            "fool eye": compute_realness_loss(logits[:drawn]) + REBUILT_WEIGHT * compute_realness_loss(logits[drawn:]),
-            "seen": EYE_FEATURE_WEIGHT * _compare_features([m[drawn:] for m in maps], wanted),
-        }
 
     def _draw_codes(self, count: int, real: Tensor, rng: torch.Generator) -> StyleCodes:
         """Draw codes; some change to a second drawn style, and a quarter to a real image's, from some layer on."""
@@ -181,18 +149,9 @@ class StyleGAN2Fitter:
             features = self.discriminator.trunk(seen)[-1]
             real = self.discriminator.judge_features(features[: len(images)])
             fake, again = self._judge_both_kinds(features[len(images) :], len(fakes))
-            looks = self._judge_by_eye(seen).split([len(images), len(fakes), len(rebuilt)]) if self.eye else ()
         self._take_step("discriminator", _compute_discriminator_loss(real, fake, again))
-        if looks:
-            self._take_step("eye", _compute_discriminator_loss(*looks))
         self.augment.adapt_probability(real)
         return {"real": real.mean().item(), "fake": fake.mean().item(), "rebuilt": again.mean().item()}
-
-    def _judge_by_eye(self, seen: Images) -> PatchLogits:
-        assert self.eye is not None
-        with torch.no_grad():
-            maps = self.eye.requires_grad_(True).extract_maps(seen)
-        return self.eye.judge_maps(maps)
 
     def _penalise_slope(self, images: Images, rng: torch.Generator) -> None:
         """Take a step against the slope at real images: lazy R1 (Mescheder et al. 2018)."""
@@ -215,14 +174,13 @@ class StyleGAN2Fitter:
         network.measure_whitening(chance.make_generator(1))
 
 
+def compute_realness_loss(logits: Tensor) -> Tensor:
+    """Return what a generator wants of generated images, and a discriminator of real ones: softplus(−logit)."""
+    return F.softplus(-logits).mean()
+
+
 def _compute_discriminator_loss(real: Tensor, fake: Tensor, again: Tensor) -> Tensor:
     """Return the loss of a discriminator: real images are to be told from drawn and from rebuilt ones."""
     return compute_realness_loss(real) + (
         compute_realness_loss(-fake) + REBUILT_WEIGHT * compute_realness_loss(-again)
     ) / (1 + REBUILT_WEIGHT)
-
-
-def _compare_features(features: list[Tensor], wanted: list[Tensor]) -> Tensor:
-    """Return the mean square per scale, relative to what is wanted."""
-    pairs = zip(features, wanted, strict=True)
-    return torch.stack([F.mse_loss(a.float(), b.float()) / b.float().square().mean() for a, b in pairs]).mean()

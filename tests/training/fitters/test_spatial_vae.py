@@ -10,13 +10,9 @@ from latentlab import chance, datasets, models
 from latentlab.datasets import Split
 from latentlab.errors import UserError
 from latentlab.training.fit_loop import FitPlan, fit_network
-from latentlab.training.fitters.projected_discriminator import load_eye
-from latentlab.training.fitters.spatial_vae import (
-    SpatialVAEFitter,
-    compute_divergence,
-    estimate_mmd,
-    measure_discrepancy,
-)
+from latentlab.training.fitters.eye import load_eye
+from latentlab.training.fitters.map_autoencoder import compute_divergence, estimate_mmd, measure_discrepancy
+from latentlab.training.fitters.spatial_vae import SpatialVAEFitter
 
 EYE = Path("checkpoints/digits-resnet.safetensors")
 

@@ -4,9 +4,7 @@ import pytest
 import torch
 
 from latentlab import chance, datasets
-from latentlab.models import ResNet18, SmallResNet
 from latentlab.training.fitters.diffaugment import DiffAugment, cut_out_square, recolour_images, translate_images
-from latentlab.training.fitters.projected_discriminator import ProjectedDiscriminator
 from latentlab.training.fitters.stylegan2 import StyleGAN2Fitter
 
 
@@ -79,44 +77,3 @@ def test_probability_follows_the_overfitting():
     assert augment.p.item() == pytest.approx(0.01)
     augment.adapt_probability(-torch.ones(1000))
     assert augment.p.item() == pytest.approx(0)
-
-
-def eye() -> ProjectedDiscriminator:
-    torch.manual_seed(0)
-    return ProjectedDiscriminator(SmallResNet((3, 32, 32), tuple("0123456789"), widths=(8, 16, 24)))
-
-
-def test_the_eye_has_a_logit_for_each_place_and_leaves_its_classifier_alone():
-    looking, images = eye(), chance.draw_uniform((4, 3, 32, 32), chance.make_generator(0))
-    maps = looking.extract_maps(images)
-    assert [tuple(m.shape[1:]) for m in maps] == [(8, 16, 16), (16, 8, 8), (24, 4, 4)]
-    assert looking.judge_maps(maps).shape == (4, 16 * 16 + 8 * 8 + 4 * 4)
-    assert all(name.startswith("heads") for name in looking.state_dict())
-    (classifier,) = looking._classifier
-    assert torch.equal(classifier.extract_features(images), maps[-1].amax((2, 3)))
-    assert not any(p.requires_grad for p in classifier.parameters())
-
-
-def test_with_an_eye_its_heads_learn_too_and_what_is_rebuilt_looks_more_alike():
-    torch.manual_seed(0)
-    world = datasets.load_world("digits")
-    fitter = StyleGAN2Fitter(world, "cpu")
-    looking = eye()
-    fitter.attach_eye(looking)
-    images, labels = world.train.take_batch(slice(0, 16))
-    fitter.begin(images)
-    (classifier,) = looking._classifier
-    before = [{n: t.clone() for n, t in m.state_dict().items()} for m in (looking.heads, classifier)]
-    terms = [fitter.step(images, labels, chance.make_generator(step), 0.0) for step in range(25)]
-    weights = [name for name, _ in looking.heads.named_parameters() if name.endswith("original")]
-    assert not any(torch.equal(before[0][name], looking.heads.state_dict()[name]) for name in weights)
-    assert all(torch.equal(before[1][name], tensor) for name, tensor in classifier.state_dict().items())
-    assert min(term["seen"] for term in terms[-5:]) < 0.7 * terms[0]["seen"]
-
-
-def test_maps_of_a_resnet18_are_those_of_its_four_widths():
-    network = ResNet18((3, 32, 32), tuple("0123456789"), width=8).eval()
-    images = chance.draw_uniform((2, 3, 32, 32), chance.make_generator(0))
-    maps = network.extract_maps(images)
-    assert [tuple(m.shape[1:]) for m in maps] == [(8, 32, 32), (16, 16, 16), (32, 8, 8), (64, 4, 4)]
-    assert torch.equal(network.extract_features(images), maps[-1].mean((2, 3)))
