@@ -5,7 +5,7 @@ What a network can do is asked of the network itself, by the protocols of `types
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pkgutil import resolve_name
 from typing import Any
@@ -21,6 +21,7 @@ from latentlab.models.vae import MMDVAE
 
 LazyPart = str | Callable[..., Any]  # itself, or "module:name" of what lies above this layer
 
+MAP_DRAWING_RANK = 1
 PIXELS_KIND, BROUGHT_KIND = "pixels", "brought"
 
 
@@ -81,7 +82,7 @@ KINDS: dict[str, ModelKind] = {
     "stylegan2": ModelKind(
         build_stylegan2,
         "StyleGAN2",
-        "StyleGAN2: an encoder finds styles, coarse to fine; those that learned to rebuild also have a map for content.",
+        "StyleGAN2: an encoder finds styles, coarse to fine; one that learned to rebuild has a map for content, too.",
         fitter="latentlab.training.fitters.stylegan2:StyleGAN2Fitter",
         scorer="latentlab.training.scores:score_generator",
         drawing_rank=3,
@@ -128,6 +129,12 @@ KINDS: dict[str, ModelKind] = {
     ),
     BROUGHT_KIND: ModelKind(None, meaning="A model that was brought; it is called by its own name.", is_stored=False),
 }
+
+
+def rank_drawing(kind: str, arguments: Mapping[str, Any]) -> int:
+    """Return how good the samples of such a network look; of a map for a code they are fog, whatever the kind."""
+    rank = KINDS[kind].drawing_rank
+    return min(rank, MAP_DRAWING_RANK) if "stride" in arguments else rank
 
 
 def load_part(part: LazyPart) -> Callable[..., Any]:

@@ -18,7 +18,7 @@ from latentlab.errors import UserError
 from latentlab.images import measure_psnr, round_levels
 from latentlab.knobs import Knob, Setting
 from latentlab.models import KINDS
-from latentlab.models.kinds import PIXELS_KIND
+from latentlab.models.kinds import PIXELS_KIND, rank_drawing
 from latentlab.operators.latent_operator import decode, encode
 from latentlab.runs import Runs
 from latentlab.session.cache import ResultCache, hash_pictures
@@ -222,7 +222,8 @@ class Workspace:
 
     def rank_drawing_models(self, world: str) -> list[str]:
         """List the models that draw by how good their samples look, as their cards say; none of them is read."""
-        ranks = {name: KINDS[self.store.card(name).kind].drawing_rank for name in self.store.list_models(world)}
+        cards = {name: self.store.card(name) for name in self.store.list_models(world)}
+        ranks = {name: rank_drawing(card.kind, card.arguments) for name, card in cards.items()}
         return [name for name in sorted(ranks, key=lambda name: -ranks[name]) if ranks[name]]
 
     def can_load(self, name: str) -> bool:

@@ -16,7 +16,14 @@ from torch import Tensor, nn
 from latentlab import images
 from latentlab.chance import draw_normal
 from latentlab.datasets import Dataset
-from latentlab.models.kinds import KINDS, ModelKind, list_classifier_kinds, list_judge_kinds, list_stored_kinds
+from latentlab.models.kinds import (
+    KINDS,
+    ModelKind,
+    list_classifier_kinds,
+    list_judge_kinds,
+    list_stored_kinds,
+    rank_drawing,
+)
 from latentlab.operators import Noise
 from latentlab.session import (
     Session,
@@ -116,6 +123,10 @@ def test_the_table_orders_classifiers_as_they_are_offered_and_trusted() -> None:
     assert list_stored_kinds() == ["glow", "vae", "stylegan2", "airbench", "resnet18", "resnet20", "resnet"]
     assert list_classifier_kinds() == ["airbench", "resnet18", "resnet20", "resnet"]
     assert list_judge_kinds() == ["resnet20", "airbench", "resnet18", "resnet"]
+
+
+def test_samples_of_a_map_are_shown_after_those_of_a_flow() -> None:
+    assert rank_drawing("stylegan2", {"stride": 4}) < rank_drawing("glow", {}) < rank_drawing("stylegan2", {})
 
 
 def test_an_added_kind_is_fitted_listed_named_and_moved_in(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

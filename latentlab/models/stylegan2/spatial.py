@@ -2,7 +2,7 @@
 
 One vector a layer forgets the picture; a map of few channels keeps it (Swapping Autoencoder, Park et al. 2020, arXiv
 2007.00653; feature-style inversion, Yao et al. 2022, arXiv 2202.02183). What is no structure, the palette, is taken out
-of the picture before the map sees it: the mean of each colour and the contrast. It is a part of the finest style.
+of the picture before the map sees it: the mean of each colour ends the finest style, the contrast the one before.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from latentlab.models.modules import use_channels_last
 from latentlab.models.stylegan2.layers import StyledConv, ToImage
 from latentlab.types import Flat, Images, ImageShape, Latents
 
-RawStyles = Float[Tensor, "B R S"]  # one for each resolution, the finest with the palette at its end
+RawStyles = Float[Tensor, "B R S"]  # one for each resolution
 Palette = Float[Tensor, "B P"]  # the mean of each colour, and the logarithm of the contrast
 PLAIN_MEAN, PLAIN_CONTRAST = 0.5, 0.2  # of a picture whose palette is taken out
 LEAST_CONTRAST = 0.02  # a picture of one colour has no structure to be blown up
@@ -82,8 +82,7 @@ class SpatialStyleGAN2(MapAutoencoder):
             self.convs.append(StyledConv(b, b, side * 2**level, style_dim))
         for layer in self.to_images:
             nn.init.zeros_(layer.get_parameter("weight"))  # at first the lines paint alone
-        self.palette_size = colours + 1
-        self.style_head = nn.Linear(2 * width, self.resolutions * style_dim - self.palette_size)
+        self.style_head = nn.Linear(2 * width, self.resolutions * style_dim - colours - 1)
         nn.init.zeros_(self.style_head.weight)
         self.register_buffer("style_mean", torch.zeros(self.resolutions, style_dim))
         self.register_buffer("style_root", torch.eye(style_dim).repeat(self.resolutions, 1, 1))
@@ -116,7 +115,9 @@ class SpatialStyleGAN2(MapAutoencoder):
         palette = measure_palette(images)
         line, features = self.describe_images(remove_palette(images, palette))
         pooled = torch.cat([features.mean((2, 3)), features.std((2, 3))], 1)
-        styles = torch.cat([self.style_head(pooled).float(), palette], 1).unflatten(1, (self.resolutions, -1))
+        found, before = self.style_head(pooled).float(), (self.resolutions - 1) * self.style_dim - 1
+        styles = torch.cat([found[:, :before], palette[:, -1:], found[:, before:], palette[:, :-1]], 1)
+        styles = styles.unflatten(1, (self.resolutions, -1))
         return (line + self.encoder[-1](features)).float(), styles
 
     def encode_raw(self, images: Images) -> CodeMap:
@@ -132,7 +133,8 @@ class SpatialStyleGAN2(MapAutoencoder):
             if place % 2 == 0:
                 skip = self.to_images[place // 2](x, style, skip)
         assert skip is not None
-        return restore_palette((line + skip).float(), styles[:, -1, -self.palette_size :])
+        palette = torch.cat([styles[:, -1, -self.image_shape[0] :], styles[:, -2, -1:]], 1)
+        return restore_palette((line + skip).float(), palette)
 
     def refine(self, images: Images, latents: Latents, steps: int) -> Latents:
         """Return latents whose decoded images are closer to `images`, by gradient steps from these."""
