@@ -46,6 +46,14 @@ from latentlab.session.pictures import (
 )
 from latentlab.session.refinement import refine_encoding, use_plain_encoding
 from latentlab.session.restoring import restore_recipe
+from latentlab.session.second_reader import (
+    SecondReading,
+    choose_second_reader,
+    has_second_reader,
+    list_second_readers,
+    read_beside,
+    read_result_beside,
+)
 from latentlab.session.space_comparison import SpaceResult, compare_spaces
 from latentlab.session.state import (
     AttackTrace,
@@ -91,6 +99,7 @@ __all__ = [
     "Prediction",
     "Reconstruction",
     "Result",
+    "SecondReading",
     "Selection",
     "Session",
     "SpaceResult",
@@ -100,6 +109,7 @@ __all__ = [
     "change_seed",
     "change_world",
     "choose_networks",
+    "choose_second_reader",
     "compare_spaces",
     "crop_photo",
     "export_animation",
@@ -108,6 +118,8 @@ __all__ = [
     "export_zip",
     "find_current_entry",
     "go_back",
+    "has_second_reader",
+    "list_second_readers",
     "list_session_directions",
     "load_selected_picture",
     "make_link",
@@ -128,6 +140,8 @@ __all__ = [
     "place_picture",
     "predict_path",
     "preview_directions",
+    "read_beside",
+    "read_result_beside",
     "rebuild_input",
     "receive_photo",
     "refine_encoding",

@@ -260,7 +260,8 @@ def copy_surroundings(session: Session, other: Session) -> Session:
     session = replace(session, history=other.history)
     if session.world != other.world:
         return session
-    return replace(session, pinned=other.pinned, selection=other.selection)
+    second = session.second or other.second
+    return replace(session, pinned=other.pinned, selection=other.selection, second=second)
 
 
 def change_world(workspace: Workspace, session: Session, world: str) -> Session:

@@ -18,11 +18,11 @@ from latentlab.operators.local_directions import list_local_directions, needs_im
 from latentlab.session.actions import encode_input, move_latents
 from latentlab.session.state import Session
 from latentlab.session.workspace import Workspace
-from latentlab.types import DirectedModel, Flat, Images, Latents
+from latentlab.types import DirectedModel, Images, Latents
 
 PREVIEW_PLACES = (-2.0, -1.0, 0.0, 1.0, 2.0)  # σ along the direction
-PICTURES_AT_ONCE = 10  # pictures decoded in a turn at the processor: a hand that slides waits no longer than that
-PROBED_EXAMPLES = 4  # pictures on which it is measured what a component changes
+PICTURES_AT_ONCE = 2  # pictures decoded in a turn at the processor
+PROBED_EXAMPLES = 3  # pictures on which it is measured what a component changes
 WORDS_OF_NAME = 2  # changes that a component is named after
 LEAST_SLOPE = 0.25  # standard deviations that a change must reach for 1 σ of the component
 LOOKS = {"luminance": ("lighter", "darker"), "warmth": ("warmer", "cooler"), "contrast": ("starker", "paler")}
@@ -54,38 +54,34 @@ def list_session_directions(workspace: Workspace, session: Session) -> tuple[str
 def preview_directions(
     workspace: Workspace, session: Session, directions: Sequence[str]
 ) -> Iterator[DirectionPreview | None]:
-    """Yield a preview of each direction around a move along directions, and None for a step on the way: they are one
-    batch of codes, decoded in turns.
+    """Yield a preview of each direction around a move along directions, and None for a step on the way: a hand that
+    slides has its turn between two of them.
     """
     if any(map(needs_images, directions)):
         for _ in workspace.store.encode_references(session.model):
             yield None
     here, places = session.result.tool.list_terms(), torch.tensor(PREVIEW_PLACES)
-    for few in _split_evenly(directions, PICTURES_AT_ONCE // len(PREVIEW_PLACES)):
-        at, steps, form = _find_steps(workspace, session, few)
+    for name in directions:
+        at, step, form = _find_step(workspace, session, name)
         yield None
-        far = torch.stack([places - here.get(name, 0.0) for name in few]).to(at)
-        codes = at[None] + far[:, :, None] * steps[:, None]
-        images = workspace.decode_latents(session.model, form.unflat(codes.flatten(0, 1)))
-        yield None
-        for name, pictures in zip(few, images.split(len(PREVIEW_PLACES)), strict=True):
-            about = describe_component(workspace, session, name)
-            yield DirectionPreview(name, here.get(name, 0.0), pictures, about)
+        codes = at + (places.to(at) - here.get(name, 0.0))[:, None] * step
+        images = []
+        for few in codes.split(PICTURES_AT_ONCE):
+            images.append(workspace.decode_latents(session.model, form.unflat(few)))
+            yield None
+        yield DirectionPreview(
+            name, here.get(name, 0.0), torch.cat(images), describe_component(workspace, session, name)
+        )
 
 
-def _split_evenly(directions: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    for start in range(0, len(directions), size):
-        yield directions[start : start + size]
-
-
-def _find_steps(
-    workspace: Workspace, session: Session, directions: Sequence[str]
-) -> tuple[Float[Tensor, " D"], Flat, Latents]:
-    """Return the code of the move as it stands, how 1 σ along each direction changes it, and the parts of a code."""
+def _find_step(
+    workspace: Workspace, session: Session, direction: str
+) -> tuple[Float[Tensor, " D"], Float[Tensor, " D"], Latents]:
+    """Return the code of the move as it stands, how 1 σ along the direction changes it, and the parts of a code."""
     clean, knobs = encode_input(workspace, session), tool_to_json(session.result.tool)
-    moves = [tool_from_json(Shift, {**knobs, "direction": name, "amount": 1.0}) for name in directions]
-    steps = [move_latents(workspace, session, move)[0].flat[0] - clean.flat[0] for move in moves]
-    return move_latents(workspace, session, session.result.tool)[0].flat[0], torch.stack(steps), clean
+    move = tool_from_json(Shift, {**knobs, "direction": direction, "amount": 1.0})
+    step = move_latents(workspace, session, move)[0].flat[0] - clean.flat[0]
+    return move_latents(workspace, session, session.result.tool)[0].flat[0], step, clean
 
 
 def describe_component(workspace: Workspace, session: Session, direction: str) -> str:

@@ -11,6 +11,7 @@ import torch
 from latentlab.errors import UserError
 from latentlab.operators import MovePath
 from latentlab.session.actions import apply_move, apply_moves
+from latentlab.session.second_reader import SecondReading, read_result_beside
 from latentlab.session.state import Prediction, Session
 from latentlab.session.workspace import Workspace
 
@@ -45,6 +46,7 @@ class PathPredictions:
     places: tuple[float, ...]
     predictions: tuple[Prediction, ...]
     usual: UsualBits | None
+    beside: tuple[SecondReading | None, ...] = ()  # what the second classifier says there
 
 
 def list_path_places(path: MovePath) -> list[float]:
@@ -61,6 +63,7 @@ def predict_path(workspace: Workspace, session: Session, path: MovePath) -> Path
         tuple(places),
         tuple(done.prediction for done in results),
         measure_usual_bits(workspace, session.world, session.model),
+        tuple(read_result_beside(workspace, session, done) for done in results),
     )
 
 

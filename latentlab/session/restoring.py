@@ -43,6 +43,7 @@ class SavedView:
     refined: frozenset[str] = frozenset()  # models in which the input's encoding is improved
     pictures: PicturesByPlace = field(default_factory=dict)
     notice: str = ""  # a line about what could not be brought
+    second: str = ""  # reader beside the first
 
 
 def restore_view(workspace: Workspace, saved: SavedView, beside: Session | None = None) -> Session:
@@ -51,12 +52,14 @@ def restore_view(workspace: Workspace, saved: SavedView, beside: Session | None 
     require_choice("world", saved.world, store.worlds)
     require_choice("space", saved.model or None, store.list_models(saved.world))
     require_choice("classifier", saved.classifier or None, store.list_classifiers(saved.world))
+    require_choice("second reader", saved.second or None, store.list_classifiers(saved.world))
     fresh = begin_session(workspace, saved.world, saved.model, saved.classifier, saved.seed)
     fresh = replace(
         fresh,
         source=saved.pictures.get("input", fresh.source),
         partner=saved.pictures.get("partner", fresh.partner),
         refined=saved.refined,
+        second=saved.second,
     )
     seen = inspect_input(workspace, copy_surroundings(fresh, beside) if beside else fresh)
     tool = saved.tool or choose_opening_move(workspace, seen.model)

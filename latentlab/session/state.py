@@ -141,6 +141,7 @@ class Session:
     rebuilt: Mapping[str, Reconstruction | str]  # by every model of the world; or why a model cannot
     result: Result
     seed: int = 0
+    second: str = ""  # a classifier that reads beside the first; empty for none
     selection: Selection = Selection()
     pinned: PinnedPicture | None = None
     refined: frozenset[str] = frozenset()  # models in which the input's encoding was improved

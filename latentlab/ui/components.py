@@ -40,7 +40,9 @@ def make_lesson_board(**options: Any) -> gr.HTML:
 
 
 def make_stage(**options: Any) -> gr.HTML:
-    """Make the stage; its `settled` tells that what is shown has not changed for a moment."""
+    """Make the stage; its `settled` tells that what is shown has not changed for a moment, `rested` that it has not for
+    longer, `moved` that it has.
+    """
     return gr.HTML(js_on_load=load_script("stage/stage.js"), **options)
 
 

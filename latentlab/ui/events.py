@@ -156,10 +156,14 @@ def connect_steps(
     """Connect a function that yields what components show, step by step; what it gives back can be cancelled."""
 
     def answer_stepwise(*values: Any) -> Iterator[Any]:
+        silent = True
         try:
             with explain_disk_errors():
                 for painted in PROCESSOR_TURNS.share_turns(run(**name_values(reads, values))):
+                    silent = False
                     yield painted or gr.skip()
+            if silent:  # Gradio empties every output of a generator that yields nothing
+                yield gr.skip()
         except UserError as error:
             yield {note: draw_note(str(error))}
 

@@ -37,6 +37,16 @@ def draw_term(word: str, meaning: str) -> str:
     return f'<span class="ll-term" tabindex="0" data-help="{escape_text(meaning)}">{escape_text(word)}</span>'
 
 
+def spell_name(word: str) -> str:
+    """Write a class, an attribute or a direction as people write it."""
+    return word.replace("_", " ")
+
+
+def write_percent(probability: float) -> str:
+    """Write a share of 1 in whole per cent."""
+    return f"{100 * probability:.0f} %"
+
+
 def join_html(parts: Iterable[str]) -> str:
     return "".join(parts)
 

@@ -14,11 +14,12 @@ from latentlab.ui import api, components, first_minute, run_owner
 from latentlab.ui.compute_turns import PROCESSOR_TURNS
 from latentlab.ui.events import QUIET_OPTIONS, TORCH_LANE, connect_action, connect_script
 from latentlab.ui.gradio_patches.progress_marks import clear_progress_marks
+from latentlab.ui.html import spell_name
 from latentlab.ui.page_parts import Follower, Page, Painted, make_follower
 from latentlab.ui.scripts import load_script
 from latentlab.ui.stage import export_menu
 from latentlab.ui.stage.details import DetailsPanel
-from latentlab.ui.stage.view import draw_note, shorten_model_name, spell_name
+from latentlab.ui.stage.view import draw_note, shorten_model_name
 from latentlab.ui.tabs.attack import tab as attack_tab
 from latentlab.ui.tabs.audit import tab as audit_tab
 from latentlab.ui.tabs.compare import tab as compare_tab

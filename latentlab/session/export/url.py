@@ -28,7 +28,7 @@ MAX_QUERY_LETTERS = 12_000  # letters of the whole query: servers and mail progr
 UPLOAD_NAME = "upload"
 PICTURE_PLACES = ("input", "partner")
 PICTURE_FIELDS = {place: f"{place}-picture" for place in PICTURE_PLACES}
-LINK_FIELDS = ("world", "model", "classifier", "operator", "settings", "seed", "refine", *PICTURE_PLACES)
+LINK_FIELDS = ("world", "model", "classifier", "second", "operator", "settings", "seed", "refine", *PICTURE_PLACES)
 LOST_PICTURE_NOTICE = "An uploaded picture is too large for the address; an example stands in for it."
 LEFT_OUT_NOTICE = (
     "The link is without the uploaded picture, which is too large for it. Take the PNG with recipe instead."
@@ -50,6 +50,8 @@ def make_link(session: Session) -> str:
         "input": session.source.name or UPLOAD_NAME,
         "partner": session.partner.name or UPLOAD_NAME,
     }
+    if session.second:
+        values["second"] = session.second
     if session.model in session.refined:
         values["refine"] = str(REFINE_STEPS)
     for place, source in find_uploads(session).items():
@@ -103,6 +105,7 @@ def _plan_link_view(workspace: Workspace, values: Mapping[str, str], pictures: M
         frozenset({made.model}) if made.refine else frozenset(),
         {**carried, **named},
         lost,
+        values.get("second", ""),
     )
 
 

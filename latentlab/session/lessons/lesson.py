@@ -1,11 +1,11 @@
-"""Four lessons: questions in assets/lessons, a visitor's predictions, and the move to try afterwards."""
+"""The lessons: questions in assets/lessons, a visitor's predictions, and the move to try afterwards."""
 
 from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -24,6 +24,7 @@ from latentlab.session.lessons.experiments import (
     require_biased_classifier,
 )
 from latentlab.session.lessons.subjects import LESSON_WORLD, LessonSubject
+from latentlab.session.lessons.trials import RADII, TRIALS
 from latentlab.session.restoring import SavedView, restore_view
 from latentlab.session.state import Session
 from latentlab.session.workspace import Workspace
@@ -74,7 +75,7 @@ class LessonProgress:
 
     place: int = 0
     world: str = LESSON_WORLD
-    said: tuple[tuple[int, ...], ...] = ((), (), (), ())
+    said: tuple[tuple[int, ...], ...] = field(default_factory=lambda: ((),) * len(load_lessons()))
 
     def to_json(self) -> str:
         return json.dumps({"place": self.place, "world": self.world, "said": self.said})
@@ -84,7 +85,8 @@ def parse_progress(text: str, worlds: Sequence[str]) -> LessonProgress:
     """Return what a browser has kept of the progress; what does not fit these lessons is left out."""
     try:
         kept = parse_json(text[:2000])
-        said, place, world = kept["said"], kept["place"], kept["world"]
+        said, place, world = list(kept["said"]), kept["place"], kept["world"]
+        said += [()] * (len(load_lessons()) - len(said))  # lessons that came since
         fitting = tuple(_keep_valid_predictions(lesson, row) for lesson, row in zip(load_lessons(), said, strict=True))
     except (ValueError, KeyError, TypeError):
         return LessonProgress()
@@ -110,11 +112,16 @@ def apply_click(progress: LessonProgress, key: str, worlds: Sequence[str]) -> Le
         case ["say", number]:
             return _replace_predictions(progress, _add_prediction(progress, number))
         case ["again"]:
-            return _replace_predictions(progress, ())
+            return forget_predictions(progress)
         case ["world", world]:
             require_choice("world", world, worlds)
             return replace(_replace_predictions(progress, ()), world=world)
     raise UserError("Nothing was chosen; click one of the answers.")
+
+
+def forget_predictions(progress: LessonProgress) -> LessonProgress:
+    """Start the open lesson again."""
+    return _replace_predictions(progress, ())
 
 
 def _add_prediction(progress: LessonProgress, number: str) -> tuple[int, ...]:
@@ -137,6 +144,7 @@ class LessonAnswers:
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace, self._memory = workspace, ResultCache(64)
+        self._tried: dict[str, Answer] = {}  # to the questions of trials
 
     def find_world(self, progress: LessonProgress) -> str:
         """Return the world of the open lesson."""
@@ -154,7 +162,25 @@ class LessonAnswers:
     def find_answer(self, question: str, world: str) -> Answer:
         """Return the answer to a question in a world, computed once."""
         require_choice("world", world, self.workspace.store.worlds)
+        if question in TRIALS:
+            if question not in self._tried:
+                *_, answers = TRIALS[question](self.workspace)
+                self._tried |= answers
+            return self._tried[question]
         return self._memory.find_or_make((question, world), lambda: EXPERIMENTS[question](self._find_subject(world)))
+
+    def needs_trial(self, progress: LessonProgress) -> bool:
+        """Say whether the open lesson's answers take long to compute, and were not computed yet."""
+        said = progress.said[progress.place]
+        steps = load_lessons()[progress.place].steps[: len(said)]
+        return any(step.question in TRIALS and step.question not in self._tried for step in steps)
+
+    def run_trial(self, progress: LessonProgress) -> Iterator[None]:
+        """Compute them step by step; others may compute meanwhile."""
+        question = load_lessons()[progress.place].steps[0].question
+        for answers in TRIALS[question](self.workspace):
+            self._tried |= answers
+            yield
 
     def _find_subject(self, world: str) -> LessonSubject:
         return self._memory.find_or_make(
@@ -171,9 +197,12 @@ class LessonAnswers:
 
 def _choose_attempt(subject: LessonSubject, place: int) -> tuple[str, str, LatentOperator]:
     """Choose space, classifier (empty: the first) and tool of each lesson."""
-    if place == 3:
-        return subject.find_model("stylegan2"), require_biased_classifier(subject.workspace), Swap(partner="next")
+    if place in (3, 4):
+        reader = require_biased_classifier(subject.workspace) if place == 3 else ""
+        return subject.find_model("stylegan2"), reader, Swap(partner="next")
     size, model = subject.measure_code_length("vae"), subject.find_model("vae")
+    if place == 5:
+        return model, "", Noise(epsilon=RADII[0])
     if place == 0:
         return model, "", Noise(epsilon=round(NOISE_RADIUS * size, 1))
     if place == 1:

@@ -29,6 +29,7 @@ from latentlab.ui.plotly_view import PlotlyView, read_event_points
 from latentlab.ui.stage import export_menu
 from latentlab.ui.stage.filmstrip import draw_filmstrip
 from latentlab.ui.stage.path_plot import draw_heat_maps, draw_manifold_note, draw_path_plot, draw_spaces
+from latentlab.ui.stage.second_reader import draw_second_note
 from latentlab.ui.stage.view import draw_note, draw_view_mark
 from latentlab.ui.workbench.view import draw_history
 
@@ -140,7 +141,7 @@ class DetailsPanel:
         if session is None or view != "path" or path is None:
             return {}
         along = predict_path(self.page.workspace, session, path)
-        words = draw_view_mark(session) + draw_manifold_note(path, along)
+        words = draw_view_mark(session) + draw_manifold_note(path, along) + draw_second_note(path, along)
         return {self.plot: draw_path_plot(session, path, along), self.said: words}
 
     def refine_encoding(self, session: Session) -> Iterator[Session]:

@@ -7,8 +7,8 @@ import math
 from latentlab import session as verbs
 from latentlab.errors import UserError
 from latentlab.operators import Attack, LatentOperator, MovePath
-from latentlab.session import AttackTrace, Result, Session, Workspace
-from latentlab.ui.html import draw_image, escape_text, join_html
+from latentlab.session import AttackTrace, Result, SecondReading, Session, Workspace, read_result_beside
+from latentlab.ui.html import draw_image, escape_text, join_html, spell_name, write_percent
 from latentlab.ui.stage.view import describe_result, draw_view_mark, shorten_model_name
 
 MAX_STEPS_SHOWN = 9  # steps shown of a long attack
@@ -29,7 +29,14 @@ def draw_path_strip(workspace: Workspace, session: Session, path: MovePath) -> s
     """Draw the marks of the path; a click goes there."""
     results = verbs.apply_moves(workspace, session, [path.move_at(mark) for mark in path.marks])
     tiles = (
-        draw_strip_tile(session, done, path.write_place(mark), math.isclose(mark, path.here), key=f"{mark!r}")
+        draw_strip_tile(
+            session,
+            done,
+            path.write_place(mark),
+            math.isclose(mark, path.here),
+            key=f"{mark!r}",
+            beside=read_result_beside(workspace, session, done),
+        )
         for mark, done in zip(path.marks, results, strict=True)
     )
     return draw_strip_heading(path.title) + draw_strip_row(tiles)
@@ -44,7 +51,8 @@ def draw_variant_strip(workspace: Workspace, session: Session) -> str:
         return ""
     results = verbs.apply_moves(workspace, session, list(possible.values()))
     return draw_strip_heading(variants.title) + draw_strip_row(
-        draw_strip_tile(session, done, note, done.tool == here) for note, done in zip(possible, results, strict=True)
+        draw_strip_tile(session, done, note, done.tool == here, beside=read_result_beside(workspace, session, done))
+        for note, done in zip(possible, results, strict=True)
     )
 
 
@@ -66,13 +74,22 @@ def draw_strip_row(tiles) -> str:
 
 
 def draw_strip_tile(
-    session: Session, done: Result, note: str, here: bool = False, more: str = "", key: str = ""
+    session: Session,
+    done: Result,
+    note: str,
+    here: bool = False,
+    more: str = "",
+    key: str = "",
+    beside: SecondReading | None = None,
 ) -> str:
-    """Draw one result of a strip: its picture, a note, what the classifier sees; with a key, a click goes there."""
+    """Draw one result of a strip: its picture, a note, what the classifiers see; with a key, a click goes there."""
     mark, picture = " ll-here" if here else "", draw_image(done.image[0], note)
     if key:
         picture = f'<button class="ll-jump" data-key="{key}" title="Go there.">{picture}</button>'
     seen = f"<span>{escape_text(describe_result(session, done))}</span>"
+    if beside is not None:
+        apart = ' class="ll-off"' if beside.disagrees else ""
+        seen += f"<span{apart}>{write_percent(beside.share)} {escape_text(spell_name(beside.label))}</span>"
     rest = f"<span>{escape_text(more)}</span>" if more else ""
     caption = f"<figcaption><b>{escape_text(note)}</b>{seen}{rest}</figcaption>"
     return f'<figure class="ll-tile{mark}">{picture}{caption}</figure>'
@@ -84,15 +101,15 @@ def draw_attack_strips(workspace: Workspace, session: Session) -> str:
         return ""
     ours, control = session.trace
     title = f"attack in {shorten_model_name(workspace, session.model, session.world)}, step by step"
-    strips = draw_strip_heading(title) + draw_track_strip(session, ours, leads=True)
+    strips = draw_strip_heading(title) + draw_track_strip(workspace, session, ours, leads=True)
     if control is not None:
         strips += draw_strip_heading(
             f"pixel PGD to the same distance, l2 {control.distances[-1]:.2f}"
-        ) + draw_track_strip(session, control)
+        ) + draw_track_strip(workspace, session, control)
     return f'<div class="ll-chase">{strips}</div>'
 
 
-def draw_track_strip(session: Session, trace: AttackTrace, leads: bool = False) -> str:
+def draw_track_strip(workspace: Workspace, session: Session, trace: AttackTrace, leads: bool = False) -> str:
     """Draw all steps of a short attack, an even choice of a long one."""
     last = len(trace.steps) - 1
     chosen = (
@@ -100,12 +117,13 @@ def draw_track_strip(session: Session, trace: AttackTrace, leads: bool = False) 
         if last >= MAX_STEPS_SHOWN
         else range(last + 1)
     )
-    return draw_strip_row(draw_track_step(session, trace, k, str(k) if leads else "") for k in chosen)
+    return draw_strip_row(draw_track_step(workspace, session, trace, k, str(k) if leads else "") for k in chosen)
 
 
-def draw_track_step(session: Session, trace: AttackTrace, k: int, key: str) -> str:
-    here = trace.steps[k] is session.result
-    return draw_strip_tile(session, trace.steps[k], name_attack_step(k), here, f"l2 {trace.distances[k]:.2f}", key)
+def draw_track_step(workspace: Workspace, session: Session, trace: AttackTrace, k: int, key: str) -> str:
+    here, done = trace.steps[k] is session.result, trace.steps[k]
+    beside = read_result_beside(workspace, session, done)
+    return draw_strip_tile(session, done, name_attack_step(k), here, f"l2 {trace.distances[k]:.2f}", key, beside)
 
 
 def name_attack_step(k: int) -> str:

@@ -10,8 +10,8 @@ import torch
 from latentlab.images import ImageTensor
 from latentlab.operators import MovePath
 from latentlab.session import PartChange, PathPredictions, Session, SpaceResult, Workspace
-from latentlab.ui.html import draw_image, draw_term, escape_text, join_html
-from latentlab.ui.stage.view import describe_result, format_bits, shorten_model_name, spell_name
+from latentlab.ui.html import draw_image, draw_term, escape_text, join_html, spell_name
+from latentlab.ui.stage.view import describe_result, format_bits, shorten_model_name
 
 PathFigure = dict[str, Any]
 MIN_PROBABILITY_DRAWN = 0.1  # probability that a class must reach somewhere to be drawn
@@ -54,7 +54,7 @@ def _draw_class_curves(session: Session, course: PathPredictions) -> list[PathFi
         return []
     order = sorted(range(rows.shape[1]), key=lambda k: -float(rows[:, k].max()))
     shown = sorted(k for k in order[:MAX_CLASS_CURVES] if float(rows[:, k].max()) >= MIN_PROBABILITY_DRAWN)
-    return [
+    return _draw_second_curves(session, course) + [
         {
             "x": list(course.places),
             "y": [round(float(value), 4) for value in rows[:, k]],
@@ -62,6 +62,28 @@ def _draw_class_curves(session: Session, course: PathPredictions) -> list[PathFi
             "mode": "lines+markers",
             "marker": {"size": 4},
             "line": {"color": f"var(--ll-k{k % CURVE_COLOUR_COUNT})", "width": 2},
+            "hovertemplate": "%{y:.0%} %{fullData.name}<extra></extra>",
+        }
+        for k in shown
+    ]
+
+
+def _draw_second_curves(session: Session, course: PathPredictions) -> list[PathFigure]:
+    """Draw the second classifier's likeliest class at each place, dotted and in that class's colour."""
+    known = [one for one in course.beside if one is not None]
+    if not known:
+        return []
+    rows = torch.tensor([one.probabilities for one in known])
+    own = known[0].classes == session.classes
+    shown = [k for k in range(rows.shape[1]) if float(rows[:, k].max()) >= 0.5][:MAX_CLASS_CURVES]
+    return [
+        {
+            "x": list(course.places),
+            "y": [round(float(value), 4) for value in rows[:, k]],
+            "name": escape_text(f"{spell_name(known[0].classes[k])}, {known[0].reader}"),
+            "mode": "lines",
+            "showlegend": False,
+            "line": {"color": f"var(--ll-k{k % CURVE_COLOUR_COUNT})" if own else "var(--ll-ink)", "dash": "dot"},
             "hovertemplate": "%{y:.0%} %{fullData.name}<extra></extra>",
         }
         for k in shown

@@ -1,5 +1,5 @@
 // When the pictures have been still for a moment, the address holds their view, and what takes longer may follow.
-let wait;
+let wait, rest;
 function keep() {
   const shown = element.querySelector('[data-view]');
   if (!shown) return;
@@ -14,7 +14,10 @@ function keep() {
 // were late would wake each other without end.
 function settle() {
   clearTimeout(wait);
-  wait = setTimeout(() => { keep(); trigger('settled', {}); trigger('settled_maps', {}); trigger('settled_sets', {}); trigger('settled_rows', {}); }, 250);
+  wait = setTimeout(() => { keep(); trigger('settled', {}); trigger('settled_maps', {}); trigger('settled_sets', {}); }, 250);
+  clearTimeout(rest);
+  rest = setTimeout(() => trigger('rested', {}), 1000);
+  trigger('moved', {});
 }
 // What is drawn after the pictures says of which view it is; as long as that is not the one shown, it is marked.
 function markLate() {

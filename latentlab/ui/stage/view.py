@@ -12,7 +12,8 @@ from latentlab.images import ImageTensor
 from latentlab.models import KINDS
 from latentlab.session import REFINE_STEPS, Prediction, Reconstruction, Result, Session, Workspace
 from latentlab.types import RefinableModel
-from latentlab.ui.html import draw_image, draw_term, escape_text, join_html
+from latentlab.ui.html import draw_image, draw_term, escape_text, join_html, spell_name, write_percent
+from latentlab.ui.stage.second_reader import draw_second_reading
 
 DIFFERENCE_GAIN = 8  # of the differences
 MAX_CLASSES_SHOWN = 10  # classes shown
@@ -62,7 +63,8 @@ def draw_stage(workspace: Workspace, session: Session) -> str:
             raw=True,
         ),
     ]
-    readings = draw_class_bars(session, done) + draw_stage_numbers(session, clean)
+    bars = f"<div>{draw_class_bars(session, done)}{draw_second_reading(workspace, session, done)}</div>"
+    readings = bars + draw_stage_numbers(session, clean)
     view = escape_text(verbs.make_link(session))
     apart = f'<div class="ll-differences">{join_html(differences)}</div>'
     pictures = f'<div class="ll-pictures" data-view="{view}">{join_html(cards)}{apart}</div>'
@@ -134,11 +136,6 @@ def describe_model(workspace: Workspace, model: str) -> tuple[str, str]:
     return kind.title or model, kind.meaning
 
 
-def spell_name(word: str) -> str:
-    """Write a class, an attribute or a direction as people write it."""
-    return word.replace("_", " ")
-
-
 def draw_class_bars(session: Session, done: Result) -> str:
     """Draw the probability of each class, before as an outline and after as a bar."""
     if not session.classes:
@@ -162,11 +159,6 @@ def draw_class_bar(label: str, before: float, after: float, best: bool) -> str:
         f'<i><u style="width:{100 * before:.1f}%"></u><s style="width:{100 * after:.1f}%"></s></i>'
         f"<em>{write_percent(before)} → {write_percent(after)}</em></div>"
     )
-
-
-def write_percent(probability: float) -> str:
-    """Write a share of 1 in whole per cent."""
-    return f"{100 * probability:.0f} %"
 
 
 def draw_stage_numbers(session: Session, clean: Reconstruction) -> str:

@@ -24,9 +24,12 @@ from latentlab.ui.components import (
 )
 from latentlab.ui.events import connect_action
 from latentlab.ui.form import make_knob_widget, make_number_box
+from latentlab.ui.html import spell_name
 from latentlab.ui.page_parts import Page, join_followers, make_follower
 from latentlab.ui.stage.view import draw_thumbnails
 
+SECOND_HELP = "another classifier that reads every picture beside the first"
+NO_SECOND = ("none", "")
 ROWS_HELP = "numbers and ranges: 0-63, 70; of drawn samples their seeds"
 
 
@@ -53,6 +56,7 @@ def build_workbench(page: Page) -> None:
             rows = gr.Textbox("0-31", label="rows", info=ROWS_HELP, max_length=200, elem_id="many-rows", min_width=100)
             many = gr.Button("Select", elem_id="many", size="sm")
     page.selection.render()
+    second = gr.Dropdown([], label="second reader", info=SECOND_HELP, elem_id="second", interactive=True)
     seed = make_number_box(SEED_SETTING, "bench")
     gr.HTML("<h2>Last views</h2>")
     page.history.render()
@@ -62,7 +66,8 @@ def build_workbench(page: Page) -> None:
     workspace, bench = page.workspace, WorkbenchActions(page.workspace)
     framed = make_follower(crop, lambda session: draw_crop_frame(session.photo))
     lit = make_follower(examples, lambda s: draw_thumbnails(workspace.list_examples(s.world), s.source))
-    for follower in (lit, make_follower(seed, lambda session: session.seed), framed):
+    readers = make_follower(second, bench.show_second)
+    for follower in (lit, make_follower(seed, lambda session: session.seed), framed, readers):
         page.add_follower(follower)
     new = join_followers(page.picture_follower, framed, lit)
     after_draw = join_followers(new, make_follower(drawn, lambda session: session.drawn + 1))
@@ -79,6 +84,7 @@ def build_workbench(page: Page) -> None:
     connect_action(page, [draw.click, drawn.submit], bench.draw_sample, drawing, note, after_draw)
     connect_action(page, [take.click, index.submit], bench.take_row, {"index": index}, note, new)
     connect_action(page, [seed.input], bench.change_seed, {"seed": seed}, note)
+    connect_action(page, [second.input], bench.choose_second, {"name": second}, note)
 
 
 def connect_choices(page: Page, bench: WorkbenchActions, recipe: gr.HTML, note: gr.HTML) -> None:
@@ -160,6 +166,17 @@ class WorkbenchActions:
     def change_seed(self, session: Session, seed: Any) -> Session:
         """Repeat the move with another seed."""
         return verbs.change_seed(self.workspace, session, SEED_SETTING.check_value(seed))
+
+    def choose_second(self, session: Session, name: str | None) -> Session:
+        """Let another classifier read beside the first, or nobody."""
+        return verbs.choose_second_reader(self.workspace, session, name)
+
+    def show_second(self, session: Session) -> Any:
+        """Return the second readers that may be chosen, and the one that was."""
+        names = verbs.list_second_readers(self.workspace, session)
+        choices = [NO_SECOND, *((spell_name(name.removeprefix(f"{session.world}-")), name) for name in names)]
+        value = session.second if session.second in names else ""
+        return gr.update(choices=choices, value=value, visible=bool(names))
 
     def return_to_view(self, session: Session, key: str) -> Session:
         """Go back to one of the last views."""

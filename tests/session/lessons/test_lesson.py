@@ -18,6 +18,7 @@ from latentlab.operators import Adversary, Mix, Noise, Swap, measure_distance, r
 from latentlab.session import Workspace, open_world
 from latentlab.session.lessons.experiments import EXPERIMENTS
 from latentlab.session.lessons.lesson import LessonAnswers, LessonProgress, apply_click, load_lessons, parse_progress
+from latentlab.session.lessons.trials import TRIALS
 from latentlab.store import Store
 from latentlab.types import Batch
 
@@ -33,7 +34,12 @@ SEEN = {  # of the shipped digits networks: the option that the numbers bear out
     "shortcut": "Clearly worse, yet better than chance",
     "styles": "The biased one's",
     "premise": "At least 8 of 10: the premise holds",
+    "limit": "1 to 2.8 σ",
+    "farther": "Noise on the pixels",
 }
+
+
+RACED = {"learned", "shortcut-kept"}  # a minute of training: tests/session/lessons/test_trials.py has it in small
 
 
 @pytest.fixture(scope="module")
@@ -58,14 +64,14 @@ def test_the_shipped_digits_go_the_way_that_is_taught(shipped: Any, question: st
 
 
 def test_every_question_has_a_computation_and_a_text_for_every_outcome(small: Any) -> None:
-    assert set(steps()) == set(EXPERIMENTS) == set(SEEN)
+    assert set(steps()) == set(EXPERIMENTS) | set(TRIALS) == set(SEEN) | RACED
     for step in steps().values():
         assert len(step.options) == len(step.seen) == 3
         assert "{" not in step.text + step.ask + "".join(step.options)  # nothing is computed before the prediction
         assert "!" not in step.text + step.ask + "".join((*step.options, *step.seen))
 
 
-NEEDS_NO_OTHER = [name for name in SEEN if name not in ("shortcut", "styles", "premise")]
+NEEDS_NO_OTHER = [name for name in SEEN if name not in ("shortcut", "styles", "premise", *TRIALS)]
 
 
 @pytest.mark.parametrize("question", NEEDS_NO_OTHER)
@@ -103,12 +109,12 @@ def test_without_the_biased_classifier_the_lesson_says_how_to_make_it(small: Any
 def test_a_prediction_moves_on_and_only_those_that_exist_do(small: Any) -> None:
     worlds = ("digits",)
     once = apply_click(LessonProgress(), "say 2", worlds)
-    assert once.said == ((2,), (), (), ())
+    assert once.said == ((2,), (), (), (), (), ())
     twice = apply_click(once, "say 0", worlds)
     assert twice.said[0] == (2, 0)
     assert apply_click(twice, "open 3", worlds).place == 3
     assert apply_click(twice, "again", worlds).said[0] == ()
-    for key in ("say 3", "say -1", "say", "open 4", "open x", "world mars", "", "say 1 1", "fetch /etc"):
+    for key in ("say 3", "say -1", "say", "open 6", "open x", "world mars", "", "say 1 1", "fetch /etc"):
         with pytest.raises(UserError):
             apply_click(LessonProgress(), key, worlds)
     with pytest.raises(UserError, match="Every question"):
@@ -116,18 +122,19 @@ def test_a_prediction_moves_on_and_only_those_that_exist_do(small: Any) -> None:
 
 
 def test_what_a_browser_kept_comes_back_and_nothing_else_does() -> None:
-    kept = LessonProgress(2, "digits", ((1, 0), (), (2,), ()))
+    kept = LessonProgress(2, "digits", ((1, 0), (), (2,), (), (1,), ()))
     assert parse_progress(kept.to_json(), ("digits",)) == kept
-    for bad in ("", "[]", "null", "[" * 900, '{"said": 3}', json.dumps({"place": 0, "world": "digits", "said": [[]]})):
+    many = json.dumps({"place": 0, "world": "digits", "said": 7 * [[]]})
+    for bad in ("", "[]", "null", "[" * 900, '{"said": 3}', many):
         assert parse_progress(bad, ("digits",)) == LessonProgress()
     odd = json.dumps({"place": 9, "world": "mars", "said": [[1, 7], [True], ["x"], [0, 0, 0, 0, 0]]})
-    assert parse_progress(odd, ("digits",)) == LessonProgress(said=((1,), (), (), (0, 0, 0)))
+    assert parse_progress(odd, ("digits",)) == LessonProgress(said=((1,), (), (), (0, 0, 0), (), ()))
 
 
 @pytest.mark.slow
 def test_each_lesson_leads_to_its_own_move(shipped: Any) -> None:
     session = open_world(shipped.workspace, "digits")
-    for place, kind in enumerate((Noise, Adversary, Mix, Swap)):
+    for place, kind in ((4, Swap), (5, Noise), (0, Noise), (1, Adversary), (2, Mix), (3, Swap)):
         tried = shipped.start_attempt(session, LessonProgress(place))
         assert type(tried.result.tool) is kind
         assert tried.world == "digits"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page
 from ui.hand import caption
+
+from latentlab.session.lessons import biased_race
 
 pytestmark = pytest.mark.browser
 SLOW = 60_000
@@ -27,7 +31,7 @@ def predict(view: Page, option: int) -> None:
 
 
 def test_the_answer_is_not_on_the_page_before_the_prediction(learn: Page) -> None:
-    assert learn.locator(".ll-lesson-card").count() == 4
+    assert learn.locator(".ll-lesson-card").count() == 6
     assert learn.locator("button.ll-option").count() == 3
     assert learn.locator(".ll-told, .ll-seen, .ll-samples").count() == 0
     assert learn.locator(".ll-step").count() == 1
@@ -79,6 +83,28 @@ def test_the_plan_of_the_lesson_is_drawn(learn: Page) -> None:
 def test_an_answer_that_cannot_be_computed_says_why_and_the_question_stays(learn: Page) -> None:
     learn.locator(".ll-lesson-card").nth(3).click()
     learn.wait_for_selector("h2:text-is('A borrowed style, a biased classifier')")
+    learn.locator("button.ll-option").first.click()
+    learn.wait_for_selector(".ll-lesson .ll-note", timeout=SLOW)
+    assert "latentlab fit resnet --data digits-biased" in learn.locator(".ll-lesson .ll-note").inner_text()
+    assert learn.locator("button.ll-option").count() == 3
+    assert learn.locator(".ll-busy").count() == 0
+
+
+def test_two_classifiers_learn_while_one_waits(learn: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With two updates each: who reads more is not the matter here."""
+    monkeypatch.setattr(biased_race, "BIASED", replace(biased_race.BIASED, steps=2))
+    learn.locator(".ll-lesson-card").nth(4).click()
+    learn.wait_for_selector("h2:text-is('Biased digits in one minute')")
+    assert learn.locator(".ll-told").count() == 0
+    predict(learn, 1)
+    assert re.search(r"points \([+−]\d+ to [+−]\d+\)", learn.locator(".ll-told").inner_text())
+    predict(learn, 0)
+    assert "docs/findings.md" in learn.locator(".ll-end").inner_text()
+
+
+def test_a_trial_that_cannot_be_made_says_why_and_the_question_stays(learn: Page) -> None:
+    learn.locator(".ll-lesson-card").nth(5).click()
+    learn.wait_for_selector("h2:text-is('How far may I go?')")
     learn.locator("button.ll-option").first.click()
     learn.wait_for_selector(".ll-lesson .ll-note", timeout=SLOW)
     assert "latentlab fit resnet --data digits-biased" in learn.locator(".ll-lesson .ll-note").inner_text()

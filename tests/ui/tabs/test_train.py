@@ -156,3 +156,11 @@ def test_a_page_without_runs_says_that_training_is_off(served: str, chromium: st
         open_tab(page, "Train")
         page.get_by_text("Training is switched off on this page.").first.wait_for()
         assert page.locator("#train-go").count() == 0
+
+
+def test_a_design_starts_with_its_baseline(view: Page) -> None:
+    open_tab(view, "Train")
+    view.locator("#train-design-go").click()
+    view.locator(".ll-run-name b:text-is('the biased digits, in one minute: randmix')").first.wait_for()
+    assert view.locator(".ll-run-name b", has_text="baseline of the biased digits").count() == 1
+    view.locator("#train-acts [data-key=stop]").click()

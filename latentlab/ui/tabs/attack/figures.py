@@ -9,9 +9,8 @@ from latentlab.operators import Attack
 from latentlab.session import AttackTrace, Session
 from latentlab.session.attack.success_curve import SuccessCurves, SuccessRate, compute_wilson_interval
 from latentlab.session.attack.trace import Witness
-from latentlab.ui.html import draw_term, escape_text, join_html
+from latentlab.ui.html import draw_term, escape_text, join_html, spell_name, write_percent
 from latentlab.ui.stage.filmstrip import name_attack_step
-from latentlab.ui.stage.view import spell_name, write_percent
 
 AttackFigure = dict[str, Any]
 NO_MODE_BAR = {"displayModeBar": False}

@@ -28,10 +28,11 @@ from latentlab.ui.events import (
 )
 from latentlab.ui.form import Form, Knobs, list_change_events, make_knob_widget
 from latentlab.ui.gradio_patches.unread_inputs import UncheckedSlider
+from latentlab.ui.html import spell_name
 from latentlab.ui.page_parts import Follower, Page, Painted, Trigger, make_follower
 from latentlab.ui.plotly_view import PlotlyView, read_event_points
 from latentlab.ui.stage.filmstrip import draw_filmstrip
-from latentlab.ui.stage.view import draw_note, spell_name
+from latentlab.ui.stage.view import draw_note
 from latentlab.ui.tabs.added_forms import build_added_forms
 from latentlab.ui.tabs.attack.figures import (
     describe_success_figure,

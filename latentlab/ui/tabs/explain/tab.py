@@ -14,8 +14,9 @@ from latentlab.session.explanation import CLASS_AFTER, CLASS_BEFORE, explain_pai
 from latentlab.ui.events import NO_LANE, Reads, connect_events, connect_script, connect_steps, list_widgets
 from latentlab.ui.form import Form, Knobs, connect_mode_forms, list_touch_events
 from latentlab.ui.gradio_patches.unread_inputs import UncheckedSlider
+from latentlab.ui.html import spell_name
 from latentlab.ui.page_parts import Page, Painted, make_follower
-from latentlab.ui.stage.view import draw_note, spell_name
+from latentlab.ui.stage.view import draw_note
 from latentlab.ui.tabs.explain.view import EXPLAINER_LABELS, draw_explanation, draw_pending_maps
 
 TITLE, KEY = "Explain", "explain"

@@ -11,8 +11,8 @@ from latentlab.images import ImageTensor
 from latentlab.session import Session
 from latentlab.session.explanation import ExplainedPair, stack_pictures
 from latentlab.types import Images
-from latentlab.ui.html import draw_image, draw_term, escape_text, join_html
-from latentlab.ui.stage.view import DIFFERENCE_GAIN, amplify_difference, spell_name
+from latentlab.ui.html import draw_image, draw_term, escape_text, join_html, spell_name
+from latentlab.ui.stage.view import DIFFERENCE_GAIN, amplify_difference
 
 EXPLAINER_LABELS = {
     "saliency": "saliency",

@@ -20,7 +20,7 @@ from latentlab.session import (
     preview_directions,
 )
 from latentlab.ui import components
-from latentlab.ui.events import connect_steps
+from latentlab.ui.events import connect_steps, connect_stop
 from latentlab.ui.form import Knobs, connect_mode_forms, make_mode_choice, make_number_box
 from latentlab.ui.gradio_patches.unread_inputs import UncheckedSlider
 from latentlab.ui.page_parts import Follower, Page, Painted
@@ -109,11 +109,14 @@ class TermSliders:
         return wanted | {f"random-{RANDOM_SEED.check_value(terms['seed'])}": terms["chance"]}
 
     def wire_previews(self, page: Page, note: gr.HTML) -> None:
-        """Draw the rows of the group in hand when the pictures have come to rest, and when the group changes."""
+        """Draw the rows of the group in hand when the pictures have been at rest, and when the group changes; a new
+        move stops what is still drawn of the last one.
+        """
         rows = [one.row for one in (*self.bank, *self.local)]
         reads = {"session": page.session, "group": self.group}
-        triggers = [page.stage.settled_rows, self.group.change]
-        connect_steps(triggers, self.draw_rows, reads, rows, note, mode="always_last")
+        for trigger in (page.stage.rested, self.group.change):
+            running = connect_steps([trigger], self.draw_rows, reads, rows, note, mode="multiple")
+            connect_stop(page.stage.moved, running)
 
     def draw_rows(self, session: Session | None, group: str) -> Iterator[Painted]:
         """Yield each row as soon as its pictures are there."""

@@ -9,12 +9,12 @@ from latentlab.session import Session
 from latentlab.session.lessons.experiments import Answer
 from latentlab.session.lessons.lesson import Lesson, LessonProgress, LessonStep, load_lessons
 from latentlab.session.lessons.subjects import PictureStrip
-from latentlab.ui.html import draw_image, escape_text, join_html
-from latentlab.ui.stage.view import draw_note, spell_name
+from latentlab.ui.html import draw_image, escape_text, join_html, spell_name
+from latentlab.ui.stage.view import draw_note
 from latentlab.ui.tabs.mix import pairing_view
 
 STRIP_NOTE = "Below each picture: the class that the classifier sees, underlined where it has changed or is wrong."
-LESSON_TABS = ("Explore", "Attack", "Mix", "Mix")  # where each lesson's own move is shown
+LESSON_TABS = ("Explore", "Attack", "Mix", "Mix", "Mix", "Explore")  # where each lesson's own move is shown
 
 
 def draw_lessons(
@@ -65,9 +65,9 @@ def draw_lesson_card(progress: LessonProgress, place: int) -> str:
 def draw_world_choice(progress: LessonProgress, lesson: Lesson, worlds: Sequence[str]) -> str:
     """Draw the world that the lesson looks at; another one starts it again."""
     if lesson.world:
-        return f'<span class="ll-quiet">on {escape_text(lesson.world)}, five minutes</span>'
+        return f'<span class="ll-quiet">on {escape_text(lesson.world)}</span>'
     buttons = join_html(_draw_world_button(world, world == progress.world) for world in worlds)
-    return f'<span class="ll-quiet">five minutes, on {buttons}</span>'
+    return f'<span class="ll-quiet">on {buttons}</span>'
 
 
 def _draw_world_button(world: str, chosen: bool) -> str:

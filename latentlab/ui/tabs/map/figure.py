@@ -17,9 +17,8 @@ from latentlab.session.map.overlays import MovedPoints, PointPairs, PointPath
 from latentlab.session.map.plan import MapPlan
 from latentlab.session.map.service import MapState
 from latentlab.session.map.sprite import MAX_SPRITES
-from latentlab.ui.html import encode_png_uri
+from latentlab.ui.html import encode_png_uri, spell_name
 from latentlab.ui.plotly_view import encode_array
-from latentlab.ui.stage.view import spell_name
 
 MapFigure = dict[str, Any]
 Trace = dict[str, Any]

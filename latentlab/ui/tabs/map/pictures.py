@@ -10,9 +10,8 @@ from latentlab.session import INDEX_SETTING
 from latentlab.session.map.plan import MAP_SIZES, MapPlan, find_point_picture
 from latentlab.session.map.service import MapMaker
 from latentlab.session.map.sprite import MAX_SPRITES, draw_sprite_sheet
-from latentlab.ui.html import encode_png_uri
+from latentlab.ui.html import encode_png_uri, spell_name
 from latentlab.ui.page_parts import Page
-from latentlab.ui.stage.view import spell_name
 from latentlab.ui.tabs.map.widgets import PICTURE_SOURCES
 
 

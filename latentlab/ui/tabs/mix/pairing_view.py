@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from latentlab.session import Picture, Session
 from latentlab.session.mixing import Pairing, PairingComparison, StyleGrid, TopClass
-from latentlab.ui.html import draw_image, escape_text, join_html
-from latentlab.ui.stage.view import spell_name, write_percent
+from latentlab.ui.html import draw_image, escape_text, join_html, spell_name, write_percent
 
 COST_CELL = 22  # px of a cell of the cost matrix
 PAIRING_TITLES = {"transport": "optimal transport", "hardest": "the hardest partner", "random": "random pairs"}

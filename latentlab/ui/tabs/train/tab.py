@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
@@ -11,8 +12,9 @@ from latentlab.knobs import tool_to_json
 from latentlab.runs import Runs, files, queue
 from latentlab.session import Session
 from latentlab.session.runs import training as verbs
+from latentlab.session.runs.designs import DESIGNS, find_design, plan_design
 from latentlab.session.runs.training import PREVIEW_STEP
-from latentlab.training.augmented import require_trainable
+from latentlab.training.augmented import Config, require_trainable
 from latentlab.ui import run_owner
 from latentlab.ui.components import read_event_key
 from latentlab.ui.events import BUSY_LANE, FREE_LANE, TORCH_LANE, Reads, connect_events
@@ -31,6 +33,7 @@ PURPOSE = "Train a classifier for a minute with exactly this move, beside one wi
 TRAINING_OFF_NOTE = "Training is switched off on this page. On a machine of your own, `latentlab app` has it."
 POLL_SECONDS = 1.0  # seconds
 FIRST_SMOOTHING = 0.6
+DESIGN_HELP = " ".join(f"{design.title[0].upper()}{design.title[1:]}: {design.about}" for design in DESIGNS.values())
 
 
 def build_train_tab(page: Page, tab: gr.Tab) -> None:
@@ -67,6 +70,17 @@ class TrainTab:
             self.show = gr.Button("Show the batch", elem_id="train-show", size="sm")
             self.step = make_number_box(PREVIEW_STEP, "train")
             self.note = gr.HTML(elem_id="train-note")
+        with gr.Row(elem_classes="ll-actions", elem_id="train-designs"):
+            choices = [(design.title, name) for name, design in DESIGNS.items()]
+            self.design = gr.Dropdown(
+                choices,
+                value=choices[0][1],
+                label="or a design of docs/findings.md",
+                info=DESIGN_HELP,
+                elem_id="train-design",
+                min_width=220,
+            )
+            self.go = gr.Button("Start the design", elem_id="train-design-go", size="sm")
 
     def _build_runs_row(self) -> None:
         script = load_script("live_list.js")
@@ -113,6 +127,7 @@ class TrainTab:
             ([self.list.pick], self.pick_run, {"chosen": self.chosen}, read_event_key, FREE_LANE),
             ([self.acts.pick], self.perform_action, chosen, read_event_key, FREE_LANE),
             ([self.start.click], self.start_runs, starting, None, TORCH_LANE),
+            ([self.go.click], self.start_design, {"token": page.owner, "name": self.design}, None, TORCH_LANE),
         ):
             (done,) = connect_events(triggers, run, reads, answers, self.note, event, lane=lane, mode="once")
             connect_events([done.then], self.repaint_runs, looking, shown, lane=FREE_LANE, mode="once")
@@ -214,6 +229,15 @@ class TrainTab:
         require_trainable(base, self.workspace.store)
         called = str(name).strip() or self.form.suggest_name(ready, wish)
         family = verbs.plan_runs(base, verbs.parse_seeds(seeds), bool(twin), called)
+        return self._submit_family(family, token)
+
+    def start_design(self, token: Any, name: Any) -> Painted:
+        """Put a design's run and its baseline into the queue, whatever the form says."""
+        family = plan_design(find_design(name))
+        require_trainable(family[0][1], self.workspace.store)
+        return self._submit_family(family, token)
+
+    def _submit_family(self, family: Sequence[tuple[str, Config]], token: Any) -> Painted:
         first, *others = [self.runs.submit_run("train", tool_to_json(one), title, token).id for title, one in family]
         return {self.chosen: {"run": first, "beside": others[:4]}, self.note: ""}
 
