@@ -16,7 +16,7 @@ function settle() {
   clearTimeout(wait);
   wait = setTimeout(() => { keep(); trigger('settled', {}); trigger('settled_maps', {}); trigger('settled_sets', {}); }, 250);
   clearTimeout(rest);
-  rest = setTimeout(() => trigger('rested', {}), 1000);
+  rest = setTimeout(() => trigger('rested', {}), 2000);
   trigger('moved', {});
 }
 // What is drawn after the pictures says of which view it is; as long as that is not the one shown, it is marked.
