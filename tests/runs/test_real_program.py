@@ -159,13 +159,12 @@ def test_a_real_run_that_cannot_begin_says_why(real: Any, wait: Any) -> None:
 
 
 @pytest.mark.slow
-def test_a_real_fit_ends_as_a_network_with_its_sheet(real: Any, small_world: Path, wait: Any) -> None:
-    config = {"world": "digits", "kind": "vae", "minutes": 0.02}
+def test_a_real_fit_ends_as_a_network(real: Any, small_world: Path, wait: Any) -> None:
+    config = {"world": "digits", "kind": "resnet", "minutes": 0.02}
     id = real.submit_run("fit", config, "quick", ALICE).id
     ended = wait(lambda: not (seen := real.find_run(id, ALICE)).is_active and seen, 600)
     assert ended.state == "finished", (ended.cause, real.read_log(id, ALICE))
-    assert (real.path / id / layout.SHEET_FILE).exists()
-    assert f"run-{id}" in Store(small_world, "cpu", real.path).list_models("digits")
+    assert f"run-{id}" in Store(small_world, "cpu", real.path).list_classifiers("digits")
     for bad in ({"kind": "pixels"}, {"minutes": 2000.0}, {"world": 3}):
         with pytest.raises(UserError):
             real.submit_run("fit", {**config, **bad}, "", ALICE)
