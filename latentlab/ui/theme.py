@@ -25,7 +25,7 @@ ACCENT_COLOUR = colors.Color(
     c900="#183362",
     c950="#0f2141",
 )
-HEAD_PATCHES = ("structured_clone", "stream_loss")  # must be there before Gradio's script
+HEAD_PATCHES = ("structured_clone", "stream_loss", "early_cancel")  # must be there before Gradio's script
 
 
 def load_style_options() -> dict[str, Any]:

@@ -62,7 +62,7 @@ def watched(address: str, chromium: str | None) -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER)
         context = browser.new_context(viewport={"width": 1400, "height": 900}, accept_downloads=True)
-        context.on("console", lambda line: complain(line.text) if line.type == "error" else None)
+        context.on("console", lambda line: complain(f"{line.text} {line.location}") if line.type == "error" else None)
         context.on("weberror", lambda told: complain(str(told.error)))
         context.on("request", lambda request: complaints.append(request.url) if not own(request.url, address) else None)
         context.set_default_timeout(PATIENCE)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import gradio as gr
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, Route, sync_playwright
 from ui.conftest import BROWSER
 
 from latentlab.ui import load_page_style
@@ -111,3 +112,29 @@ def test_text_that_cannot_be_encoded_ends_no_stream(tab: Page) -> None:
     read_greeting(tab, "Hello \ufffd!")
     greet(tab, "Otto")
     read_greeting(tab, "Hello Otto")
+
+
+def test_a_cancel_before_its_event_has_a_number_waits_for_it(tab: Page) -> None:
+    """The join is answered late; the script asks for the cancel meanwhile."""
+    sent: list[str] = []
+
+    def answer_late(route: Route) -> None:
+        time.sleep(0.3)
+        route.fulfill(json={"event_id": "number 7"})
+
+    def note_cancel(route: Route) -> None:
+        sent.append(route.request.post_data_json["event_id"])
+        route.fulfill(json={"success": True})
+
+    tab.route("**/queue/join", answer_late)
+    tab.route("**/cancel", note_cancel)
+    tab.evaluate(
+        """async () => {
+          const ask = (path, body) => fetch(`gradio_api/${path}`, { method: 'POST', body: JSON.stringify(body) });
+          const joined = ask('queue/join', { fn_index: 3 });
+          await ask('cancel', { fn_index: 3, session_hash: 'a' });
+          await ask('reset', {});
+          await joined;
+        }"""
+    )
+    assert sent == ["number 7"]

@@ -105,6 +105,11 @@ def test_compressed_page_is_sent_as_it_is(stock: str) -> None:
     assert "content-encoding" not in httpx.get(stock, headers={"accept-encoding": "gzip, br"}).headers
 
 
+def test_early_cancel_without_a_number_is_refused(stock: str) -> None:
+    asked = {"session_hash": "early", "fn_index": 0}  # JSON has no `undefined`
+    assert httpx.post(f"{stock}gradio_api/cancel", json=asked).status_code == 422
+
+
 def test_encodable_answers_half_a_letter_breaks_the_stream(stock: str) -> None:
     told = ask(stock, "half", 1)
     assert "surrogates not allowed" in told
