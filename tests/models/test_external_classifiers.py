@@ -56,13 +56,8 @@ def linear(outputs: int = 2, side: int = 8, channels: int = 3) -> nn.Sequential:
 def convolution(channels: int = 3, outputs: int = 2) -> nn.Sequential:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
-        return nn.Sequential(
-            nn.Conv2d(channels, 4, 3, padding=1),
-            nn.ReLU(),
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.Linear(4, outputs),
-        )
+        features = (nn.Conv2d(channels, 4, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        return nn.Sequential(*features, nn.Linear(4, outputs))
 
 
 @dataclass

@@ -192,21 +192,12 @@ def test_temporary_folder_is_chosen_at_import_and_shared() -> None:
     assert done.stdout.strip() == "True"
 
 
-PIECES = """
-import sys
-if "mended" in sys.argv:
-    import latentlab.ui
-import gradio as gr
-sys.path.insert(0, sys.argv[1])
-import own_component
-"""
-OWN_COMPONENT = "import gradio as gr\n\nclass Lamp(gr.HTML):\n    EVENTS = []\n"
-
-
 @pytest.mark.parametrize("mended", [False, True])
 def test_stub_files_are_written_at_import(mended: bool, tmp_path: Path) -> None:
-    (tmp_path / "own_component.py").write_text(OWN_COMPONENT, "utf-8")
-    subprocess.run([sys.executable, "-c", PIECES, str(tmp_path), *["mended"] * mended], check=True)
+    lamp = "import gradio as gr\n\nclass Lamp(gr.HTML):\n    EVENTS = []\n"
+    (tmp_path / "own_component.py").write_text(lamp, "utf-8")
+    lines = f"import sys; sys.path.append({str(tmp_path)!r}); import own_component"
+    subprocess.run([sys.executable, "-c", "import latentlab.ui; " * mended + lines], check=True)
     assert (tmp_path / "own_component.pyi").exists() != mended
 
 
