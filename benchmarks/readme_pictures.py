@@ -1,7 +1,7 @@
 """The pictures of README, taken from a real page that has no data set: all that is seen was drawn by our own models.
 
-python -m benchmarks.readme_pictures [--folder assets], with Chromium and the test requirements: page.png, map.png,
-toys.png and session.webp, some twenty seconds of a hand on the page.
+python -m benchmarks.readme_pictures [--folder assets], with Chromium and the test requirements: map.png, toys.png
+and session.webp, a quarter of a minute of a hand on the page.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def record_session(page: Any, recorder: Recorder) -> None:
         recorder.take_frame()
     page.wait_for_timeout(4000)
     recorder.take_frame(STILL_MS)
-    open_tab(page, "Mix", "#tabs .ll-tile img")
+    open_tab(page, "Mix", ".ll-card.ll-accent figcaption:has-text('mixed')")
     recorder.take_frame(2 * STILL_MS)
     page.get_by_role("tab", name="Attack", exact=True).click()
     for _ in range(8):
@@ -91,11 +91,10 @@ def take_pictures(address: str, folder: Path) -> None:
         page.wait_for_timeout(8000)
         page.locator("#welcome button[data-act=close]").click()
         page.wait_for_timeout(6000)
-        page.screenshot(path=folder / "page.png")
         recorder = Recorder(page)
         record_session(page, recorder)
         recorder.save_animation(folder / "session.webp")
-        open_tab(page, "Toy room", ".main-svg")
+        open_tab(page, "Toy room", "#tabs .main-svg:visible")
         page.locator("#tabs").screenshot(path=folder / "toys.png")
         page.emulate_media(color_scheme="dark")
         page.goto(f"{address}/?world=faces&tab=map&__theme=dark")
@@ -113,7 +112,7 @@ def main() -> None:
         os.environ["LATENTLAB_DATA"] = empty
         with serve_page() as address:
             take_pictures(address, folder)
-    for name in ("page.png", "session.webp", "map.png", "toys.png"):
+    for name in ("session.webp", "map.png", "toys.png"):
         print(f"{(folder / name).stat().st_size / 1e6:.2f} MB  {folder / name}")
 
 
