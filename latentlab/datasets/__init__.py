@@ -14,7 +14,7 @@ from latentlab.datasets.dataset import Dataset, Split
 from latentlab.datasets.digits import COLOURINGS_PER_DIGIT, make_digits_world
 from latentlab.datasets.folder import load_folder_world
 from latentlab.datasets.known_worlds import DATA_LICENCES, WORLD_NAMES, find_data_folder
-from latentlab.datasets.loading import load_world
+from latentlab.datasets.loading import is_world_here, load_world
 from latentlab.datasets.npz import load_npz_world
 from latentlab.datasets.torchvision_layouts import TORCHVISION_LAYOUTS, download_world
 from latentlab.datasets.world_file import WorldHead, list_world_files, make_slug, read_world_head
@@ -29,6 +29,7 @@ __all__ = [
     "WorldHead",
     "download_world",
     "find_data_folder",
+    "is_world_here",
     "list_world_files",
     "load_folder_world",
     "load_npz_world",

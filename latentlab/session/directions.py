@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from latentlab.errors import UserError
+from latentlab.datasets import is_world_here
 from latentlab.knobs import tool_from_json, tool_to_json
 from latentlab.models.kinds import PIXELS_KIND
 from latentlab.operators import Shift
@@ -41,11 +41,9 @@ class DirectionPreview:
 def list_session_directions(workspace: Workspace, session: Session) -> tuple[str, ...]:
     """List the directions that hold at this picture: of the world's images where they are here, else of samples."""
     classified = bool(session.classifier) and len(session.classes) > 1
-    try:
-        workspace.load_dataset(session.world)
+    if is_world_here(session.world):
         return list_local_directions(drawn=False, classified=classified)
-    except UserError:
-        known = list_local_directions(drawn=True, classified=classified)
+    known = list_local_directions(drawn=True, classified=classified)
     if workspace.store.card(session.model).kind == PIXELS_KIND:
         return tuple(name for name in known if name == "decision")  # pixels have no samples
     return known

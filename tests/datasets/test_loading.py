@@ -210,3 +210,13 @@ def test_four_of_ten_mislabelled_digits_have_the_label_of_another_class(digits: 
     first, *others = spoilt.train.labels.split(len(spoilt.train) // spoilt.copies)
     assert all(torch.equal(first, other) for other in others)
     assert set(spoilt.train.labels.tolist()) == set(range(10))
+
+
+def test_whether_a_world_is_here_is_said_without_reading_it(tmp_path: Path) -> None:
+    (tmp_path / "birds.npz").write_bytes(b"no npz")
+    assert [datasets.is_world_here(name, tmp_path) for name in ("birds", "digits", "fish", "no name")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
