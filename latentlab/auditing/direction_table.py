@@ -6,7 +6,7 @@ import html
 from collections.abc import Sequence
 
 from latentlab.auditing.direction_ranking import RankedDirection, find_most_changed_class
-from latentlab.auditing.report_figures import PlotFigure, choose_move_colour
+from latentlab.auditing.report_figures import PlotFigure, choose_move_colour, draw_share_map
 from latentlab.auditing.report_table import NO_CELL, TableCell, draw_cells
 from latentlab.auditing.result import AuditResult
 from latentlab.metrics import Estimate
@@ -48,19 +48,6 @@ def draw_class_changes(result: AuditResult, space: str) -> PlotFigure:
     """Draw the change of the decision of each class along the first directions, in percent of probability."""
     chosen = result.rankings[space][:MOST_DIRECTIONS]
     values = [[None if found is None else round(100 * found.value, 2) for found in one.by_class] for one in chosen]
-    trace = {
-        "type": "heatmap",
-        "x": [html.escape(name) for name in result.classes],
-        "y": [html.escape(one.name) for one in chosen],
-        "z": values,
-        "zmin": 0,
-        "colorscale": [[0, "var(--ll-sunk)"], [1, choose_move_colour(0)]],
-        "hovertemplate": "%{y}, images of %{x}: %{z:.2f} % a σ<extra></extra>",
-        "hoverongaps": False,
-        "colorbar": {"thickness": 10, "outlinewidth": 0, "ticksuffix": " %"},
-    }
-    layout = {
-        "xaxis": {"type": "category", "tickangle": -45, "showgrid": False},
-        "yaxis": {"type": "category", "autorange": "reversed", "showgrid": False},
-    }
-    return {"data": [trace], "layout": layout}
+    names = [one.name for one in chosen]
+    told = "%{y}, images of %{x}: %{z:.2f} % a σ<extra></extra>"
+    return draw_share_map(result.classes, names, values, told, choose_move_colour(0))

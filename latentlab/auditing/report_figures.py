@@ -147,16 +147,22 @@ def draw_confusion(classes: Sequence[str], move: MoveResult, colour: str) -> Plo
     counts = move.summary.confusion.float()
     shares = 100 * counts / counts.sum(1, keepdim=True).clamp_min(1)
     shares = shares.masked_fill(torch.eye(len(shares)) > 0, float("nan"))
-    names = [html.escape(name) for name in classes]
     values = [[None if share != share else round(share, 2) for share in row] for row in shares.tolist()]
+    return draw_share_map(classes, classes, values, "%{y} seen as %{x}: %{z:.1f} %<extra></extra>", colour)
+
+
+def draw_share_map(
+    columns: Sequence[str], rows: Sequence[str], values: list[list[float | None]], told: str, colour: str
+) -> PlotFigure:
+    """Draw percentages by name of row and column, the larger the nearer to the colour; None is a gap."""
     trace = {
         "type": "heatmap",
-        "x": names,
-        "y": names,
+        "x": [html.escape(name) for name in columns],
+        "y": [html.escape(name) for name in rows],
         "z": values,
         "zmin": 0,
         "colorscale": [[0, "var(--ll-sunk)"], [1, colour]],
-        "hovertemplate": "%{y} seen as %{x}: %{z:.1f} %<extra></extra>",
+        "hovertemplate": told,
         "hoverongaps": False,
         "colorbar": {"thickness": 10, "outlinewidth": 0, "ticksuffix": " %"},
     }
